@@ -1,0 +1,57 @@
+// Every bound of the product in one place. What can be set at start-up has its default here.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace parallax::limits {
+
+using namespace std::chrono_literals;
+
+// Keys, values and requests.
+inline constexpr std::size_t kMaxKeyBytes = 1'024;
+inline constexpr std::size_t kDefaultMaxValueBytes = 1 << 20;
+inline constexpr std::size_t kMaxContentTypeBytes = 256;
+inline constexpr std::size_t kMaxTargetBytes = 8 << 10;
+inline constexpr std::size_t kMaxHeaderBytes = 16 << 10;
+/// How much of an oversized body is read and thrown away so that the client sees the answer.
+inline constexpr std::size_t kMaxDiscardedBodyBytes = 8 << 20;
+inline constexpr auto kDefaultRequestTimeout = 5'000ms;
+inline constexpr auto kMaxRequestTimeout = 60'000ms;
+inline constexpr auto kIdleConnectionTimeout = 60s;
+/// A request must have arrived whole this long after its first byte.
+inline constexpr auto kSlowRequestTimeout = 15s;
+inline constexpr std::size_t kMaxClientConnections = 10'000;
+inline constexpr std::size_t kMaxRequestsInFlight = 20'000;
+inline constexpr std::size_t kMaxSiblings = 32;
+
+// Clocks.
+inline constexpr auto kClockBoundAhead = 100ms;
+inline constexpr auto kDefaultMaxClockSkew = 500ms;
+
+// Raft.
+inline constexpr auto kElectionTimeoutMin = 500ms;
+inline constexpr auto kElectionTimeoutMax = 1'000ms;
+inline constexpr auto kHeartbeatInterval = 100ms;
+inline constexpr std::size_t kMaxAppendBytes = 1 << 20;
+inline constexpr std::size_t kMaxAppendEntries = 4'096;
+inline constexpr std::size_t kMaxInflightAppends = 64;
+inline constexpr std::size_t kMaxInflightAppendBytes = 16 << 20;
+/// Entries above this are kept in memory; older ones are read back from the store.
+inline constexpr std::size_t kLogCacheBytes = 8 << 20;
+inline constexpr std::uint64_t kLogKeepEntries = 50'000;
+inline constexpr std::size_t kLogKeepBytes = 64 << 20;
+inline constexpr std::size_t kSnapshotChunkBytes = 256 << 10;
+inline constexpr std::size_t kMaxProposalsInFlightBytes = 64 << 20;
+
+// Storage.
+inline constexpr auto kDefaultHistoryRetention = 60s;
+inline constexpr std::size_t kMaxBatchesInFlight = 2;
+
+// Peers.
+inline constexpr std::size_t kMaxFrameBytes = 16 << 20;
+inline constexpr std::size_t kMaxPeerQueueBytes = 64 << 20;
+inline constexpr auto kMaxReconnectBackoff = 1'000ms;
+
+}  // namespace parallax::limits

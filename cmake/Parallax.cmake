@@ -1,0 +1,62 @@
+# Settings, dependencies and the two commands that every folder uses.
+
+set(PARALLAX_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= takes them")
+
+find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(leveldb REQUIRED)
+find_package(Catch2 2.13 REQUIRED)
+include(Catch)
+
+add_library(parallax_options INTERFACE)
+target_compile_options(parallax_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+target_include_directories(parallax_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+target_compile_definitions(parallax_options INTERFACE
+  PARALLAX_VERSION="${PROJECT_VERSION}" BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+if(PARALLAX_SANITIZE)
+  target_compile_options(parallax_options INTERFACE
+    -fsanitize=${PARALLAX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(parallax_options INTERFACE -fsanitize=${PARALLAX_SANITIZE})
+  if(PARALLAX_SANITIZE MATCHES "thread")
+    # Asio uses atomic_thread_fence, which this sanitizer does not model.
+    target_compile_options(parallax_options INTERFACE -Wno-tsan)
+  endif()
+endif()
+
+find_program(PARALLAX_MOLD mold)
+if(PARALLAX_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_program(PARALLAX_CCACHE ccache)
+if(PARALLAX_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${PARALLAX_CCACHE})
+endif()
+
+# parallax_library(NAME SOURCES ... DEPENDS ...): a static library of one folder.
+function(parallax_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC parallax_options ${ARG_DEPENDS})
+endfunction()
+
+# parallax_test(NAME SOURCES ... DEPENDS ... [LABELS ...] [TIMEOUT s]): one Catch2 program, its
+# cases registered with CTest one by one as "NAME: case".
+function(parallax_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE parallax_test_main ${ARG_DEPENDS})
+  target_compile_definitions(${name} PRIVATE PARALLAX_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                             PARALLAX_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  catch_discover_tests(${name} TEST_PREFIX "${name}: "
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

@@ -1,0 +1,56 @@
+// Keys, their states and their history, above any ReadView.
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "storage/records.h"
+
+namespace parallax {
+
+/// One superseded or present version of a key with the time at which it was replaced.
+struct PastVersion {
+  Version version;
+  Stamp replaced_by;  ///< empty: not replaced
+};
+
+/// Typed reads and writes of one group's keys. Holds a reference to the view; copy freely.
+class KeySpace {
+ public:
+  KeySpace(const ReadView& view, GroupId group) : view_(view), group_(group) {}
+
+  /// An empty state when nothing is stored. Errors: io, corrupt.
+  Result<KeyState> load(std::string_view key) const;
+
+  /// Joins `incoming` into what is stored and puts the outcome into `batch`, with a history record
+  /// for what was replaced. Returns the joined state. Nothing is put when nothing changed.
+  Result<KeyState> join(std::string_view key, const KeyState& incoming, WriteBatch& batch) const;
+
+  /// Return false to stop.
+  using Visitor = std::function<bool(std::string_view key, const KeyState& state)>;
+  /// Keys from `start` (inclusive) to `end` (exclusive, empty: to the last) in byte order.
+  Result<void> scan(std::string_view start, std::string_view end, bool reverse,
+                    const Visitor& visit) const;
+
+  /// Present and superseded versions of a key, newest first. Walks from each version to what it
+  /// replaced, so it ends where the records have been cleaned up.
+  Result<std::vector<PastVersion>> history(std::string_view key) const;
+
+  struct CleanUp {
+    std::size_t removed = 0;
+    Hlc reached;  ///< every history record below this is gone: the next call's `from`
+  };
+  /// Puts into `batch` the removal of history records written in [from, horizon), at most `limit`.
+  Result<CleanUp> clean_history(Hlc from, Hlc horizon, std::size_t limit, WriteBatch& batch) const;
+
+  /// Order-independent digest of all key states: equal on replicas with equal contents.
+  Result<std::uint64_t> digest() const;
+
+ private:
+  const ReadView& view_;
+  GroupId group_;
+};
+
+}  // namespace parallax

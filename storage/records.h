@@ -1,0 +1,132 @@
+// What the store holds, typed: key layout, record schemas and checksums.
+//
+// Every record is: 1 byte format version, a Protocol Buffers message (records.proto), 4 bytes CRC-32
+// (little-endian) over key and all bytes before it. The checksum covers the key, so that a record
+// that turns up under another key is found out too. The generated types stay in records.cc.
+//
+// Layout (group, index and hlc big-endian, so that byte order is number order):
+//
+//   "N"                              NodeRecord: identity of the directory
+//   "B"                              clock bound
+//   "G" group "h"                    HardState
+//   "G" group "l"                    LogStart: what compaction left
+//   "G" group "a"                    AppliedRecord
+//   "G" group "s"                    present while a snapshot is being installed
+//   "L" group index                  LogEntry
+//   "K" group key                    KeyState
+//   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "clock/stamp.h"
+#include "storage/store.h"
+#include "storage/version.h"
+
+namespace parallax {
+
+/// Raised when a record's schema changes in a way that an older program would misread.
+inline constexpr std::uint32_t kStoreFormat = 1;
+
+/// Where a node stands between an empty disk and membership (docs/ARCHITECTURE.md, "Empty store").
+enum class Membership : std::uint8_t {
+  none = 0,        ///< no durable marker yet: serves nothing, keeps asking its peers
+  member = 1,      ///< an ordinary member
+  recovering = 2,  ///< had a disk once and lost it: gives no vote, read or stamp
+};
+
+struct NodeRecord {
+  std::uint32_t format = kStoreFormat;
+  NodeId node;
+  ClusterId cluster;  ///< empty until entry 1 is applied
+  Incarnation incarnation;
+  Membership membership = Membership::none;
+  friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
+};
+
+struct HardState {
+  Term term;
+  NodeId voted_for;
+  friend bool operator==(const HardState&, const HardState&) = default;
+};
+
+/// The entry before the first one that the log still has.
+struct LogStart {
+  LogIndex index;
+  Term term;
+  friend bool operator==(const LogStart&, const LogStart&) = default;
+};
+
+struct AppliedRecord {
+  LogIndex index;
+  Term term;
+  Hlc history_floor;  ///< past-stamp reads below this are refused
+  /// Incarnation with which each node last became a full member through the log.
+  std::map<NodeId, Incarnation> incarnations;
+  friend bool operator==(const AppliedRecord&, const AppliedRecord&) = default;
+};
+
+/// One entry of the replicated log. The payload is opaque here (replication/command.h).
+struct LogEntry {
+  Term term;
+  LogIndex index;
+  Bytes payload;
+  /// What it counts for in byte bounds.
+  std::size_t bytes() const { return payload.size() + 32; }
+  friend bool operator==(const LogEntry&, const LogEntry&) = default;
+};
+
+/// What one version of a key replaced.
+struct HistoryRecord {
+  std::vector<Version> replaced;
+  friend bool operator==(const HistoryRecord&, const HistoryRecord&) = default;
+};
+
+namespace records {
+
+// Store keys.
+std::string node_key();
+std::string clock_bound_key();
+std::string hard_state_key(GroupId group);
+std::string log_start_key(GroupId group);
+std::string applied_key(GroupId group);
+std::string installing_key(GroupId group);
+std::string log_entry_key(GroupId group, LogIndex index);
+std::string key_state_key(GroupId group, std::string_view key);
+std::string history_key(GroupId group, const Stamp& by, std::string_view key);
+/// The whole range of one kind of record of a group, for scans.
+ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive);
+ScanRange key_state_range(GroupId group);
+ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive);
+/// The user's key inside a key_state_key().
+std::string_view user_key(std::string_view store_key);
+
+// Records. encode() takes the store key because the checksum covers it; decode() refuses with
+// `corrupt` and names the record. A record of a newer format is `refused`.
+Bytes encode(std::string_view store_key, const NodeRecord& record);
+Bytes encode(std::string_view store_key, Hlc clock_bound);
+Bytes encode(std::string_view store_key, const HardState& record);
+Bytes encode(std::string_view store_key, const LogStart& record);
+Bytes encode(std::string_view store_key, const AppliedRecord& record);
+Bytes encode(std::string_view store_key, const LogEntry& record);
+Bytes encode(std::string_view store_key, const KeyState& record);
+Bytes encode(std::string_view store_key, const HistoryRecord& record);
+
+/// T is one of the types above, or Hlc.
+template <class T>
+Result<T> decode(std::string_view store_key, std::string_view bytes);
+
+/// Reads and decodes; nothing when the key is absent.
+template <class T>
+Result<std::optional<T>> load(const ReadView& view, std::string_view store_key);
+
+}  // namespace records
+}  // namespace parallax

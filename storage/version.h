@@ -1,0 +1,41 @@
+// Versions and key states: the one data model of all protocols.
+//
+// A level is a rule for which version a read may return and when a write may be acknowledged;
+// versions themselves are the same for every protocol (docs/ARCHITECTURE.md, "One data model").
+#pragma once
+
+#include <string>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "clock/dotted_version_vector_set.h"
+
+namespace parallax {
+
+/// One written value or deletion of a key. A value.
+struct Version {
+  Stamp stamp;            ///< identity, ETag and last-writer-wins place
+  Actor actor;            ///< whose dot (actor, stamp.hlc) this is
+  VersionVector context;  ///< "replaces every version of this key by that actor up to there"
+  bool tombstone = false;
+  Bytes value;                ///< empty with a tombstone
+  std::string content_type;   ///< as the writer gave it; may be empty
+  UnixMillis expires_at;      ///< absolute deadline; 0: never
+  LogIndex log_index;         ///< the entry that committed it; 0: not known to be committed
+
+  bool expired_at(UnixMillis now) const { return expires_at.value != 0 && now >= expires_at; }
+  friend bool operator==(const Version&, const Version&) = default;
+};
+
+/// Two copies of one version: what one of them has learned, both know. True when `mine` changed.
+inline bool merge_version(Version& mine, const Version& theirs) {
+  if (theirs.log_index <= mine.log_index) return false;
+  mine.log_index = theirs.log_index;
+  return true;
+}
+
+/// All versions of a key that no other covers, with the joined context. Every path into the store is
+/// a join of these; nothing ever overwrites.
+using KeyState = DottedVersionVectorSet<Version>;
+
+}  // namespace parallax
