@@ -50,7 +50,7 @@ inline constexpr auto kDefaultHistoryRetention = 60s;
 inline constexpr std::size_t kMaxBatchesInFlight = 2;
 
 // Peers.
-inline constexpr std::size_t kMaxFrameBytes = 16 << 20;
+inline constexpr std::size_t kMaxFrameBytes = 64 << 20;
 inline constexpr std::size_t kMaxPeerQueueBytes = 64 << 20;
 inline constexpr auto kMaxReconnectBackoff = 1'000ms;
 

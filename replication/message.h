@@ -1,0 +1,172 @@
+// What replicas say to each other: plain structs, one per kind, visited exhaustively.
+//
+// The wire form is replication/codec.h. Nothing here knows about sockets.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "clock/clock_offsets.h"
+#include "clock/stamp.h"
+#include "storage/records.h"
+
+namespace parallax {
+
+// --- Leader-follower (Raft; section numbers are those of Ongaro's dissertation, 2014) ------------
+
+/// Asks for a vote (3.4), or whether one would be given (pre-vote, 9.6).
+struct VoteRequest {
+  Term term;  ///< the candidate's term; with pre_vote the term it would campaign in
+  LogIndex last_index;
+  Term last_term;
+  bool pre_vote = false;
+  bool transfer = false;  ///< started by TimeoutNow: voters do not hold it back (3.10)
+  friend bool operator==(const VoteRequest&, const VoteRequest&) = default;
+};
+
+struct VoteReply {
+  Term term;  ///< granted: the term asked for; refused: the voter's term
+  bool granted = false;
+  bool pre_vote = false;
+  friend bool operator==(const VoteReply&, const VoteReply&) = default;
+};
+
+/// Entries behind prev (3.5). May be empty, as a probe.
+struct AppendEntries {
+  Term term;
+  LogIndex prev_index;
+  Term prev_term;
+  LogIndex commit;
+  std::vector<LogEntry> entries;
+  friend bool operator==(const AppendEntries&, const AppendEntries&) = default;
+};
+
+struct AppendReply {
+  Term term;
+  bool accepted = false;
+  LogIndex match;          ///< accepted: durable here and equal to the leader's log up to this
+  LogIndex rejected_prev;  ///< refused: prev_index of the request
+  LogIndex hint_index;     ///< refused: the highest entry here that can match, and its term
+  Term hint_term;
+  friend bool operator==(const AppendReply&, const AppendReply&) = default;
+};
+
+/// A mark of the receiver's monotonic time with the life of the process that it belongs to.
+struct FreshnessMark {
+  std::uint64_t life = 0;  ///< 0: no mark
+  MonoTime at{};
+  friend bool operator==(const FreshnessMark&, const FreshnessMark&) = default;
+};
+
+/// Keeps leadership known, carries the commit index, and asks for a confirmation of leadership
+/// (a read round, 6.4). Separate from AppendEntries, so that rounds never wait for a disk.
+struct Heartbeat {
+  Term term;
+  RoundId round;
+  LogIndex commit;  ///< never above what the receiver is known to hold
+  /// The receiver's mark, given back once a majority has confirmed a later round: whoever has
+  /// applied mark_commit is at most (its own time now - mark.at) behind.
+  FreshnessMark mark;
+  LogIndex mark_commit;
+  friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
+};
+
+struct HeartbeatReply {
+  Term term;
+  RoundId round;
+  FreshnessMark mark;            ///< the sender's time when it answered
+  bool recovery_ready = false;   ///< a recovering node has joined what a majority holds
+  friend bool operator==(const HeartbeatReply&, const HeartbeatReply&) = default;
+};
+
+/// The leader asks the receiver to campaign at once (leadership transfer, 3.10).
+struct TimeoutNow {
+  Term term;
+  friend bool operator==(const TimeoutNow&, const TimeoutNow&) = default;
+};
+
+/// Part of a snapshot (5, in chunks): records of the replicated state at `index`. They are joined
+/// into the receiver's store, never written over it.
+struct SnapshotChunk {
+  Term term;
+  std::uint64_t transfer = 0;  ///< unique per leader and transfer
+  std::uint64_t sequence = 0;  ///< 0, 1, ... without gaps
+  bool last = false;
+  LogIndex index;  ///< applied by the sender when the snapshot was taken
+  Term index_term;
+  struct Record {
+    std::string key;
+    Bytes value;
+    friend bool operator==(const Record&, const Record&) = default;
+  };
+  std::vector<Record> records;  ///< store records without their framing's trust: checked again
+  friend bool operator==(const SnapshotChunk&, const SnapshotChunk&) = default;
+};
+
+struct SnapshotReply {
+  Term term;
+  std::uint64_t transfer = 0;
+  /// Chunks durable here, counted from 0. Nothing (0) tells the leader to begin again.
+  std::uint64_t received = 0;
+  bool done = false;  ///< the whole snapshot is installed
+  friend bool operator==(const SnapshotReply&, const SnapshotReply&) = default;
+};
+
+// --- Empty store (docs/ARCHITECTURE.md) -----------------------------------------------------------
+
+/// "Who are you all, and what do you hold?" Asked by nodes without a marker and recovering ones.
+struct Probe {
+  friend bool operator==(const Probe&, const Probe&) = default;
+};
+
+struct ProbeReply {
+  Membership membership = Membership::none;
+  Term term;                       ///< the highest heard of
+  bool has_log = false;            ///< holds at least one log entry, or had one
+  bool has_versions = false;       ///< holds at least one version
+  bool applied_first = false;      ///< has applied entry 1: the cluster exists
+  Incarnation heard_of_receiver;   ///< the highest incarnation of the asker that it knows
+  friend bool operator==(const ProbeReply&, const ProbeReply&) = default;
+};
+
+// --- Forwarding ------------------------------------------------------------------------------------
+
+/// A client's request passed on to the node that can serve it. The payload is node/operation_codec.
+struct Forward {
+  RequestId id;          ///< of the sender
+  Duration remaining{};  ///< until the client's deadline
+  Bytes request;
+  friend bool operator==(const Forward&, const Forward&) = default;
+};
+
+struct ForwardReply {
+  RequestId id;
+  Bytes reply;
+  friend bool operator==(const ForwardReply&, const ForwardReply&) = default;
+};
+
+using Message = std::variant<VoteRequest, VoteReply, AppendEntries, AppendReply, Heartbeat,
+                             HeartbeatReply, TimeoutNow, SnapshotChunk, SnapshotReply, Probe,
+                             ProbeReply, Forward, ForwardReply>;
+
+/// "append-entries", for logs, traces and metrics.
+std::string_view message_name(const Message& message);
+
+/// A message with what every message carries.
+struct Envelope {
+  NodeId from;
+  NodeId to;
+  GroupId group = kOnlyGroup;
+  Incarnation incarnation;  ///< of the sender; messages of an older one than heard are void
+  bool recovering = false;  ///< the sender's word counts toward no majority
+  Hlc clock;                ///< everything that the sender's clock issued or observed
+  ClockSample physical;
+  Message message;
+  friend bool operator==(const Envelope&, const Envelope&) = default;
+};
+
+}  // namespace parallax
