@@ -1,0 +1,156 @@
+// One replica of a group: the pure composition of the protocol cores above one store.
+//
+// It owns the hybrid clock, the bootstrap, the Raft core and the overlay of changes not yet in the
+// store; it turns requests into log entries and read rounds, applies committed entries, and says in
+// ReplicaReady what is to be done. It reads its store, and writes only through the batches that it
+// hands out. Time comes in with begin_turn().
+//
+// Invariants:
+//   - log order is stamp order: a leader stamps only after its term's no-op is applied, above
+//     everything that it has observed, and never above the durable clock bound;
+//   - apply is a join of the entry's versions, in log order, each entry once;
+//   - an answer shows only state that is committed in the log (so durable on a majority);
+//   - a write whose entry was replaced by another term's is answered "definite", one whose fate is
+//     unknown at the deadline "indefinite".
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "client/protocol.h"
+#include "clock/clock_offsets.h"
+#include "clock/hybrid_logical_clock.h"
+#include "replication/leader_follower/bootstrap.h"
+#include "replication/leader_follower/raft.h"
+#include "storage/overlay.h"
+#include "storage/records.h"
+
+namespace parallax {
+
+struct ReplicaConfig {
+  NodeId id;
+  std::vector<NodeId> members;  ///< itself included
+  std::uint64_t seed = 0;       ///< election timeouts and the cluster id of a first leader
+  std::uint64_t life = 1;       ///< of this process, never 0
+  Duration election_timeout_min = limits::kElectionTimeoutMin;
+  Duration election_timeout_max = limits::kElectionTimeoutMax;
+  Duration heartbeat_interval = limits::kHeartbeatInterval;
+  std::chrono::milliseconds max_clock_skew = limits::kDefaultMaxClockSkew;
+  std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;
+  std::uint64_t log_keep_entries = limits::kLogKeepEntries;  ///< applied entries kept for slow peers
+  std::size_t log_keep_bytes = limits::kLogKeepBytes;
+  std::size_t max_requests = limits::kMaxRequestsInFlight;
+};
+
+/// Both clocks, read once per turn.
+struct TurnTime {
+  MonoTime monotonic;
+  UnixMillis physical;
+};
+
+/// What a turn asks for, in this order.
+struct ReplicaReady {
+  std::vector<Envelope> send_now;                ///< 1. at once, before the batch is durable
+  std::optional<WriteBatch> batch;               ///< 2. written with sync, as `sequence`
+  std::uint64_t sequence = 0;
+  std::vector<Envelope> send_after;              ///< 3. once that batch and all before are durable
+  std::vector<std::pair<RequestId, Reply>> replies;  ///< 4. at once: they show committed state only
+};
+
+/// One member as another sees it, for /v1/cluster.
+struct MemberStatus {
+  NodeId id;
+  std::string role;   ///< leader, follower, candidate, recovering, unknown
+  bool up = false;    ///< heard from within an election timeout
+  std::optional<LogIndex> match_index;   ///< at the leader
+  std::optional<std::int64_t> clock_offset_ms;
+  std::optional<std::int64_t> lag_ms;    ///< at the leader: since its match index last was the end
+};
+
+struct ReplicaStatus {
+  NodeId id;
+  ClusterId cluster;
+  Membership membership = Membership::none;
+  Role role = Role::follower;
+  Term term;
+  NodeId leader;
+  LogIndex commit_index;
+  LogIndex applied_index;
+  LogIndex durable_index;
+  LogIndex log_start;
+  LogIndex last_index;
+  bool ready = false;  ///< knows a leader, and has caught up with what it knows to be committed
+  bool installing_snapshot = false;
+  Hlc clock;
+  std::vector<MemberStatus> members;
+};
+
+/// Counters since the start of the process; only ever rise.
+struct ReplicaCounters {
+  std::uint64_t elections_started = 0;
+  std::uint64_t elections_won = 0;
+  std::uint64_t entries_applied = 0;
+  std::uint64_t read_rounds = 0;
+  std::uint64_t requests_forwarded = 0;
+  std::uint64_t snapshots_sent = 0;
+  std::uint64_t snapshots_installed = 0;
+  std::uint64_t stamps_refused_for_skew = 0;
+};
+
+/// Not thread-safe; one thread owns it. `store` must outlive it.
+class Replica {
+ public:
+  /// Reads what the store holds. Errors: refused (another node's directory, a newer format),
+  /// corrupt, io. With `lost_disk` an empty store is known to have held data: the node starts as
+  /// recovering whatever its peers say.
+  static Result<std::unique_ptr<Replica>> open(ReplicaConfig config, const Store& store,
+                                               TurnTime now, bool lost_disk = false);
+  ~Replica();
+
+  // --- Inputs ---------------------------------------------------------------------------------
+  /// First in every turn.
+  void begin_turn(TurnTime now);
+  /// Answered exactly once, in some later ReplicaReady::replies, at the latest soon after its
+  /// timeout.
+  void on_request(RequestId id, Request request);
+  void on_envelope(const Envelope& envelope);
+  /// The batch `sequence` is durable. They come in order.
+  void on_persisted(std::uint64_t sequence);
+  /// The disk refused a batch: from now on nothing is acknowledged, stamped or voted, requests get
+  /// read_only, and leadership is left to others.
+  void on_disk_failed(const Error& error);
+  /// Errors: not_leader, bad_parameter.
+  Result<void> transfer_leadership(NodeId to);
+  /// No new requests (shutting_down); leadership is handed over.
+  void begin_shutdown();
+
+  // --- Outputs --------------------------------------------------------------------------------
+  /// `may_persist` false while too many batches are in flight: then only what needs no batch.
+  ReplicaReady take_ready(bool may_persist);
+  /// A corrupt record was found: the process must stop; the store is to be set aside and the node
+  /// comes back as recovering.
+  const std::optional<Error>& fatal() const;
+
+  ReplicaStatus status() const;
+  const ReplicaCounters& counters() const;
+  const Raft* raft() const;  ///< nullptr before membership is decided
+  /// Reads of this replica's own state, durable or not, for checks.
+  const ReadView& state() const;
+  /// Whether begin_shutdown() has got as far as it can: no leadership, no pending requests.
+  bool quiet() const;
+
+ private:
+  struct Impl;
+  explicit Replica(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace parallax
