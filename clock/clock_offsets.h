@@ -20,9 +20,9 @@ namespace parallax {
 /// What every peer message carries for the measurement. Milliseconds of the sender's physical clock
 /// and, for an echo, how the last message from the receiver looked when it arrived.
 struct ClockSample {
-  UnixMillis sent;            ///< the sender's physical clock when it sent this
-  UnixMillis echo_sent;       ///< `sent` of the last message received from this receiver; 0 if none
-  UnixMillis echo_received;   ///< the sender's physical clock when that one arrived
+  UnixMillis sent;           ///< the sender's physical clock when it sent this
+  UnixMillis echo_sent;      ///< `sent` of the last message received from this receiver; 0 if none
+  UnixMillis echo_received;  ///< the sender's physical clock when that one arrived
   friend bool operator==(const ClockSample&, const ClockSample&) = default;
 };
 
@@ -37,12 +37,14 @@ class ClockOffsets {
 
   /// The sample to put into a message to `peer` sent at physical time `now`.
   ClockSample sample_for(NodeId peer, UnixMillis now) const;
-  /// A message of `peer` with `sample` arrived at physical time `now`.
+  /// A message of `peer` with `sample` arrived at physical time `now`. The newest exchange counts.
+  /// One that no pair of steady clocks can have produced (a clock jumped meanwhile) leaves the
+  /// estimate as it was, and so does one with times that no Hlc can hold.
   void on_sample(NodeId peer, const ClockSample& sample, UnixMillis now, MonoTime mono_now);
   std::optional<Estimate> estimate(NodeId peer) const;
 
-  /// Whether fewer than a majority of `cluster_size` members (this one included, as offset 0) can be
-  /// within `max_skew` of our clock. Peers not yet measured count as within.
+  /// Whether fewer than a majority of `cluster_size` members (this one included, as offset 0) can
+  /// be within `max_skew` of our clock. Peers not yet measured count as within.
   bool too_far_from_majority(std::size_t cluster_size, std::chrono::milliseconds max_skew) const;
 
  private:
@@ -51,7 +53,7 @@ class ClockOffsets {
     UnixMillis last_received;
     std::optional<Estimate> estimate;
   };
-  std::map<NodeId, Peer> peers_;
+  std::map<NodeId, Peer> peers_;  ///< only members of the cluster
 };
 
 }  // namespace parallax

@@ -7,10 +7,18 @@
 //
 // Invariants, checked by check():
 //   - no two versions have the same dot; versions are sorted by stamp, highest first;
-//   - every version's dot is covered by context();
-//   - no version is covered by another version's own context.
+//   - context() covers every version's dot and dominates every version's own context;
+//   - no version is covered by another version's own context;
+//   - every version's stamp is above all that its own context covers.
 // Laws (tests/clock): join is commutative, associative and idempotent, and equals the dumb oracle
 // "all versions ever seen that nothing seen covers".
+//
+// What soundness rests on: context() at an actor says "of this actor's versions of the key, all up
+// to there were seen here, or are covered by one that was". Hence
+//   - a set is joined whole or not at all. A copy that keeps the context and leaves versions out
+//   says
+//     that those are replaced, and a join with it drops them everywhere;
+//   - single versions are added in their actor's order, none left out (log order, FIFO).
 #pragma once
 
 #include <algorithm>
@@ -44,16 +52,35 @@ class DottedVersionVectorSet {
   const V* winner() const { return versions_.empty() ? nullptr : &versions_.front(); }
 
   /// Adds one version: it replaces what its context covers, and is dropped if it is itself covered.
-  /// True when the set changed.
+  /// All earlier versions of its actor must have been added or joined here. True when the set
+  /// changed.
   bool add(V version) {
-    DottedVersionVectorSet single;
-    single.context_ = version.context;
-    single.context_.advance(version.actor, version.stamp.hlc);
-    single.versions_.push_back(std::move(version));
-    return join(single);
+    PARALLAX_ASSERT(replaces_only_older(version), "stamp {}, context {}", version.stamp,
+                    version.context.to_string());
+    // Not a join with the set of this version alone: the context of that would cover the earlier
+    // versions of its actor, and so drop those that the writer had not seen (two clients, one
+    // actor).
+    bool changed = std::erase_if(versions_, [&](const V& mine) {
+                     return version.context.covers(mine.actor, mine.stamp.hlc);
+                   }) > 0;
+    if (!context_.dominates(version.context)) {
+      context_.join(version.context);
+      changed = true;
+    }
+    if (!context_.covers(version.actor, version.stamp.hlc)) {
+      context_.advance(version.actor, version.stamp.hlc);
+      const auto place = std::find_if(versions_.begin(), versions_.end(),
+                                      [&](const V& mine) { return mine.stamp < version.stamp; });
+      versions_.insert(place, std::move(version));
+      return true;
+    }
+    for (V& mine : versions_) {
+      if (same(mine, version)) changed |= merge_version(mine, version);
+    }
+    return changed;
   }
 
-  /// True when this set changed.
+  /// Afterwards this set has seen what either had. True when it changed.
   bool join(const DottedVersionVectorSet& other) {
     bool changed = false;
     std::vector<V> kept;
@@ -74,8 +101,7 @@ class DottedVersionVectorSet {
         changed = true;
       }
     }
-    std::sort(kept.begin(), kept.end(),
-              [](const V& a, const V& b) { return a.stamp > b.stamp; });
+    std::sort(kept.begin(), kept.end(), [](const V& a, const V& b) { return a.stamp > b.stamp; });
     versions_ = std::move(kept);
     if (!context_.dominates(other.context_)) {
       context_.join(other.context_);
@@ -92,14 +118,22 @@ class DottedVersionVectorSet {
     return set;
   }
 
+  /// What a receiver asks of a single version before it adds it.
+  static bool replaces_only_older(const V& version) {
+    return version.context.highest() < version.stamp.hlc;
+  }
+
   /// Whether the invariants above hold.
   bool check() const {
     for (std::size_t i = 0; i < versions_.size(); ++i) {
       const V& v = versions_[i];
-      if (!context_.covers(v.actor, v.stamp.hlc)) return false;
+      if (!replaces_only_older(v)) return false;
+      if (!context_.covers(v.actor, v.stamp.hlc) || !context_.dominates(v.context)) return false;
       if (i > 0 && !(versions_[i - 1].stamp > v.stamp)) return false;
       for (const V& other : versions_) {
-        if (&other != &v && other.context.covers(v.actor, v.stamp.hlc)) return false;
+        if (&other == &v) continue;
+        if (other.context.covers(v.actor, v.stamp.hlc)) return false;
+        if (other.actor == v.actor && other.stamp.hlc == v.stamp.hlc) return false;
       }
     }
     return true;
@@ -108,9 +142,10 @@ class DottedVersionVectorSet {
   friend bool operator==(const DottedVersionVectorSet&, const DottedVersionVectorSet&) = default;
 
  private:
+  static bool same(const V& a, const V& b) { return a.actor == b.actor && a.stamp == b.stamp; }
   const V* find(const V& version) const {
     for (const V& v : versions_) {
-      if (v.actor == version.actor && v.stamp == version.stamp) return &v;
+      if (same(v, version)) return &v;
     }
     return nullptr;
   }

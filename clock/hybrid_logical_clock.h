@@ -2,10 +2,10 @@
 //
 // Source: Kulkarni et al., "Logical Physical Clocks" (OPODIS 2014); the bound is ours.
 //
-// The clock moves only when it stamps or observes, so an idle cluster's clocks stand still and write
-// nothing. Every reading that it issued or observed is covered by a bound that the owner persists:
-// issue() refuses to go above the durable bound, and a restart begins above it. A stamp is
-// therefore never reused, even when physical time jumped back while the process was down.
+// The clock moves only when it stamps or observes, so an idle cluster's clocks stand still and
+// write nothing. Every reading that it issued or observed is covered by a bound that the owner
+// persists: issue() refuses to go above the durable bound, and a restart begins above it. A stamp
+// is therefore never reused, even when physical time jumped back while the process was down.
 //
 // Invariants: last() never falls; an issued reading is above everything issued and observed before,
 // and at most durable_bound().
@@ -42,15 +42,21 @@ class HybridLogicalClock {
   /// Whether issue(now) would refuse.
   bool blocked(UnixMillis now) const;
   /// The bound to persist at `now`: covers last() and reaches limits::kClockBoundAhead past the
-  /// higher of it and `now`. Never below a bound given before.
-  Hlc next_bound(UnixMillis now) const;
+  /// higher of it and `now`. Never below a bound given before, even one that is not durable yet:
+  /// the batches that carry them overwrite one record in turn, and a lower bound that physical time
+  /// jumping back had produced would take back what the higher one before it allowed.
+  Hlc next_bound(UnixMillis now);
   /// `bound` is durable. Lower bounds than the present one are ignored.
   void on_bound_durable(Hlc bound);
   Hlc durable_bound() const { return durable_bound_; }
 
  private:
+  /// What issue(now) would return if no bound stood in its way.
+  Hlc following(UnixMillis now) const;
+
   Hlc last_;
   Hlc durable_bound_;
+  Hlc given_bound_;  ///< the highest that next_bound() returned; at least durable_bound_
 };
 
 }  // namespace parallax

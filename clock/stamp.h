@@ -20,6 +20,7 @@ struct Hlc {
 
   constexpr Hlc() = default;
   constexpr explicit Hlc(std::uint64_t v) : value(v) {}
+  /// `ms` must be below 2^48 (the year 10889): higher bits are lost.
   static constexpr Hlc from_millis(UnixMillis ms) { return Hlc{ms.value << 16}; }
 
   constexpr UnixMillis millis() const { return UnixMillis{value >> 16}; }
@@ -37,7 +38,7 @@ struct Stamp {
   constexpr bool empty() const { return hlc.value == 0; }
   /// "HLC-NODE" in decimal, as in an ETag without its quotes.
   std::string to_string() const;
-  /// The inverse of to_string(); nothing for anything else.
+  /// The inverse of to_string() for stamps of a node; nothing for any other text.
   static std::optional<Stamp> parse(std::string_view text);
   friend constexpr auto operator<=>(const Stamp&, const Stamp&) = default;
 };

@@ -1,8 +1,8 @@
 // Version vector: per actor, the highest stamp of which (and of everything before it) one knows.
 //
-// Source: Parker et al., "Detection of Mutual Inconsistency in Distributed Systems" (IEEE TSE 1983).
-// Laws (tests/clock): join is commutative, associative, idempotent and monotone; dominates() is the
-// partial order of that lattice.
+// Source: Parker et al., "Detection of Mutual Inconsistency in Distributed Systems" (IEEE TSE
+// 1983). Laws (tests/clock): join is commutative, associative, idempotent and monotone; dominates()
+// is the partial order of that lattice.
 #pragma once
 
 #include <string>

@@ -18,7 +18,8 @@ class Overlay : public ReadView {
  public:
   explicit Overlay(const ReadView& below) : below_(below) {}
 
-  /// Makes `batch` visible. `sequence` rises with every call.
+  /// Makes `batch` visible. `sequence` never falls and is above all that was forgotten: what goes
+  /// into the store with one write shares one sequence.
   void add(const WriteBatch& batch, std::uint64_t sequence);
   /// Everything up to `sequence` is in the store now: lets go of what no later batch changed.
   void forget(std::uint64_t sequence);
@@ -38,6 +39,8 @@ class Overlay : public ReadView {
   const ReadView& below_;
   std::map<std::string, Entry, std::less<>> changes_;
   std::size_t bytes_ = 0;
+  std::uint64_t last_added_ = 0;
+  std::uint64_t forgotten_ = 0;
 };
 
 }  // namespace parallax

@@ -1,0 +1,42 @@
+#include "clock/stamp.h"
+
+#include <charconv>
+#include <limits>
+
+namespace parallax {
+namespace {
+
+/// A whole decimal number as to_chars prints it; nothing for anything else.
+template <class Number>
+std::optional<Number> parse_number(std::string_view digits) {
+  if (digits.size() > 1 && digits.front() == '0') return std::nullopt;
+  Number number{};
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, number);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::string Stamp::to_string() const {
+  // An ETag goes out with every answer, so no format string here.
+  constexpr std::size_t kDigits = std::numeric_limits<std::uint64_t>::digits10 + 1 + 1 +
+                                  std::numeric_limits<std::uint32_t>::digits10 + 1;
+  char text[kDigits];
+  char* end = std::to_chars(text, text + kDigits, hlc.value).ptr;
+  *end++ = '-';
+  end = std::to_chars(end, text + kDigits, node.value).ptr;
+  return std::string(text, end);
+}
+
+std::optional<Stamp> Stamp::parse(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto hlc = parse_number<std::uint64_t>(text.substr(0, dash));
+  const auto node = parse_number<std::uint32_t>(text.substr(dash + 1));
+  if (!hlc || !node || *node == 0) return std::nullopt;
+  return Stamp{Hlc{*hlc}, NodeId{*node}};
+}
+
+}  // namespace parallax

@@ -1,0 +1,535 @@
+#include "storage/records.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include <google/protobuf/io/coded_stream.h>
+
+#include "base/assert.h"
+#include "base/checksum.h"
+#include "storage/records.pb.h"
+
+namespace parallax {
+namespace records {
+namespace {
+
+// --- Keys -------------------------------------------------------------------------------------
+
+void append_u32(std::string& out, std::uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
+}
+
+void append_u64(std::string& out, std::uint64_t value) {
+  append_u32(out, static_cast<std::uint32_t>(value >> 32));
+  append_u32(out, static_cast<std::uint32_t>(value));
+}
+
+std::uint64_t read_big_endian(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (const char c : bytes) value = value << 8 | static_cast<std::uint8_t>(c);
+  return value;
+}
+
+std::string group_prefix(char kind, GroupId group, std::size_t room = 0) {
+  std::string key;
+  key.reserve(5 + room);
+  key.push_back(kind);
+  append_u32(key, group.value);
+  return key;
+}
+
+std::string group_record_key(GroupId group, char record) {
+  std::string key = group_prefix('G', group, 1);
+  key.push_back(record);
+  return key;
+}
+
+/// The first key behind all that begin with `prefix`.
+std::string behind(std::string prefix) {
+  while (!prefix.empty() && static_cast<std::uint8_t>(prefix.back()) == 0xff) prefix.pop_back();
+  PARALLAX_ASSERT(!prefix.empty(), "no key is behind a prefix of 0xff only");
+  prefix.back() = static_cast<char>(static_cast<std::uint8_t>(prefix.back()) + 1);
+  return prefix;
+}
+
+constexpr std::size_t kGroupPrefixBytes = 5;
+constexpr std::size_t kHistoryPrefixBytes = kGroupPrefixBytes + 8 + 4;
+
+std::string printable(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes.substr(0, 64)) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    if (byte > 0x20 && byte < 0x7f && byte != '%') {
+      text.push_back(c);
+    } else {
+      text += fmt::format("%{:02X}", byte);
+    }
+  }
+  return bytes.size() > 64 ? text + "..." : text;
+}
+
+/// What the record at `store_key` is, for messages.
+std::string describe(std::string_view store_key) {
+  if (store_key == "N") return "node record";
+  if (store_key == "B") return "clock bound";
+  if (store_key.size() >= kGroupPrefixBytes) {
+    const std::uint64_t group = read_big_endian(store_key.substr(1, 4));
+    const std::string_view rest = store_key.substr(kGroupPrefixBytes);
+    switch (store_key[0]) {
+      case 'G':
+        if (rest == "h") return fmt::format("hard state of group {}", group);
+        if (rest == "l") return fmt::format("log start of group {}", group);
+        if (rest == "a") return fmt::format("applied record of group {}", group);
+        break;
+      case 'L':
+        if (rest.size() != 8) break;
+        return fmt::format("log entry {} of group {}", read_big_endian(rest), group);
+      case 'K':
+        return fmt::format("key state '{}' of group {}", printable(rest), group);
+      case 'H':
+        if (store_key.size() < kHistoryPrefixBytes) break;
+        return fmt::format("history record '{}' of group {} at {}-{}", printable(rest.substr(12)),
+                           group, read_big_endian(rest.substr(0, 8)),
+                           read_big_endian(rest.substr(8, 4)));
+      default:
+        break;
+    }
+  }
+  return fmt::format("record '{}'", printable(store_key));
+}
+
+// --- Frame: format byte, message, checksum ------------------------------------------------------
+
+constexpr std::size_t kFormatBytes = 1;
+constexpr std::size_t kChecksumBytes = 4;
+static_assert(kStoreFormat <= 0xff, "the format has one byte");
+
+std::uint32_t checksum(std::string_view store_key, std::string_view bytes) {
+  return crc32(bytes, crc32(store_key));
+}
+
+/// Completes a record whose message is in place between the room for format and checksum.
+Bytes seal(std::string_view store_key, std::string record) {
+  record.front() = static_cast<char>(kStoreFormat);
+  const std::size_t end = record.size() - kChecksumBytes;
+  const std::uint32_t sum = checksum(store_key, std::string_view(record).substr(0, end));
+  for (std::size_t i = 0; i < kChecksumBytes; ++i) {
+    record[end + i] = static_cast<char>(sum >> (8 * i));
+  }
+  return Bytes{std::move(record)};
+}
+
+Bytes seal_message(std::string_view store_key, const google::protobuf::MessageLite& message) {
+  std::string record(kFormatBytes + message.ByteSizeLong() + kChecksumBytes, '\0');
+  message.SerializeWithCachedSizesToArray(
+      reinterpret_cast<std::uint8_t*>(record.data() + kFormatBytes));
+  return seal(store_key, std::move(record));
+}
+
+Error corrupt(std::string_view store_key, std::string_view what) {
+  return definite(ErrorCode::corrupt, fmt::format("{} is corrupt: {}", describe(store_key), what));
+}
+
+/// The message inside a record whose checksum and format are right.
+Result<std::string_view> unseal(std::string_view store_key, std::string_view bytes) {
+  if (bytes.size() < kFormatBytes + kChecksumBytes) {
+    return corrupt(store_key, fmt::format("{} bytes, at least {} expected", bytes.size(),
+                                          kFormatBytes + kChecksumBytes));
+  }
+  const std::size_t end = bytes.size() - kChecksumBytes;
+  std::uint32_t stored = 0;
+  for (std::size_t i = 0; i < kChecksumBytes; ++i) {
+    stored |= std::uint32_t{static_cast<std::uint8_t>(bytes[end + i])} << (8 * i);
+  }
+  const std::uint32_t computed = checksum(store_key, bytes.substr(0, end));
+  if (stored != computed) {
+    return corrupt(store_key,
+                   fmt::format("checksum {:08x}, computed {:08x}", stored, computed));
+  }
+  const auto format = static_cast<std::uint8_t>(bytes.front());
+  if (format > kStoreFormat) {
+    return definite(ErrorCode::refused,
+                    fmt::format("{} has format {}, this program reads up to {}",
+                                describe(store_key), format, kStoreFormat));
+  }
+  if (format == 0) return corrupt(store_key, "format 0");
+  return bytes.substr(kFormatBytes, end - kFormatBytes);
+}
+
+// --- Messages -----------------------------------------------------------------------------------
+
+/// Why a message that parses is no record; nullptr: it is one.
+using Fault = const char*;
+
+template <class Path>
+bool known_path(Path path) {
+  return path <= static_cast<std::uint32_t>(ActorPath::causal);
+}
+
+void fill_context(google::protobuf::RepeatedPtrField<stored::ContextEntry>& out,
+                  const VersionVector& context) {
+  out.Reserve(static_cast<int>(context.entries().size()));
+  for (const auto& [actor, hlc] : context.entries()) {
+    stored::ContextEntry& entry = *out.Add();
+    entry.set_path(static_cast<std::uint32_t>(actor.path));
+    entry.set_node(actor.node.value);
+    entry.set_incarnation(actor.incarnation.value);
+    entry.set_hlc(hlc.value);
+  }
+}
+
+Fault read_context(const google::protobuf::RepeatedPtrField<stored::ContextEntry>& in,
+                   VersionVector& context) {
+  if (in.empty()) return nullptr;
+  std::vector<VersionVector::Entry> entries;
+  entries.reserve(static_cast<std::size_t>(in.size()));
+  for (const stored::ContextEntry& entry : in) {
+    if (!known_path(entry.path())) return "unknown actor path in a context";
+    entries.emplace_back(Actor{static_cast<ActorPath>(entry.path()), NodeId{entry.node()},
+                               Incarnation{entry.incarnation()}},
+                         Hlc{entry.hlc()});
+  }
+  context = VersionVector{std::move(entries)};
+  if (context.entries().size() != static_cast<std::size_t>(in.size())) {
+    return "a context with a repeated actor or an empty reading";
+  }
+  return nullptr;
+}
+
+void fill_version(stored::Version& out, const Version& version) {
+  PARALLAX_ASSERT(!version.tombstone || version.value.empty(), "tombstone {} with {} value bytes",
+                  version.stamp, version.value.size());
+  out.set_hlc(version.stamp.hlc.value);
+  out.set_node(version.stamp.node.value);
+  out.set_actor_path(static_cast<std::uint32_t>(version.actor.path));
+  out.set_actor_node(version.actor.node.value);
+  out.set_actor_incarnation(version.actor.incarnation.value);
+  fill_context(*out.mutable_context(), version.context);
+  out.set_tombstone(version.tombstone);
+  out.set_value(version.value.view().data(), version.value.size());
+  out.set_content_type(version.content_type);
+  out.set_expires_at_ms(version.expires_at.value);
+  out.set_log_index(version.log_index.value);
+}
+
+/// Takes the value out of the message.
+Fault read_version(stored::Version& in, Version& version) {
+  if (!known_path(in.actor_path())) return "unknown actor path";
+  if (in.tombstone() && !in.value().empty()) return "a tombstone with a value";
+  version.stamp = Stamp{Hlc{in.hlc()}, NodeId{in.node()}};
+  version.actor = Actor{static_cast<ActorPath>(in.actor_path()), NodeId{in.actor_node()},
+                        Incarnation{in.actor_incarnation()}};
+  if (Fault fault = read_context(in.context(), version.context)) return fault;
+  version.tombstone = in.tombstone();
+  if (!in.value().empty()) version.value = Bytes{std::move(*in.mutable_value())};
+  version.content_type = in.content_type();
+  version.expires_at = UnixMillis{in.expires_at_ms()};
+  version.log_index = LogIndex{in.log_index()};
+  return nullptr;
+}
+
+Fault read_versions(google::protobuf::RepeatedPtrField<stored::Version>& in,
+                    std::vector<Version>& versions) {
+  versions.resize(static_cast<std::size_t>(in.size()));
+  for (int i = 0; i < in.size(); ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    if (Fault fault = read_version(*in.Mutable(i), versions[at])) return fault;
+    if (i > 0 && versions[at - 1].stamp <= versions[at].stamp) return "versions out of order";
+  }
+  return nullptr;
+}
+
+void fill(stored::NodeRecord& out, const NodeRecord& record) {
+  out.set_format(record.format);
+  out.set_node(record.node.value);
+  out.set_cluster_high(record.cluster.high);
+  out.set_cluster_low(record.cluster.low);
+  out.set_incarnation(record.incarnation.value);
+  out.set_membership(static_cast<std::uint32_t>(record.membership));
+}
+
+Fault read(stored::NodeRecord& in, NodeRecord& record) {
+  if (in.membership() > static_cast<std::uint32_t>(Membership::recovering)) {
+    return "unknown membership";
+  }
+  record.format = in.format();
+  record.node = NodeId{in.node()};
+  record.cluster = ClusterId{in.cluster_high(), in.cluster_low()};
+  record.incarnation = Incarnation{in.incarnation()};
+  record.membership = static_cast<Membership>(in.membership());
+  return nullptr;
+}
+
+void fill(stored::ClockBound& out, Hlc bound) { out.set_hlc(bound.value); }
+
+Fault read(stored::ClockBound& in, Hlc& bound) {
+  bound = Hlc{in.hlc()};
+  return nullptr;
+}
+
+void fill(stored::HardState& out, const HardState& record) {
+  out.set_term(record.term.value);
+  out.set_voted_for(record.voted_for.value);
+}
+
+Fault read(stored::HardState& in, HardState& record) {
+  record = {Term{in.term()}, NodeId{in.voted_for()}};
+  return nullptr;
+}
+
+void fill(stored::LogStart& out, const LogStart& record) {
+  out.set_index(record.index.value);
+  out.set_term(record.term.value);
+}
+
+Fault read(stored::LogStart& in, LogStart& record) {
+  record = {LogIndex{in.index()}, Term{in.term()}};
+  return nullptr;
+}
+
+void fill(stored::AppliedRecord& out, const AppliedRecord& record) {
+  out.set_index(record.index.value);
+  out.set_term(record.term.value);
+  out.set_history_floor(record.history_floor.value);
+  for (const auto& [node, incarnation] : record.incarnations) {
+    stored::NodeIncarnation& entry = *out.add_incarnations();
+    entry.set_node(node.value);
+    entry.set_incarnation(incarnation.value);
+  }
+}
+
+Fault read(stored::AppliedRecord& in, AppliedRecord& record) {
+  record.index = LogIndex{in.index()};
+  record.term = Term{in.term()};
+  record.history_floor = Hlc{in.history_floor()};
+  for (const stored::NodeIncarnation& entry : in.incarnations()) {
+    const bool fresh =
+        record.incarnations.emplace(NodeId{entry.node()}, Incarnation{entry.incarnation()}).second;
+    if (!fresh) return "two incarnations of one node";
+  }
+  return nullptr;
+}
+
+Fault read(stored::LogEntry& in, LogEntry& record) {
+  record.term = Term{in.term()};
+  record.index = LogIndex{in.index()};
+  if (!in.payload().empty()) record.payload = Bytes{std::move(*in.mutable_payload())};
+  return nullptr;
+}
+
+void fill(stored::KeyState& out, const KeyState& record) {
+  PARALLAX_ASSERT(well_formed(record), "context {}", record.context().to_string());
+  out.mutable_versions()->Reserve(static_cast<int>(record.versions().size()));
+  for (const Version& version : record.versions()) fill_version(*out.add_versions(), version);
+  fill_context(*out.mutable_context(), record.context());
+}
+
+Fault read(stored::KeyState& in, KeyState& record) {
+  std::vector<Version> versions;
+  VersionVector context;
+  if (Fault fault = read_versions(*in.mutable_versions(), versions)) return fault;
+  if (Fault fault = read_context(in.context(), context)) return fault;
+  record = KeyState::from_parts(std::move(versions), std::move(context));
+  return well_formed(record) ? nullptr : "the versions contradict the context";
+}
+
+void fill(stored::HistoryRecord& out, const HistoryRecord& record) {
+  for (const Version& version : record.replaced) fill_version(*out.add_replaced(), version);
+}
+
+Fault read(stored::HistoryRecord& in, HistoryRecord& record) {
+  return read_versions(*in.mutable_replaced(), record.replaced);
+}
+
+template <class T>
+struct MessageOf;
+template <>
+struct MessageOf<NodeRecord> : std::type_identity<stored::NodeRecord> {};
+template <>
+struct MessageOf<Hlc> : std::type_identity<stored::ClockBound> {};
+template <>
+struct MessageOf<HardState> : std::type_identity<stored::HardState> {};
+template <>
+struct MessageOf<LogStart> : std::type_identity<stored::LogStart> {};
+template <>
+struct MessageOf<AppliedRecord> : std::type_identity<stored::AppliedRecord> {};
+template <>
+struct MessageOf<LogEntry> : std::type_identity<stored::LogEntry> {};
+template <>
+struct MessageOf<KeyState> : std::type_identity<stored::KeyState> {};
+template <>
+struct MessageOf<HistoryRecord> : std::type_identity<stored::HistoryRecord> {};
+
+/// One message of each type per thread, used again and again: its vectors and strings keep their
+/// room, which halves the cost of the small records that every write encodes and decodes.
+template <class Message>
+class Scratch {
+ public:
+  explicit Scratch(std::size_t bytes) : bytes_(bytes) { message().Clear(); }
+  /// A large record must not leave its room behind for good.
+  ~Scratch() {
+    if (bytes_ > kKeptBytes) message() = Message{};
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  Message& message() {
+    thread_local Message instance;
+    return instance;
+  }
+  void saw(std::size_t bytes) { bytes_ = bytes; }
+
+ private:
+  static constexpr std::size_t kKeptBytes = 64 << 10;
+  std::size_t bytes_;
+};
+
+template <class T>
+Bytes encode_record(std::string_view store_key, const T& record) {
+  Scratch<typename MessageOf<T>::type> scratch(0);
+  fill(scratch.message(), record);
+  Bytes bytes = seal_message(store_key, scratch.message());
+  scratch.saw(bytes.size());
+  return bytes;
+}
+
+}  // namespace
+
+// --- Keys -------------------------------------------------------------------------------------
+
+std::string node_key() { return "N"; }
+std::string clock_bound_key() { return "B"; }
+std::string hard_state_key(GroupId group) { return group_record_key(group, 'h'); }
+std::string log_start_key(GroupId group) { return group_record_key(group, 'l'); }
+std::string applied_key(GroupId group) { return group_record_key(group, 'a'); }
+std::string installing_key(GroupId group) { return group_record_key(group, 's'); }
+
+std::string log_entry_key(GroupId group, LogIndex index) {
+  std::string key = group_prefix('L', group, 8);
+  append_u64(key, index.value);
+  return key;
+}
+
+std::string key_state_key(GroupId group, std::string_view key) {
+  std::string store_key = group_prefix('K', group, key.size());
+  store_key.append(key);
+  return store_key;
+}
+
+std::string history_key(GroupId group, const Stamp& by, std::string_view key) {
+  std::string store_key = group_prefix('H', group, 12 + key.size());
+  append_u64(store_key, by.hlc.value);
+  append_u32(store_key, by.node.value);
+  store_key.append(key);
+  return store_key;
+}
+
+ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive) {
+  return {log_entry_key(group, from), log_entry_key(group, to_exclusive)};
+}
+
+ScanRange key_state_range(GroupId group) {
+  std::string prefix = group_prefix('K', group);
+  std::string end = behind(prefix);
+  return {std::move(prefix), std::move(end)};
+}
+
+ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive) {
+  std::string start = group_prefix('H', group, 8);
+  std::string end = start;
+  append_u64(start, from.value);
+  append_u64(end, to_exclusive.value);
+  return {std::move(start), std::move(end)};
+}
+
+std::string_view user_key(std::string_view store_key) {
+  PARALLAX_ASSERT(store_key.size() >= kGroupPrefixBytes && store_key[0] == 'K', "not a key state: {}",
+                  describe(store_key));
+  return store_key.substr(kGroupPrefixBytes);
+}
+
+// --- Records ----------------------------------------------------------------------------------
+
+Bytes encode(std::string_view store_key, const NodeRecord& record) {
+  return encode_record(store_key, record);
+}
+Bytes encode(std::string_view store_key, Hlc clock_bound) {
+  return encode_record(store_key, clock_bound);
+}
+Bytes encode(std::string_view store_key, const HardState& record) {
+  return encode_record(store_key, record);
+}
+Bytes encode(std::string_view store_key, const LogStart& record) {
+  return encode_record(store_key, record);
+}
+Bytes encode(std::string_view store_key, const AppliedRecord& record) {
+  return encode_record(store_key, record);
+}
+Bytes encode(std::string_view store_key, const KeyState& record) {
+  return encode_record(store_key, record);
+}
+Bytes encode(std::string_view store_key, const HistoryRecord& record) {
+  return encode_record(store_key, record);
+}
+
+// The payload is written behind the rest of the message instead of through it, which spares a copy:
+// a message is the concatenation of its fields.
+Bytes encode(std::string_view store_key, const LogEntry& record) {
+  using google::protobuf::io::CodedOutputStream;
+  constexpr std::uint32_t kPayloadTag = stored::LogEntry::kPayloadFieldNumber << 3 | 2;
+  const std::string_view payload = record.payload.view();
+  Scratch<stored::LogEntry> scratch(0);
+  stored::LogEntry& head = scratch.message();
+  head.set_term(record.term.value);
+  head.set_index(record.index.value);
+  const std::size_t head_bytes = head.ByteSizeLong();
+  const auto length = static_cast<std::uint32_t>(payload.size());
+  const std::size_t payload_bytes =
+      payload.empty() ? 0 : 1 + CodedOutputStream::VarintSize32(length) + payload.size();
+  std::string out(kFormatBytes + head_bytes + payload_bytes + kChecksumBytes, '\0');
+  auto* at = reinterpret_cast<std::uint8_t*>(out.data() + kFormatBytes);
+  at = head.SerializeWithCachedSizesToArray(at);
+  if (!payload.empty()) {
+    at = CodedOutputStream::WriteVarint32ToArray(kPayloadTag, at);
+    at = CodedOutputStream::WriteVarint32ToArray(length, at);
+    std::copy(payload.begin(), payload.end(), at);
+  }
+  return seal(store_key, std::move(out));
+}
+
+template <class T>
+Result<T> decode(std::string_view store_key, std::string_view bytes) {
+  PARALLAX_ASSIGN(const std::string_view body, unseal(store_key, bytes));
+  Scratch<typename MessageOf<T>::type> scratch(bytes.size());
+  if (!scratch.message().ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+    return corrupt(store_key, "it does not follow its schema");
+  }
+  T record{};
+  if (Fault fault = read(scratch.message(), record)) return corrupt(store_key, fault);
+  return record;
+}
+
+template <class T>
+Result<std::optional<T>> load(const ReadView& view, std::string_view store_key) {
+  PARALLAX_ASSIGN(const std::optional<std::string> bytes, view.get(store_key));
+  if (!bytes) return std::optional<T>{};
+  PARALLAX_ASSIGN(T record, decode<T>(store_key, *bytes));
+  return std::optional<T>{std::move(record)};
+}
+
+#define PARALLAX_RECORD(T)                                             \
+  template Result<T> decode<T>(std::string_view, std::string_view);    \
+  template Result<std::optional<T>> load<T>(const ReadView&, std::string_view)
+
+PARALLAX_RECORD(NodeRecord);
+PARALLAX_RECORD(Hlc);
+PARALLAX_RECORD(HardState);
+PARALLAX_RECORD(LogStart);
+PARALLAX_RECORD(AppliedRecord);
+PARALLAX_RECORD(LogEntry);
+PARALLAX_RECORD(KeyState);
+PARALLAX_RECORD(HistoryRecord);
+#undef PARALLAX_RECORD
+
+}  // namespace records
+}  // namespace parallax
