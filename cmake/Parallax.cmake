@@ -15,7 +15,8 @@ find_package(Catch2 2.13 REQUIRED)
 include(Catch)
 
 add_library(parallax_options INTERFACE)
-target_compile_options(parallax_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+target_compile_options(parallax_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror
+  -Wno-missing-field-initializers)  # designated initializers rely on the members' defaults
 target_include_directories(parallax_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 target_compile_definitions(parallax_options INTERFACE
   PARALLAX_VERSION="${PROJECT_VERSION}" BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)

@@ -28,8 +28,8 @@ class Bootstrap {
   Bootstrap(NodeId id, std::vector<NodeId> members);
 
   struct Decision {
-    Membership membership;  ///< member or recovering
-    HardState hard_state;   ///< member: to be persisted with the marker; the vote is spent
+    Membership membership;    ///< member or recovering
+    HardState hard_state;     ///< member: to be persisted with the marker; the vote is spent
     Incarnation incarnation;  ///< to be persisted with the marker; above all that was heard of
   };
 

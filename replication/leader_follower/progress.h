@@ -19,15 +19,16 @@ std::string_view progress_name(ProgressState state);
 /// A plain value; the core keeps its invariants: match < next; inflight is in rising order.
 struct Progress {
   ProgressState state = ProgressState::probe;
-  LogIndex match;          ///< known to be durable there and equal here
-  LogIndex next{1};        ///< the next entry to send
-  bool paused = false;     ///< probe: one is out; wait for its answer or the next heartbeat
-  bool loading = false;    ///< entries are being read from the store
-  bool recovering = false; ///< its word counts toward no majority
+  LogIndex match;           ///< known to be durable there and equal here
+  LogIndex next{1};         ///< the next entry to send
+  bool paused = false;      ///< probe: one is out; wait for its answer or the next heartbeat
+  bool loading = false;     ///< entries are being read from the store
+  bool recovering = false;  ///< its word counts toward no majority
   bool recovery_ready = false;
+  LogIndex commit_sent;  ///< the highest commit index told
   Incarnation incarnation;
-  MonoTime last_heard{};   ///< any reply of this term
-  MonoTime last_advance{}; ///< match rose, or there was nothing to wait for
+  MonoTime last_heard{};    ///< any reply of this term
+  MonoTime last_advance{};  ///< match rose, or there was nothing to wait for
 
   struct Sent {
     LogIndex last;
@@ -51,7 +52,7 @@ struct Progress {
   std::uint64_t chunks_requested = 0;  ///< asked of the store
   bool all_requested = false;          ///< the last chunk has been produced
   LogIndex snapshot_index;
-  std::deque<SnapshotChunk> unacked;   ///< sent and kept, to be sent again
+  std::deque<SnapshotChunk> unacked;  ///< sent and kept, to be sent again
 
   void become_probe();
   void become_replicate();

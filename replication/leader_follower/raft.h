@@ -86,8 +86,8 @@ struct LogLoad {
   std::size_t max_bytes;
 };
 
-/// Please produce this chunk of a snapshot for `peer` and hand it to on_snapshot_chunk(). Sequence 0
-/// begins a transfer: take a snapshot of the store then, and keep it until the transfer ends.
+/// Please produce this chunk of a snapshot for `peer` and hand it to on_snapshot_chunk(). Sequence
+/// 0 begins a transfer: take a snapshot of the store then, and keep it until the transfer ends.
 struct ChunkRead {
   NodeId peer;
   std::uint64_t transfer;
@@ -97,8 +97,8 @@ struct ChunkRead {
 /// A read round that a majority has confirmed: reads of it may be served once `index` is applied.
 struct ConfirmedRound {
   RoundId round;
-  LogIndex index;                 ///< commit index taken before the round began
-  std::vector<NodeId> replicas;   ///< who confirmed it, itself included, sorted
+  LogIndex index;                ///< commit index taken before the round began
+  std::vector<NodeId> replicas;  ///< who confirmed it, itself included, sorted
 };
 
 /// What a turn asks for. Carry it out in this order.
@@ -178,7 +178,6 @@ class Raft {
   // --- Outputs --------------------------------------------------------------------------------
   /// The work since the last call. `may_persist` false: only what does not need the disk.
   RaftReady take_ready(bool may_persist = true);
-  bool has_ready() const;
   /// The mark of everything taken so far.
   PersistedMark persisted_mark() const { return {log_.last_index(), log_.last_term()}; }
 
@@ -202,9 +201,11 @@ class Raft {
   const std::map<NodeId, Progress>& progress() const { return progress_; }
   /// Leader only: recovering members that hold all that is committed and have joined a majority.
   std::vector<std::pair<NodeId, Incarnation>> recovered_members() const;
-  /// This replica has applied `second` at its own time `first.at`: how old its state can be. Nothing
-  /// when no mark of this life was published yet.
+  /// This replica has applied `second` at its own time `first.at`: how old its state can be.
+  /// Nothing when no mark of this life was published yet.
   std::optional<std::pair<MonoTime, LogIndex>> freshness() const { return freshness_; }
+  /// Whether a leader was heard from (or this is one) within the shortest election timeout.
+  bool leader_is_alive() const;
   std::size_t majority() const { return config_.members.size() / 2 + 1; }
 
  private:
@@ -220,15 +221,17 @@ class Raft {
   void reset_election_timer();
   bool log_is_up_to_date(LogIndex last_index, Term last_term) const;
   bool heard_from_majority() const;
-  bool leader_is_alive() const;
+  bool heard_recently(const Progress& progress) const;
 
   // raft_append.cc
   void step_append(const Sender& from, const AppendEntries& request);
   void step_append_reply(const Sender& from, const AppendReply& reply);
   void append_to_log(LogEntry entry);
   void send_appends();
-  void send_append_to(NodeId peer, Progress& progress);
+  bool send_append_to(NodeId peer, Progress& progress);
   void send_entries(NodeId peer, Progress& progress, std::vector<LogEntry> entries);
+  void refuse_append(NodeId to, const AppendEntries& request);
+  void back_up(Progress& progress, const AppendReply& reply);
   void advance_commit();
   void commit_to(LogIndex index);
   void maybe_finish_transfer(NodeId peer, const Progress& progress);
@@ -237,17 +240,27 @@ class Raft {
   void step_heartbeat(const Sender& from, const Heartbeat& heartbeat);
   void step_heartbeat_reply(const Sender& from, const HeartbeatReply& reply);
   void begin_round();
+  void send_heartbeat(NodeId peer, Progress& progress);
   void confirm_rounds();
+  void take_mark(Progress& progress, const FreshnessMark& mark);
+  void adopt_freshness();
 
   // raft_snapshot.cc
   void begin_snapshot(NodeId peer, Progress& progress);
   void request_chunks(NodeId peer, Progress& progress);
+  void resend_chunks(NodeId peer, Progress& progress);
+  void install_last_chunk(const SnapshotChunk& chunk);
   void step_snapshot_chunk(const Sender& from, const SnapshotChunk& chunk);
   void step_snapshot_reply(const Sender& from, const SnapshotReply& reply);
 
   bool accept_sender(const Sender& from);
+  bool accept_term(const Sender& from, const Message& message);
+  void answer_old_term(const Sender& from, const Message& message);
+  void follow(NodeId leader);  ///< heard from the leader of this term
+  void forget_incarnation(NodeId id, Incarnation incarnation);
+  void truncate_log(LogIndex from);
   bool is_member(NodeId id) const;
-  void send(NodeId to, Message message);        ///< after everything so far is durable
+  void send(NodeId to, Message message);  ///< after everything so far is durable
   void send_at_once(NodeId to, Message message);
 
   RaftConfig config_;
@@ -266,7 +279,7 @@ class Raft {
   NodeId leader_;
   LogIndex commit_;
   LogIndex applied_;
-  LogIndex delivered_;  ///< handed out in RaftReady::committed
+  LogIndex delivered_;   ///< handed out in RaftReady::committed
   LogIndex term_start_;  ///< leader: its no-op
   bool may_lead_ = true;
   MonoTime election_deadline_{};
@@ -283,15 +296,16 @@ class Raft {
   bool transfer_sent_ = false;
 
   // Read rounds.
-  RoundId round_;             ///< the last one begun
+  RoundId round_;              ///< the last one begun
   bool round_wanted_ = false;  ///< request_read_round() since then
   struct Round {
     RoundId id;
     LogIndex commit;
     std::vector<NodeId> confirmed_by;
   };
-  std::vector<Round> rounds_;  ///< not yet confirmed, oldest first
-  std::optional<std::pair<MonoTime, LogIndex>> freshness_;
+  std::vector<Round> rounds_;                               ///< not yet confirmed, oldest first
+  std::optional<std::pair<MonoTime, LogIndex>> freshness_;  ///< applied
+  std::optional<std::pair<MonoTime, LogIndex>> next_freshness_;  ///< published, not yet applied
 
   // Snapshot being received.
   struct Receiving {
@@ -300,7 +314,7 @@ class Raft {
     std::uint64_t next;
   };
   std::optional<Receiving> receiving_;
-  std::uint64_t next_transfer_ = 1;
+  std::uint64_t next_transfer_;
 
   RaftReady ready_;
   bool hard_state_changed_ = false;

@@ -69,7 +69,7 @@ class RaftLog {
   bool check() const;
 
  private:
-  LogIndex cache_first() const { return last_.value == 0 ? LogIndex{1} : LogIndex{last_.value + 1 - cache_.size()}; }
+  LogIndex cache_first() const { return LogIndex{last_.value + 1 - cache_.size()}; }
 
   LogStart start_;
   std::vector<Run> runs_;  ///< of the entries behind start_
