@@ -42,7 +42,8 @@ Hlc HybridLogicalClock::following(UnixMillis now) const {
 }
 
 bool HybridLogicalClock::wants_bound(UnixMillis now) const {
-  return last_ > durable_bound_ || later(following(now), kHalfAhead) > durable_bound_;
+  // What follows is above last(), so this is true as well when that passed the durable bound.
+  return later(following(now), kHalfAhead) > durable_bound_;
 }
 
 bool HybridLogicalClock::blocked(UnixMillis now) const {
