@@ -26,6 +26,8 @@ class KeySpace {
 
   /// Joins `incoming` into what is stored and puts the outcome into `batch`, with a history record
   /// for what was replaced. Returns the joined state. Nothing is put when nothing changed.
+  /// It reads the view and not `batch`: between two joins of one key the first one's batch must get
+  /// into the view (Overlay::add). `incoming` must be well_formed().
   Result<KeyState> join(std::string_view key, const KeyState& incoming, WriteBatch& batch) const;
 
   /// Return false to stop.
@@ -43,12 +45,17 @@ class KeySpace {
     Hlc reached;  ///< every history record below this is gone: the next call's `from`
   };
   /// Puts into `batch` the removal of history records written in [from, horizon), at most `limit`.
+  /// With the last call's `reached` as `from` nothing is walked twice. A version that arrives late
+  /// may leave a record below `reached`: a sweep from 0 (at start-up, say) finds it.
   Result<CleanUp> clean_history(Hlc from, Hlc horizon, std::size_t limit, WriteBatch& batch) const;
 
   /// Order-independent digest of all key states: equal on replicas with equal contents.
   Result<std::uint64_t> digest() const;
 
  private:
+  Result<void> put_history(std::string_view key, const VersionVector& known, const KeyState& joined,
+                           std::vector<Version> replaced, WriteBatch& batch) const;
+
   const ReadView& view_;
   GroupId group_;
 };

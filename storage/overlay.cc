@@ -48,8 +48,8 @@ Result<std::optional<std::string>> Overlay::get(std::string_view key) const {
 
 namespace {
 
-/// Merges two ordered runs of keys: [at, end) from above wins over what the visits from below bring.
-/// `before(a, b)`: whether key a comes before b in the direction of the scan.
+/// Merges two ordered runs of keys: [at, end) from above wins over what the visits from below
+/// bring. `before(a, b)`: whether key a comes before b in the direction of the scan.
 template <class Iterator, class Before>
 Result<void> merge_scan(Iterator at, Iterator end, const ReadView& below, const ScanRange& range,
                         const ScanVisitor& visit, Before before) {

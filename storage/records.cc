@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 
 #include <google/protobuf/io/coded_stream.h>
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "storage/key_state_codec.h"
 #include "storage/records.pb.h"
 
 namespace parallax {
@@ -143,14 +145,12 @@ Result<std::string_view> unseal(std::string_view store_key, std::string_view byt
   }
   const std::uint32_t computed = checksum(store_key, bytes.substr(0, end));
   if (stored != computed) {
-    return corrupt(store_key,
-                   fmt::format("checksum {:08x}, computed {:08x}", stored, computed));
+    return corrupt(store_key, fmt::format("checksum {:08x}, computed {:08x}", stored, computed));
   }
   const auto format = static_cast<std::uint8_t>(bytes.front());
   if (format > kStoreFormat) {
-    return definite(ErrorCode::refused,
-                    fmt::format("{} has format {}, this program reads up to {}",
-                                describe(store_key), format, kStoreFormat));
+    return definite(ErrorCode::refused, fmt::format("{} has format {}, this program reads up to {}",
+                                                    describe(store_key), format, kStoreFormat));
   }
   if (format == 0) return corrupt(store_key, "format 0");
   return bytes.substr(kFormatBytes, end - kFormatBytes);
@@ -260,7 +260,9 @@ Fault read(stored::NodeRecord& in, NodeRecord& record) {
   return nullptr;
 }
 
-void fill(stored::ClockBound& out, Hlc bound) { out.set_hlc(bound.value); }
+void fill(stored::ClockBound& out, Hlc bound) {
+  out.set_hlc(bound.value);
+}
 
 Fault read(stored::ClockBound& in, Hlc& bound) {
   bound = Hlc{in.hlc()};
@@ -397,12 +399,24 @@ Bytes encode_record(std::string_view store_key, const T& record) {
 
 // --- Keys -------------------------------------------------------------------------------------
 
-std::string node_key() { return "N"; }
-std::string clock_bound_key() { return "B"; }
-std::string hard_state_key(GroupId group) { return group_record_key(group, 'h'); }
-std::string log_start_key(GroupId group) { return group_record_key(group, 'l'); }
-std::string applied_key(GroupId group) { return group_record_key(group, 'a'); }
-std::string installing_key(GroupId group) { return group_record_key(group, 's'); }
+std::string node_key() {
+  return "N";
+}
+std::string clock_bound_key() {
+  return "B";
+}
+std::string hard_state_key(GroupId group) {
+  return group_record_key(group, 'h');
+}
+std::string log_start_key(GroupId group) {
+  return group_record_key(group, 'l');
+}
+std::string applied_key(GroupId group) {
+  return group_record_key(group, 'a');
+}
+std::string installing_key(GroupId group) {
+  return group_record_key(group, 's');
+}
 
 std::string log_entry_key(GroupId group, LogIndex index) {
   std::string key = group_prefix('L', group, 8);
@@ -443,9 +457,15 @@ ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive) {
 }
 
 std::string_view user_key(std::string_view store_key) {
-  PARALLAX_ASSERT(store_key.size() >= kGroupPrefixBytes && store_key[0] == 'K', "not a key state: {}",
-                  describe(store_key));
+  PARALLAX_ASSERT(store_key.size() >= kGroupPrefixBytes && store_key[0] == 'K',
+                  "not a key state: {}", describe(store_key));
   return store_key.substr(kGroupPrefixBytes);
+}
+
+Hlc history_hlc(std::string_view store_key) {
+  PARALLAX_ASSERT(store_key.size() >= kHistoryPrefixBytes && store_key[0] == 'H',
+                  "not a history record: {}", describe(store_key));
+  return Hlc{read_big_endian(store_key.substr(kGroupPrefixBytes, 8))};
 }
 
 // --- Records ----------------------------------------------------------------------------------
@@ -517,8 +537,8 @@ Result<std::optional<T>> load(const ReadView& view, std::string_view store_key) 
   return std::optional<T>{std::move(record)};
 }
 
-#define PARALLAX_RECORD(T)                                             \
-  template Result<T> decode<T>(std::string_view, std::string_view);    \
+#define PARALLAX_RECORD(T)                                          \
+  template Result<T> decode<T>(std::string_view, std::string_view); \
   template Result<std::optional<T>> load<T>(const ReadView&, std::string_view)
 
 PARALLAX_RECORD(NodeRecord);
@@ -532,4 +552,30 @@ PARALLAX_RECORD(HistoryRecord);
 #undef PARALLAX_RECORD
 
 }  // namespace records
+
+void encode_key_state(const KeyState& state, std::string& out) {
+  records::Scratch<stored::KeyState> scratch(0);
+  records::fill(scratch.message(), state);
+  const std::size_t before = out.size();
+  const std::size_t size = scratch.message().ByteSizeLong();
+  out.resize(before + size);
+  scratch.message().SerializeWithCachedSizesToArray(
+      reinterpret_cast<std::uint8_t*>(out.data() + before));
+  scratch.saw(size);
+}
+
+Result<KeyState> decode_key_state(const Bytes& bytes) {
+  constexpr auto kMost = static_cast<std::size_t>(std::numeric_limits<int>::max());
+  records::Scratch<stored::KeyState> scratch(bytes.size());
+  if (bytes.size() > kMost ||
+      !scratch.message().ParseFromArray(bytes.view().data(), static_cast<int>(bytes.size()))) {
+    return definite(ErrorCode::corrupt, "the key state does not follow its schema");
+  }
+  KeyState state;
+  if (records::Fault fault = records::read(scratch.message(), state)) {
+    return definite(ErrorCode::corrupt, fmt::format("the key state is corrupt: {}", fault));
+  }
+  return state;
+}
+
 }  // namespace parallax

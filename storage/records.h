@@ -1,8 +1,8 @@
 // What the store holds, typed: key layout, record schemas and checksums.
 //
-// Every record is: 1 byte format version, a Protocol Buffers message (records.proto), 4 bytes CRC-32
-// (little-endian) over key and all bytes before it. The checksum covers the key, so that a record
-// that turns up under another key is found out too. The generated types stay in records.cc.
+// Every record is: 1 byte format version, a Protocol Buffers message (records.proto), 4 bytes
+// CRC-32 (little-endian) over key and all bytes before it. The checksum covers the key, so that a
+// record that turns up under another key is found out too. The generated types stay in records.cc.
 //
 // Layout (group, index and hlc big-endian, so that byte order is number order):
 //
@@ -15,6 +15,7 @@
 //   "L" group index                  LogEntry
 //   "K" group key                    KeyState
 //   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced
+//                                    (node 0: what a context replaced that left no version)
 #pragma once
 
 #include <cstdint>
@@ -108,6 +109,8 @@ ScanRange key_state_range(GroupId group);
 ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive);
 /// The user's key inside a key_state_key().
 std::string_view user_key(std::string_view store_key);
+/// The reading inside a history_key().
+Hlc history_hlc(std::string_view store_key);
 
 // Records. encode() takes the store key because the checksum covers it; decode() refuses with
 // `corrupt` and names the record. A record of a newer format is `refused`.

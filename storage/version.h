@@ -18,10 +18,10 @@ struct Version {
   Actor actor;            ///< whose dot (actor, stamp.hlc) this is
   VersionVector context;  ///< "replaces every version of this key by that actor up to there"
   bool tombstone = false;
-  Bytes value;                ///< empty with a tombstone
-  std::string content_type;   ///< as the writer gave it; may be empty
-  UnixMillis expires_at;      ///< absolute deadline; 0: never
-  LogIndex log_index;         ///< the entry that committed it; 0: not known to be committed
+  Bytes value;               ///< empty with a tombstone
+  std::string content_type;  ///< as the writer gave it; may be empty
+  UnixMillis expires_at;     ///< absolute deadline; 0: never
+  LogIndex log_index;        ///< the entry that committed it; 0: not known to be committed
 
   bool expired_at(UnixMillis now) const { return expires_at.value != 0 && now >= expires_at; }
   friend bool operator==(const Version&, const Version&) = default;
@@ -34,12 +34,12 @@ inline bool merge_version(Version& mine, const Version& theirs) {
   return true;
 }
 
-/// All versions of a key that no other covers, with the joined context. Every path into the store is
-/// a join of these; nothing ever overwrites.
+/// All versions of a key that no other covers, with the joined context. Every path into the store
+/// is a join of these; nothing ever overwrites.
 using KeyState = DottedVersionVectorSet<Version>;
 
-/// Whether `state` may be joined and stored: its own invariants, a context that holds the contexts of
-/// its versions (else a join of two good states could make a bad one), no value in a tombstone.
+/// Whether `state` may be joined and stored: its own invariants, a context that holds the contexts
+/// of its versions (else a join of two good states could make a bad one), no value in a tombstone.
 /// Whoever takes a state in from outside (a record, a message) refuses others.
 inline bool well_formed(const KeyState& state) {
   for (const Version& version : state.versions()) {

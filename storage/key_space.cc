@@ -1,0 +1,183 @@
+#include "storage/key_space.h"
+
+#include <algorithm>
+#include <deque>
+#include <set>
+
+namespace parallax {
+namespace {
+
+bool newer(const Version& a, const Version& b) {
+  return a.stamp > b.stamp;
+}
+
+bool holds(const KeyState& state, const Version& version) {
+  return std::any_of(state.versions().begin(), state.versions().end(), [&](const Version& v) {
+    return v.stamp == version.stamp && v.actor == version.actor;
+  });
+}
+
+/// Which of the versions of `joined` is to be called the one that replaced `version`: the newest
+/// whose own context covers it. Where none does (what covered it has been replaced itself and never
+/// came here) the newest; where no version is left, the context's highest reading stands for it.
+Stamp replacer(const KeyState& joined, const Version& version) {
+  for (const Version& candidate : joined.versions()) {
+    if (candidate.context.covers(version.actor, version.stamp.hlc)) return candidate.stamp;
+  }
+  if (const Version* winner = joined.winner()) return winner->stamp;
+  return Stamp{joined.context().highest(), kNoNode};
+}
+
+/// Adds `versions` to what `record` holds; of one version both copies' knowledge stays.
+void merge_replaced(HistoryRecord& record, std::vector<Version> versions) {
+  for (Version& version : versions) {
+    const auto same =
+        std::find_if(record.replaced.begin(), record.replaced.end(),
+                     [&](const Version& known) { return known.stamp == version.stamp; });
+    if (same == record.replaced.end()) {
+      record.replaced.push_back(std::move(version));
+    } else {
+      merge_version(*same, version);
+    }
+  }
+  std::sort(record.replaced.begin(), record.replaced.end(), newer);
+}
+
+/// FNV-1a (Fowler, Noll, Vo) with SplitMix64's finish, so that sums of hashes do not cancel out.
+std::uint64_t hash(std::string_view bytes) {
+  std::uint64_t h = 0xcbf29ce484222325u;
+  for (const char c : bytes) h = (h ^ static_cast<std::uint8_t>(c)) * 0x100000001b3u;
+  h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
+  h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
+  return h ^ (h >> 31);
+}
+
+}  // namespace
+
+Result<KeyState> KeySpace::load(std::string_view key) const {
+  PARALLAX_ASSIGN(std::optional<KeyState> stored,
+                  records::load<KeyState>(view_, records::key_state_key(group_, key)));
+  return stored ? std::move(*stored) : KeyState{};
+}
+
+Result<KeyState> KeySpace::join(std::string_view key, const KeyState& incoming,
+                                WriteBatch& batch) const {
+  std::string store_key = records::key_state_key(group_, key);
+  PARALLAX_ASSIGN(std::optional<KeyState> stored, records::load<KeyState>(view_, store_key));
+  KeyState state = stored ? std::move(*stored) : KeyState{};
+
+  // The join lets go of what it replaces, so that is set aside first.
+  std::vector<Version> replaced;
+  for (const Version& version : state.versions()) {
+    if (incoming.context().covers(version.actor, version.stamp.hlc) && !holds(incoming, version)) {
+      replaced.push_back(version);
+    }
+  }
+  const VersionVector known = replaced.empty() ? VersionVector{} : state.context();
+  if (!state.join(incoming)) return state;
+
+  Bytes record = records::encode(store_key, state);
+  batch.put(std::move(store_key), std::move(record));
+  if (!replaced.empty()) PARALLAX_TRY(put_history(key, known, state, std::move(replaced), batch));
+  return state;
+}
+
+Result<void> KeySpace::put_history(std::string_view key, const VersionVector& known,
+                                   const KeyState& joined, std::vector<Version> replaced,
+                                   WriteBatch& batch) const {
+  std::map<Stamp, std::vector<Version>> by;
+  for (Version& version : replaced) by[replacer(joined, version)].push_back(std::move(version));
+  for (auto& [stamp, versions] : by) {
+    std::string store_key = records::history_key(group_, stamp, key);
+    HistoryRecord record;
+    // A version that comes here for the first time has no record yet: the usual case needs no read.
+    const bool first_seen = std::any_of(
+        joined.versions().begin(), joined.versions().end(),
+        [&](const Version& v) { return v.stamp == stamp && !known.covers(v.actor, v.stamp.hlc); });
+    if (!first_seen) {
+      PARALLAX_ASSIGN(std::optional<HistoryRecord> present,
+                      records::load<HistoryRecord>(view_, store_key));
+      if (present) record = std::move(*present);
+    }
+    merge_replaced(record, std::move(versions));
+    Bytes bytes = records::encode(store_key, record);
+    batch.put(std::move(store_key), std::move(bytes));
+  }
+  return {};
+}
+
+Result<void> KeySpace::scan(std::string_view start, std::string_view end, bool reverse,
+                            const Visitor& visit) const {
+  ScanRange range = records::key_state_range(group_);
+  range.reverse = reverse;
+  if (!start.empty()) range.start = records::key_state_key(group_, start);
+  if (!end.empty()) range.end = records::key_state_key(group_, end);
+  std::optional<Error> fault;
+  PARALLAX_TRY(view_.scan(range, [&](std::string_view store_key, std::string_view value) {
+    Result<KeyState> state = records::decode<KeyState>(store_key, value);
+    if (!state) {
+      fault = state.error();
+      return false;
+    }
+    return visit(records::user_key(store_key), *state);
+  }));
+  if (fault) return *fault;
+  return {};
+}
+
+Result<std::vector<PastVersion>> KeySpace::history(std::string_view key) const {
+  PARALLAX_ASSIGN(const KeyState state, load(key));
+  std::vector<PastVersion> found;
+  std::set<Stamp> seen;
+  std::deque<Stamp> to_walk;
+  const auto add = [&](const Version& version, Stamp replaced_by) {
+    if (!seen.insert(version.stamp).second) return;
+    found.push_back({version, replaced_by});
+    to_walk.push_back(version.stamp);
+  };
+  for (const Version& version : state.versions()) add(version, Stamp{});
+  // Where no version is left, see replacer().
+  if (state.versions().empty() && !state.context().empty()) {
+    to_walk.push_back(Stamp{state.context().highest(), kNoNode});
+  }
+  while (!to_walk.empty()) {
+    const Stamp by = to_walk.front();
+    to_walk.pop_front();
+    PARALLAX_ASSIGN(const std::optional<HistoryRecord> record,
+                    records::load<HistoryRecord>(view_, records::history_key(group_, by, key)));
+    if (!record) continue;
+    for (const Version& version : record->replaced) add(version, by);
+  }
+  std::sort(found.begin(), found.end(),
+            [](const PastVersion& a, const PastVersion& b) { return newer(a.version, b.version); });
+  return found;
+}
+
+Result<KeySpace::CleanUp> KeySpace::clean_history(Hlc from, Hlc horizon, std::size_t limit,
+                                                  WriteBatch& batch) const {
+  CleanUp done{0, std::max(from, horizon)};
+  if (horizon <= from) return done;
+  PARALLAX_TRY(view_.scan(records::history_range(group_, from, horizon),
+                          [&](std::string_view store_key, std::string_view) {
+                            if (done.removed == limit) {
+                              done.reached = records::history_hlc(store_key);
+                              return false;
+                            }
+                            batch.remove(std::string(store_key));
+                            ++done.removed;
+                            return true;
+                          }));
+  return done;
+}
+
+Result<std::uint64_t> KeySpace::digest() const {
+  std::uint64_t sum = 0;
+  // Encoded anew: bytes written by another version of the schema may differ for equal contents.
+  PARALLAX_TRY(scan({}, {}, false, [&](std::string_view key, const KeyState& state) {
+    sum += hash(records::encode(records::key_state_key(group_, key), state).view());
+    return true;
+  }));
+  return sum;
+}
+
+}  // namespace parallax

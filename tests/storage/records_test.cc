@@ -1,0 +1,403 @@
+// Keys and records (storage/records.h).
+#include "storage/records.h"
+
+#include "base/checksum.h"
+#include "storage/key_state_codec.h"
+#include "storage/memory_store.h"
+#include "tests/storage/support.h"
+
+namespace parallax::test {
+namespace {
+
+using namespace std::string_literals;
+
+/// A record with a right checksum around any body.
+std::string frame(std::string_view store_key, std::string_view body, char format = 1) {
+  std::string record = format + std::string(body);
+  const std::uint32_t sum = crc32(record, crc32(store_key));
+  for (int shift = 0; shift < 32; shift += 8) record.push_back(static_cast<char>(sum >> shift));
+  return record;
+}
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) text += fmt::format("{:02x}", static_cast<std::uint8_t>(c));
+  return text;
+}
+
+// --- One random record of each type, with its key ---------------------------------------------
+
+template <class T>
+T random_record(Random& random);
+template <class T>
+std::string random_key(Random& random);
+
+template <>
+NodeRecord random_record(Random& random) {
+  NodeRecord record;
+  record.format = static_cast<std::uint32_t>(random.next());
+  record.node = NodeId{static_cast<std::uint32_t>(random.next())};
+  record.cluster.high = random.next();
+  record.cluster.low = random.next();
+  record.incarnation = Incarnation{random.next()};
+  record.membership = static_cast<Membership>(random.below(3));
+  return record;
+}
+template <>
+std::string random_key<NodeRecord>(Random&) {
+  return records::node_key();
+}
+
+template <>
+Hlc random_record(Random& random) {
+  return Hlc{random.next()};
+}
+template <>
+std::string random_key<Hlc>(Random&) {
+  return records::clock_bound_key();
+}
+
+template <>
+HardState random_record(Random& random) {
+  HardState record;
+  record.term = Term{random.next() >> random.below(64)};
+  record.voted_for = NodeId{static_cast<std::uint32_t>(random.below(4))};
+  return record;
+}
+template <>
+std::string random_key<HardState>(Random& random) {
+  return records::hard_state_key(GroupId{static_cast<std::uint32_t>(random.below(5))});
+}
+
+template <>
+LogStart random_record(Random& random) {
+  LogStart record;
+  record.index = LogIndex{random.next() >> random.below(64)};
+  record.term = Term{random.next() >> random.below(64)};
+  return record;
+}
+template <>
+std::string random_key<LogStart>(Random&) {
+  return records::log_start_key(kOnlyGroup);
+}
+
+template <>
+AppliedRecord random_record(Random& random) {
+  AppliedRecord record;
+  record.index = LogIndex{random.next() >> random.below(64)};
+  record.term = Term{random.next() >> random.below(64)};
+  record.history_floor = Hlc{random.next() >> random.below(64)};
+  for (std::uint64_t n = random.below(5); n > 0; --n) {
+    const NodeId node{static_cast<std::uint32_t>(random.below(9))};
+    record.incarnations[node] = Incarnation{random.next()};
+  }
+  return record;
+}
+template <>
+std::string random_key<AppliedRecord>(Random&) {
+  return records::applied_key(kOnlyGroup);
+}
+
+template <>
+LogEntry random_record(Random& random) {
+  LogEntry record;
+  record.term = Term{random.next() >> random.below(64)};
+  record.index = LogIndex{random.next() >> random.below(64)};
+  record.payload = Bytes{random_bytes(random, random.below(300))};
+  return record;
+}
+template <>
+std::string random_key<LogEntry>(Random& random) {
+  return records::log_entry_key(kOnlyGroup, LogIndex{random.next()});
+}
+
+template <>
+KeyState random_record(Random& random) {
+  return random_state(random);
+}
+template <>
+std::string random_key<KeyState>(Random& random) {
+  return records::key_state_key(kOnlyGroup, random_bytes(random, random.below(20)));
+}
+
+template <>
+HistoryRecord random_record(Random& random) {
+  HistoryRecord record;
+  record.replaced = random_state(random).versions();
+  return record;
+}
+template <>
+std::string random_key<HistoryRecord>(Random& random) {
+  const Stamp by{Hlc{random.next()}, NodeId{static_cast<std::uint32_t>(random.below(4))}};
+  return records::history_key(kOnlyGroup, by, random_bytes(random, random.below(20)));
+}
+
+#define RECORD_TYPES \
+  NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord
+
+// --- Records ----------------------------------------------------------------------------------
+
+TEMPLATE_TEST_CASE("records: what is encoded is decoded", "", RECORD_TYPES) {
+  Random random(1);
+  for (int i = 0; i < 10'000; ++i) {
+    const TestType record = random_record<TestType>(random);
+    const std::string key = random_key<TestType>(random);
+    const Bytes bytes = records::encode(key, record);
+    const Result<TestType> decoded = records::decode<TestType>(key, bytes.view());
+    REQUIRE(decoded.has_value());
+    REQUIRE(*decoded == record);
+    REQUIRE(records::encode(key, *decoded) == bytes);
+  }
+}
+
+TEMPLATE_TEST_CASE("records: every flipped bit and every cut is found out", "", RECORD_TYPES) {
+  Random random(2);
+  for (int i = 0; i < 20; ++i) {
+    const std::string key = random_key<TestType>(random);
+    const std::string bytes = records::encode(key, random_record<TestType>(random)).to_string();
+    for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+      std::string bad = bytes;
+      bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+      const Result<TestType> decoded = records::decode<TestType>(key, bad);
+      REQUIRE(!decoded.has_value());
+      REQUIRE(decoded.error().code == ErrorCode::corrupt);
+    }
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+      const auto decoded =
+          records::decode<TestType>(key, std::string_view(bytes).substr(0, length));
+      REQUIRE(!decoded.has_value());
+      REQUIRE(decoded.error().code == ErrorCode::corrupt);
+    }
+    REQUIRE(!records::decode<TestType>(key, bytes + '\0').has_value());
+  }
+}
+
+TEMPLATE_TEST_CASE("records: a record under another key is found out", "", RECORD_TYPES) {
+  Random random(3);
+  for (int i = 0; i < 200; ++i) {
+    const std::string key = random_key<TestType>(random);
+    const Bytes bytes = records::encode(key, random_record<TestType>(random));
+    const std::string other = key + "x";
+    REQUIRE(!records::decode<TestType>(other, bytes.view()).has_value());
+  }
+}
+
+TEMPLATE_TEST_CASE("records: a newer format is refused and never taken for damage", "",
+                   RECORD_TYPES) {
+  Random random(4);
+  const std::string key = random_key<TestType>(random);
+  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", 2));
+  REQUIRE(!decoded.has_value());
+  CHECK(decoded.error().code == ErrorCode::refused);
+  CHECK_THAT(decoded.error().message, Catch::Contains("format 2") && Catch::Contains("up to 1"));
+  CHECK(records::decode<TestType>(key, frame(key, "", 0)).error().code == ErrorCode::corrupt);
+}
+
+TEMPLATE_TEST_CASE("records: fields of a later schema are passed over", "", RECORD_TYPES) {
+  Random random(5);
+  const std::string key = random_key<TestType>(random);
+  const TestType record = random_record<TestType>(random);
+  const Bytes bytes = records::encode(key, record);
+  const std::string body = bytes.slice(1, bytes.size() - 5).to_string();
+  const std::string field_99 = "\x98\x06\x05"s;  // varint 5
+  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, body + field_99));
+  REQUIRE(decoded.has_value());
+  CHECK(*decoded == record);
+}
+
+TEST_CASE("records: large records leave the next ones alone") {
+  Random random(6);
+  for (const std::size_t size : {std::size_t{1} << 20, std::size_t{10}, std::size_t{0}}) {
+    KeyState state;
+    Version version = random_version(random);
+    version.tombstone = false;
+    version.value = Bytes{random_bytes(random, size)};
+    state.add(version);
+    const std::string key = records::key_state_key(kOnlyGroup, "k");
+    CHECK(*records::decode<KeyState>(key, records::encode(key, state).view()) == state);
+    const LogEntry entry{Term{1}, LogIndex{2}, Bytes{random_bytes(random, size)}};
+    const std::string log_key = records::log_entry_key(kOnlyGroup, entry.index);
+    CHECK(*records::decode<LogEntry>(log_key, records::encode(log_key, entry).view()) == entry);
+  }
+}
+
+TEST_CASE("records: key states travel without a frame too") {
+  Random random(7);
+  for (int i = 0; i < 5'000; ++i) {
+    const KeyState state = random_state(random);
+    std::string bytes = "before";
+    encode_key_state(state, bytes);
+    REQUIRE(bytes.substr(0, 6) == "before");
+    bytes.erase(0, 6);
+    const Result<KeyState> decoded = decode_key_state(Bytes{bytes});
+    REQUIRE(decoded.has_value());
+    REQUIRE(*decoded == state);
+    // No checksum here: whatever the bytes are, an error or a state that may be joined.
+    if (!bytes.empty()) {
+      bytes[random.below(bytes.size())] = static_cast<char>(random.next());
+      const Result<KeyState> bad = decode_key_state(Bytes{bytes});
+      if (bad) {
+        REQUIRE(well_formed(*bad));
+      } else {
+        REQUIRE(bad.error().code == ErrorCode::corrupt);
+      }
+    }
+  }
+}
+
+template <class T>
+std::string why_corrupt(const std::string& key, const std::string& body) {
+  const Result<T> decoded = records::decode<T>(key, frame(key, body));
+  REQUIRE(!decoded.has_value());
+  CHECK(decoded.error().code == ErrorCode::corrupt);
+  CHECK(decoded.error().definite());
+  CHECK(decoded.error().message.find('\n') == std::string::npos);
+  return decoded.error().message;
+}
+
+std::string sub_message(char field, const std::string& body) {
+  return std::string{static_cast<char>(field << 3 | 2), static_cast<char>(body.size())} + body;
+}
+
+std::string fixed64(char field, char value) {
+  return std::string{static_cast<char>(field << 3 | 1), value} + std::string(7, '\0');
+}
+
+TEST_CASE("records: messages that are no records are found out") {
+  const std::string key = records::key_state_key(kOnlyGroup, "k\n%");
+  const std::string hlc_5 = fixed64(1, 5);
+  const std::string log_to_5 = fixed64(4, 5);
+  CHECK_THAT(why_corrupt<KeyState>(key, "\xff"s),
+             Catch::Contains("schema") && Catch::Contains("key state 'k%0A%25' of group 1"));
+  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(1, hlc_5 + "\x18\x03"s)),
+             Catch::Contains("unknown actor path"));
+  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(2, "\x08\x03"s + log_to_5)),
+             Catch::Contains("unknown actor path in a context"));
+  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(2, "")), Catch::Contains("empty reading"));
+  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(2, log_to_5) + sub_message(2, log_to_5)),
+             Catch::Contains("repeated actor"));
+  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(1, hlc_5 + "\x38\x01\x42\x01v"s)),
+             Catch::Contains("tombstone with a value"));
+  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(1, hlc_5)), Catch::Contains("contradict"));
+  CHECK_THAT(why_corrupt<KeyState>(
+                 key, sub_message(1, hlc_5) + sub_message(1, hlc_5) + sub_message(2, log_to_5)),
+             Catch::Contains("out of order"));
+  CHECK(records::decode<KeyState>(key, frame(key, sub_message(1, hlc_5) + sub_message(2, log_to_5)))
+            .has_value());
+  CHECK_THAT(why_corrupt<NodeRecord>("N", "\x30\x03"s), Catch::Contains("unknown membership"));
+  CHECK_THAT(why_corrupt<AppliedRecord>(records::applied_key(kOnlyGroup),
+                                        sub_message(4, "\x08\x01"s) + sub_message(4, "\x08\x01"s)),
+             Catch::Contains("two incarnations") && Catch::Contains("applied record of group 1"));
+}
+
+TEST_CASE("records: a version's context must be part of its state's") {
+  Version version;
+  version.stamp = {Hlc{9}, NodeId{1}};
+  version.context.advance({ActorPath::causal, NodeId{2}, Incarnation{1}}, Hlc{5});
+  VersionVector own_dot_only;
+  own_dot_only.advance(kLogActor, Hlc{9});
+  CHECK_FALSE(well_formed(KeyState::from_parts({version}, own_dot_only)));
+  VersionVector whole = own_dot_only;
+  whole.join(version.context);
+  CHECK(well_formed(KeyState::from_parts({version}, whole)));
+}
+
+TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
+  const std::string key = records::hard_state_key(kOnlyGroup);
+  CHECK(hex(key) == "470000000168");
+  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "0108031001c2a67311");
+
+  const std::string log_key = records::log_entry_key(kOnlyGroup, LogIndex{258});
+  CHECK(hex(log_key) == "4c000000010000000000000102");
+  CHECK(hex(records::encode(log_key, LogEntry{Term{1}, LogIndex{258}, Bytes{"hi"}}).view()) ==
+        "0108011082021a02686934421810");
+
+  const Stamp stamp{Hlc{0x0102030405060708}, NodeId{2}};
+  CHECK(hex(records::history_key(kOnlyGroup, stamp, "k")) ==
+        "48000000010102030405060708000000026b");
+
+  Version version;
+  version.stamp = stamp;
+  version.actor = {ActorPath::quorum, NodeId{2}, Incarnation{3}};
+  version.context.advance(kLogActor, Hlc{5});
+  version.value = Bytes{"v"};
+  version.content_type = "t";
+  version.expires_at = UnixMillis{6};
+  version.log_index = LogIndex{7};
+  KeyState state;
+  state.add(version);
+  const std::string state_key = records::key_state_key(kOnlyGroup, "k");
+  CHECK(hex(state_key) == "4b000000016b");
+  CHECK(hex(records::encode(state_key, state).view()) ==
+        "010a26090807060504030201100218012002280332092105000000000000004201764a01745006580712092105"
+        "00000000000000120f080110021803210807060504030201ffa4266f");
+}
+
+// --- Keys -------------------------------------------------------------------------------------
+
+TEST_CASE("records: keys sort like what they name") {
+  CHECK(records::log_entry_key(kOnlyGroup, LogIndex{255}) <
+        records::log_entry_key(kOnlyGroup, LogIndex{256}));
+  CHECK(records::log_entry_key(kOnlyGroup, LogIndex{~std::uint64_t{0}}) <
+        records::log_entry_key(GroupId{2}, LogIndex{0}));
+  const auto at = [](std::uint64_t hlc, std::uint32_t node, std::string_view key) {
+    return records::history_key(kOnlyGroup, Stamp{Hlc{hlc}, NodeId{node}}, key);
+  };
+  CHECK(at(255, 9, "z") < at(256, 1, "a"));
+  CHECK(at(5, 255, "z") < at(5, 256, "a"));
+  CHECK(at(5, 1, "") < at(5, 1, "a"));
+  CHECK(records::history_hlc(at(77, 1, "k")) == Hlc{77});
+  CHECK(records::user_key(records::key_state_key(kOnlyGroup, "\0k"s)) == "\0k"s);
+}
+
+TEST_CASE("records: ranges hold one kind of record of one group") {
+  const GroupId group{GENERATE(0u, 1u, 255u, 0xffffffffu)};
+  const GroupId next{group.value + 1};
+  CAPTURE(group.value);
+  MemoryStore store;
+  Rows rows;
+  for (const GroupId g : {group, next}) {
+    for (const std::uint64_t n : {std::uint64_t{0}, std::uint64_t{7}, std::uint64_t{8}}) {
+      rows.emplace_back(records::log_entry_key(g, LogIndex{n}), "log");
+      rows.emplace_back(records::history_key(g, Stamp{Hlc{n}, NodeId{1}}, "k"), "history");
+    }
+    rows.emplace_back(records::key_state_key(g, ""), "state");
+    rows.emplace_back(records::key_state_key(g, "\xff\xff"), "state");
+    rows.emplace_back(records::hard_state_key(g), "g");
+    rows.emplace_back(records::log_start_key(g), "g");
+    rows.emplace_back(records::applied_key(g), "g");
+    rows.emplace_back(records::installing_key(g), "g");
+  }
+  rows.emplace_back(records::node_key(), "n");
+  rows.emplace_back(records::clock_bound_key(), "n");
+  must_write(store, puts(rows));
+  CHECK(must_scan(store).size() == rows.size());
+  CHECK(must_scan(store, records::log_range(group, LogIndex{0}, LogIndex{8})) ==
+        Rows{{records::log_entry_key(group, LogIndex{0}), "log"},
+             {records::log_entry_key(group, LogIndex{7}), "log"}});
+  CHECK(must_scan(store, records::history_range(group, Hlc{7}, Hlc{9})).size() == 2);
+  CHECK(must_scan(store, records::history_range(group, Hlc{7}, Hlc{8})).size() == 1);
+  CHECK(must_scan(store, records::key_state_range(group)) ==
+        Rows{{records::key_state_key(group, ""), "state"},
+             {records::key_state_key(group, "\xff\xff"), "state"}});
+}
+
+TEST_CASE("records: load tells absent from damaged") {
+  MemoryStore store;
+  const std::string key = records::log_start_key(kOnlyGroup);
+  const auto absent = records::load<LogStart>(store, key);
+  REQUIRE(absent.has_value());
+  CHECK(!absent->has_value());
+  const LogStart start{LogIndex{4}, Term{2}};
+  WriteBatch batch;
+  batch.put(key, records::encode(key, start));
+  must_write(store, batch);
+  const auto present = records::load<LogStart>(store, key);
+  REQUIRE(present.has_value());
+  CHECK(**present == start);
+  REQUIRE(store.flip_bit(key, 11));
+  CHECK(records::load<LogStart>(store, key).error().code == ErrorCode::corrupt);
+}
+
+}  // namespace
+}  // namespace parallax::test
