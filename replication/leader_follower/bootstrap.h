@@ -9,6 +9,9 @@
 // Otherwise, once a majority, itself included, holds no log entry and no version, it is a member of
 // a cluster that is beginning; its vote in the highest term heard of counts as spent.
 //
+// When it is known that the disk has been lost (somebody says so), the node is recovering whatever
+// its peers hold, as soon as it can draw an incarnation above all that a majority of them has heard.
+//
 // Assumes that at most a minority of disks is lost at a time, where a node that has not applied
 // entry 1 counts as lost.
 #pragma once
@@ -25,7 +28,7 @@ namespace parallax {
 /// A value, stepped with the replies to Probe.
 class Bootstrap {
  public:
-  Bootstrap(NodeId id, std::vector<NodeId> members);
+  Bootstrap(NodeId id, std::vector<NodeId> members, bool lost_disk = false);
 
   struct Decision {
     Membership membership;    ///< member or recovering
@@ -40,6 +43,7 @@ class Bootstrap {
  private:
   NodeId id_;
   std::vector<NodeId> members_;
+  bool lost_disk_;
   std::map<NodeId, ProbeReply> replies_;  ///< the latest of each
 };
 

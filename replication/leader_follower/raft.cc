@@ -134,6 +134,10 @@ void Raft::forget_incarnation(NodeId peer, Incarnation incarnation) {
   votes_.erase(peer);
   const auto known = progress_.find(peer);
   if (known == progress_.end()) return;
+  if (known->second.incarnation == Incarnation{}) {  // never heard of before: nothing to forget
+    known->second.incarnation = incarnation;
+    return;
+  }
   Progress fresh;
   fresh.next = log_.last_index().next();
   fresh.incarnation = incarnation;

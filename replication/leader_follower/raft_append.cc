@@ -35,8 +35,10 @@ bool Raft::send_append_to(NodeId peer, Progress& progress) {
     begin_snapshot(peer, progress);
     return false;
   }
-  // A member that is silent gets bare probes.
-  const bool with_entries = progress.next <= log_.last_index() && heard_recently(progress);
+  // A member that is silent gets bare probes, one a heartbeat, and nothing else.
+  const bool silent = !heard_recently(progress);
+  if (silent && !probing) return false;
+  const bool with_entries = progress.next <= log_.last_index() && !silent;
   if (with_entries && !log_.cached(progress.next)) {
     progress.loading = true;
     ready_.loads.push_back({peer, progress.next, config_.max_append_bytes});
