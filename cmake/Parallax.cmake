@@ -47,7 +47,8 @@ function(parallax_library name)
 endfunction()
 
 # parallax_test(NAME SOURCES ... DEPENDS ... [LABELS ...] [TIMEOUT s]): one Catch2 program, its
-# cases registered with CTest one by one as "NAME: case".
+# cases registered with CTest one by one as "NAME: case". Those labelled system or serial run alone:
+# they start processes, or measure time.
 function(parallax_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -58,6 +59,10 @@ function(parallax_test name)
   target_compile_definitions(${name} PRIVATE PARALLAX_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              PARALLAX_BINARY_DIR="${PROJECT_BINARY_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  set(serial FALSE)
+  if("system" IN_LIST ARG_LABELS OR "serial" IN_LIST ARG_LABELS)
+    set(serial TRUE)
+  endif()
   catch_discover_tests(${name} TEST_PREFIX "${name}: "
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" RUN_SERIAL ${serial})
 endfunction()
