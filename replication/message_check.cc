@@ -1,0 +1,147 @@
+#include "replication/message_check.h"
+
+#include "base/limits.h"
+
+namespace parallax {
+namespace {
+
+template <class... Operands>
+Error incoherent(fmt::format_string<Operands...> format, Operands&&... operands) {
+  return definite(ErrorCode::corrupt, fmt::format(format, std::forward<Operands>(operands)...));
+}
+
+/// Only what is before every election has term 0, and nobody speaks for it.
+Result<void> check_term(Term term) {
+  if (term == Term{}) return incoherent("term: 0, at least 1 expected");
+  return {};
+}
+
+/// Index and term of one log position: both 0 (before the first entry) or neither, and not of a
+/// term that is yet to come.
+Result<void> check_position(std::string_view name, LogIndex index, Term term, Term newest) {
+  if ((index == LogIndex{}) != (term == Term{})) {
+    return incoherent("{0}_index: {1} with {0}_term {2}", name, index, term);
+  }
+  if (term > newest) return incoherent("{}_term: {}, above term {}", name, term, newest);
+  return {};
+}
+
+Result<void> check_mark(const FreshnessMark& mark) {
+  if (mark.life == 0 && mark.at != MonoTime{}) {
+    return incoherent("mark.life: 0 with a time of {} ns", mark.at.time_since_epoch().count());
+  }
+  return {};
+}
+
+struct Check {
+  Result<void> operator()(const VoteRequest& m) const {
+    PARALLAX_TRY(check_term(m.term));
+    PARALLAX_TRY(check_position("last", m.last_index, m.last_term, m.term));
+    // A transfer bypasses the pre-vote.
+    if (m.pre_vote && m.transfer) return incoherent("transfer: set together with pre_vote");
+    return {};
+  }
+
+  Result<void> operator()(const VoteReply& m) const {
+    // Whoever refuses may not have heard of any term.
+    return m.granted ? check_term(m.term) : Result<void>{};
+  }
+
+  Result<void> operator()(const AppendEntries& m) const {
+    PARALLAX_TRY(check_term(m.term));
+    PARALLAX_TRY(check_position("prev", m.prev_index, m.prev_term, m.term));
+    if (m.entries.size() > limits::kMaxAppendEntries) {
+      return incoherent("entries: {}, at most {} expected", m.entries.size(),
+                        limits::kMaxAppendEntries);
+    }
+    LogIndex index = m.prev_index;
+    Term term = m.prev_term;
+    for (const LogEntry& entry : m.entries) {
+      // The first half catches an index that has wrapped around.
+      if (entry.index <= index || entry.index != index.next()) {
+        return incoherent("entries: index {} behind {}", entry.index, index);
+      }
+      if (entry.term < term || entry.term == Term{} || entry.term > m.term) {
+        return incoherent("entries: term {} at index {}, behind term {} in a message of term {}",
+                          entry.term, entry.index, term, m.term);
+      }
+      index = entry.index;
+      term = entry.term;
+    }
+    return {};
+  }
+
+  Result<void> operator()(const AppendReply& m) const {
+    PARALLAX_TRY(check_term(m.term));
+    if (!m.accepted && m.match != LogIndex{}) {
+      return incoherent("match: {} in a refusal", m.match);
+    }
+    if (m.accepted && (m.rejected_prev != LogIndex{} || m.hint_index != LogIndex{})) {
+      return incoherent("rejected_prev: {} with hint_index {} in an acceptance", m.rejected_prev,
+                        m.hint_index);
+    }
+    return check_position("hint", m.hint_index, m.hint_term, m.term);
+  }
+
+  Result<void> operator()(const Heartbeat& m) const {
+    PARALLAX_TRY(check_term(m.term));
+    return check_mark(m.mark);
+  }
+
+  Result<void> operator()(const HeartbeatReply& m) const {
+    PARALLAX_TRY(check_term(m.term));
+    return check_mark(m.mark);
+  }
+
+  Result<void> operator()(const TimeoutNow& m) const { return check_term(m.term); }
+
+  Result<void> operator()(const SnapshotChunk& m) const {
+    PARALLAX_TRY(check_term(m.term));
+    if (m.index == LogIndex{}) return incoherent("index: 0, at least 1 expected");
+    if (m.index_term == Term{} || m.index_term > m.term) {
+      return incoherent("index_term: {}, 1 to {} expected", m.index_term, m.term);
+    }
+    for (const SnapshotChunk::Record& record : m.records) {
+      if (record.key.empty()) return incoherent("records: a record without a key");
+    }
+    return {};
+  }
+
+  Result<void> operator()(const SnapshotReply& m) const { return check_term(m.term); }
+
+  Result<void> operator()(const Probe&) const { return {}; }
+
+  Result<void> operator()(const ProbeReply& m) const {
+    if (m.membership > Membership::recovering) {
+      return incoherent("membership: {}, at most {} expected", static_cast<int>(m.membership),
+                        static_cast<int>(Membership::recovering));
+    }
+    return {};
+  }
+
+  Result<void> operator()(const Forward& m) const {
+    PARALLAX_TRY(check_term(m.term));
+    // Unbounded, it would overflow when the receiver adds it to its own time.
+    if (m.remaining < Duration::zero() || m.remaining > limits::kMaxRequestTimeout) {
+      return incoherent("remaining: {} ns, 0 to {} expected", m.remaining.count(),
+                        Duration{limits::kMaxRequestTimeout}.count());
+    }
+    return {};
+  }
+
+  Result<void> operator()(const ForwardReply&) const { return {}; }
+};
+
+}  // namespace
+
+Result<void> check_envelope(const Envelope& envelope) {
+  if (envelope.from == kNoNode) return incoherent("from: 0, a node expected");
+  if (envelope.to == kNoNode) return incoherent("to: 0, a node expected");
+  if (envelope.group == GroupId{}) return incoherent("group: 0, a group expected");
+  if (auto sound = std::visit(Check{}, envelope.message); !sound) {
+    return incoherent("{}: {}", message_name(envelope.message), sound.error().message);
+  }
+  return {};
+}
+
+}  // namespace parallax
