@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -52,6 +53,8 @@ enum class Path : std::uint8_t {
   local,       ///< this replica's applied state
 };
 std::string_view path_name(Path path);
+/// The inverse; nothing for any other text.
+std::optional<Path> find_path(std::string_view name);
 
 struct Evidence {
   NodeId node;     ///< whose state answered
@@ -65,6 +68,10 @@ struct Evidence {
   std::string to_string() const;
   friend bool operator==(const Evidence&, const Evidence&) = default;
 };
+
+/// The inverse of Evidence::to_string(). Members may come in any order; unknown ones are skipped.
+/// Errors: corrupt, naming the member.
+Result<Evidence> parse_evidence(std::string_view header);
 
 /// The answer to a request that was carried out. An absent key is an answer too.
 struct Answer {
