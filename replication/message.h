@@ -136,8 +136,12 @@ struct ProbeReply {
 // --- Forwarding ------------------------------------------------------------------------------------
 
 /// A client's request passed on to the node that can serve it. The payload is node/operation_codec.
+///
+/// The network may double it, and a copy may arrive in a later life of its receiver. `term` names the
+/// one leadership that may carry it out: a receiver that has forgotten whether it did says nothing.
 struct Forward {
-  RequestId id;          ///< of the sender
+  RequestId id;          ///< of the sender; never used again, also not for another try
+  Term term;             ///< in which the sender takes the receiver for the leader
   Duration remaining{};  ///< until the client's deadline
   Bytes request;
   friend bool operator==(const Forward&, const Forward&) = default;

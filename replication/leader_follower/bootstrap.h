@@ -10,7 +10,8 @@
 // a cluster that is beginning; its vote in the highest term heard of counts as spent.
 //
 // When it is known that the disk has been lost (somebody says so), the node is recovering whatever
-// its peers hold, as soon as it can draw an incarnation above all that a majority of them has heard.
+// its peers hold, as soon as it can draw an incarnation above all that a majority of them has
+// heard.
 //
 // Assumes that at most a minority of disks is lost at a time, where a node that has not applied
 // entry 1 counts as lost.

@@ -223,6 +223,11 @@ void Raft::end_recovery(Incarnation incarnation) {
                   incarnation_);
   recovering_ = false;
   recovery_ready_ = false;
+  // The disk that was lost may have held a vote in this term.
+  if (voted_for() == kNoNode) {
+    hard_state_.voted_for = id();
+    hard_state_changed_ = true;
+  }
   reset_election_timer();
 }
 

@@ -168,7 +168,7 @@ class Raft {
   void campaign();
   /// Forgets log entries up to `index`, which must be applied and durable in the store's state.
   void compact(LogIndex index);
-  /// Entry EndRecovery of this node was applied: it votes and counts again.
+  /// Entry EndRecovery of this node was applied: it votes and counts again, from the next term on.
   void end_recovery(Incarnation incarnation);
   /// A recovering node has joined what a majority holds; the leader may end the recovery.
   void set_recovery_ready() { recovery_ready_ = true; }
