@@ -20,6 +20,13 @@
 
 #include "base/assert.h"
 
+#if defined(__SANITIZE_THREAD__)
+// The library is not built with the sanitizer, which cannot see the order that its atomics make.
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:libleveldb.so\n";
+}
+#endif
+
 namespace parallax {
 namespace {
 
@@ -385,6 +392,7 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const fs::path& directo
   settings.filter_policy = impl->filter.get();
   settings.write_buffer_size = options.write_buffer_bytes;
   settings.max_open_files = options.max_open_files;
+  settings.compression = options.compress ? leveldb::kSnappyCompression : leveldb::kNoCompression;
   leveldb::DB* db = nullptr;
   const leveldb::Status status = leveldb::DB::Open(settings, directory.string(), &db);
   impl->db.reset(db);

@@ -38,6 +38,9 @@ struct LevelDbOptions {
   std::size_t block_cache_bytes = 8 << 20;
   /// Tables kept open, with their index and filter in memory: about 50 KiB each.
   int max_open_files = 256;
+  /// Snappy. Takes a fifth more CPU per write and fills the block cache where plain tables are read
+  /// in place; turn it on for large values that are worth it. Tables of both kinds are read.
+  bool compress = false;
   /// Consulted at every file operation if given.
   std::shared_ptr<const DiskFaults> faults;
 };

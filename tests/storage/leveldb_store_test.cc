@@ -149,6 +149,20 @@ TEST_CASE("leveldb store: a directory without permission is refused") {
   fs::permissions(directory, fs::perms::owner_all);
 }
 
+TEST_CASE("leveldb store: tables of either compression are read") {
+  const TempDirectory temp;
+  const Rows rows{{"a", std::string(10'000, 'a')}, {"b", std::string(10'000, 'b')}};
+  must_write(*must_open(temp.path()), puts({rows[0]}));
+  must_write(*must_open(temp.path()), puts({rows[1]}));  // after making a table of the first
+  must_open(temp.path(), {.compress = true});            // makes one of the second
+  std::size_t small = 0;
+  for (const fs::path& table : files(temp.path(), ".ldb")) small += fs::file_size(table) < 5'000;
+  CHECK(files(temp.path(), ".ldb").size() == 2);
+  CHECK(small == 1);
+  CHECK(must_scan(*must_open(temp.path(), {.compress = true})) == rows);
+  CHECK(must_scan(*must_open(temp.path())) == rows);
+}
+
 // --- Damage -----------------------------------------------------------------------------------
 
 TEST_CASE("leveldb store: damaged files of its own are found at the start") {
