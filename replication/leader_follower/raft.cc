@@ -67,6 +67,7 @@ Raft::Raft(RaftConfig config, RaftRestored restored, MonoTime now)
   PARALLAX_ASSERT(hard_state_.term >= log_.last_term(), "term {} below its log's {}",
                   hard_state_.term, log_.last_term());
   next_transfer_ = random_.next();
+  taken_ = {log_.last_index(), log_.last_term()};
   reset_election_timer();
 }
 
@@ -276,6 +277,7 @@ RaftReady Raft::take_ready(bool may_persist) {
   if (hard_state_changed_) ready_.hard_state = hard_state_;
   if (may_persist) {
     hard_state_changed_ = false;
+    taken_ = {log_.last_index(), log_.last_term()};
     return std::exchange(ready_, {});
   }
   RaftReady partial;

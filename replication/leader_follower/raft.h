@@ -179,7 +179,7 @@ class Raft {
   /// The work since the last call. `may_persist` false: only what does not need the disk.
   RaftReady take_ready(bool may_persist = true);
   /// The mark of everything taken so far.
-  PersistedMark persisted_mark() const { return {log_.last_index(), log_.last_term()}; }
+  PersistedMark persisted_mark() const { return taken_; }
 
   // --- State ----------------------------------------------------------------------------------
   NodeId id() const { return config_.id; }
@@ -317,6 +317,7 @@ class Raft {
   std::uint64_t next_transfer_;
 
   RaftReady ready_;
+  PersistedMark taken_;  ///< the end of the log when it was last taken for a batch
   bool hard_state_changed_ = false;
 };
 
