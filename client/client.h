@@ -1,0 +1,121 @@
+// The client library: operations on a Parallax cluster over HTTP, with typed answers and errors.
+//
+// A Client keeps connections to several nodes, finds the leader, retries what is safe to retry and
+// says of every failure whether the operation may have happened.
+//
+// Promises:
+//  - An operation ends once, at the latest at its deadline, with an answer or an error.
+//  - An error is *definite* (it did not happen and will not) or *indefinite* (it may have happened,
+//    or may happen yet). A write is indefinite only if a whole request may have left and no answer
+//    said what became of it. Reads have no effect; their errors are always definite.
+//  - A write that may have been applied is never sent again. Everything else is retried until the
+//    deadline where that can help (client/retry.h has the rule).
+//  - The answer names the level that the request got; a success that does not is refused (corrupt).
+//  - An absent key is an answer (`found == false`), not an error.
+//
+// Errors, beside those of the API (base/error.h): `io` - no node could be reached or the connection
+// broke; `timeout` - the deadline passed; `corrupt` - what came back is not Parallax's answer;
+// `bad_request`, `bad_parameter` - refused here, before anything was sent; `shutting_down`
+// - the Client was closed. The message names the endpoint, and the attempts if there were several.
+//
+// Thread safety: every member may be called from any thread at any time, completions included,
+// except that the destructor and the blocking calls must not run inside a completion.
+//
+// It does not keep a session, cache values, or offer levels that consistency/level.h does not list.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "client/cluster_view.h"
+#include "client/protocol.h"
+#include "client/retry.h"
+
+namespace parallax {
+
+struct ClientOptions {
+  /// "host:port" each, at least one. Asked in this order; the leader, once known, is asked first
+  /// where an operation needs it, whether it is listed or not.
+  std::vector<std::string> endpoints;
+  /// Bound on a whole operation, all attempts and waits included. At most a minute is passed on to
+  /// the node.
+  std::chrono::milliseconds timeout = limits::kDefaultRequestTimeout;
+  /// A node that has not accepted a connection by then counts as unreachable.
+  std::chrono::milliseconds connect_timeout{1'000};
+  /// A read that has no answer by then asks another node (a paused one accepts and never answers).
+  std::chrono::milliseconds read_attempt_timeout{2'000};
+  RetryPolicy retry;
+  /// More operations at once than this wait for a connection, first come first served.
+  std::size_t max_connections_per_endpoint = 64;
+  /// A connection unused for this long is closed rather than used again.
+  std::chrono::milliseconds max_idle{30'000};
+  /// A larger body is refused as corrupt.
+  std::size_t max_response_bytes = 64 << 20;
+  /// How long an endpoint that failed is asked last.
+  std::chrono::milliseconds cooldown{1'000};
+  /// false: only the listed endpoints are asked, the first one that works; for asking one node.
+  bool follow_leader = true;
+  /// Of the jitter in waits; 0 draws one.
+  std::uint64_t seed = 0;
+};
+
+/// What one operation may say differently from the rest.
+struct OperationOptions {
+  /// Absent: the level that the cluster has for the key, which is linearizable where it has none.
+  std::optional<Consistency> consistency;
+  std::optional<std::chrono::milliseconds> timeout;  ///< above 0; default: the client's
+  /// false: a node that cannot serve the request itself answers with where the leader is; the
+  /// client then asks there.
+  bool forward = true;
+};
+
+struct PutOptions : OperationOptions {
+  std::string content_type;  ///< kept with the value; empty: the node's default
+};
+
+class Client {
+ public:
+  /// Exactly one call per operation, on the client's own thread, never from within the call that
+  /// started the operation. It may start operations; it must not block or throw.
+  template <class T>
+  using Completion = std::function<void(Result<T>)>;
+
+  /// Connects to nothing yet. Errors: bad_parameter for an option that is wrong.
+  static Result<std::unique_ptr<Client>> open(ClientOptions options);
+  /// Operations under way end with shutting_down before this returns.
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void async_get(std::string key, OperationOptions options, Completion<Answer> done);
+  /// As get, without the value.
+  void async_head(std::string key, OperationOptions options, Completion<Answer> done);
+  void async_put(std::string key, Bytes value, PutOptions options, Completion<Answer> done);
+  void async_remove(std::string key, OperationOptions options, Completion<Answer> done);
+  /// The cluster as one reachable node sees it.
+  void async_cluster(OperationOptions options, Completion<ClusterView> done);
+  /// One node's own figures. Only `endpoint` is asked; empty: the first listed one.
+  void async_status(std::string endpoint, OperationOptions options, Completion<NodeStatus> done);
+
+  // The same, waiting for the end.
+  Result<Answer> get(std::string key, OperationOptions options = {});
+  Result<Answer> head(std::string key, OperationOptions options = {});
+  Result<Answer> put(std::string key, Bytes value, PutOptions options = {});
+  Result<Answer> remove(std::string key, OperationOptions options = {});
+  Result<ClusterView> cluster(OperationOptions options = {});
+  Result<NodeStatus> status(std::string endpoint = {}, OperationOptions options = {});
+
+ private:
+  class Core;
+  explicit Client(std::unique_ptr<Core> core);
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace parallax

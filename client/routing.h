@@ -1,0 +1,81 @@
+// Which endpoint an attempt asks.
+//
+// What it knows: the endpoints that the caller listed, where members listen (from /v1/cluster and
+// redirects), which member leads (from evidence, redirects and /v1/cluster), and which endpoints
+// failed a moment ago. Operations that the leader must carry out go straight to it when it is known;
+// everything else goes to the first listed endpoint that is not known to be failing, so that one
+// client keeps reading from one replica. The knowledge is a hint and may be wrong: a wrong hint costs
+// a forward or a redirect, never an answer at another level.
+//
+// Pure, and a value. It does not open connections, measure nodes or spread load.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+
+namespace parallax {
+
+/// Where a node listens for clients.
+struct Endpoint {
+  std::string host;  ///< a name or an address, without brackets
+  std::string port;  ///< decimal
+  /// "host:port", with brackets around an IPv6 address.
+  std::string to_string() const;
+  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+};
+
+/// Reads "host:port", "[::1]:port", each also with "http://" before and "/" after it.
+/// Errors: bad_parameter naming the text and the form that is right.
+Result<Endpoint> parse_endpoint(std::string_view text);
+
+class Router {
+ public:
+  struct Options {
+    bool follow_leader = true;  ///< false: the listed endpoints alone are asked, in order
+    Duration cooldown{};        ///< how long a failed endpoint comes last
+  };
+  /// `endpoints` must not be empty. Repeated ones count once.
+  Router(std::vector<Endpoint> endpoints, Options options);
+
+  /// The endpoint for the next attempt. `tried` are those that already failed in this operation, in
+  /// order: they come last, the one tried longest ago first.
+  Endpoint choose(bool leader_path, const std::vector<Endpoint>& tried, MonoTime now) const;
+
+  /// The endpoint did not take or finish a request.
+  void failed(const Endpoint& endpoint, MonoTime now);
+  /// The endpoint answered, whatever it said.
+  void answered(const Endpoint& endpoint);
+
+  /// `node` listens at `endpoint`.
+  void learn_member(NodeId node, const Endpoint& endpoint);
+  /// `node` leads in `term`. What is known from a later term stays; term 0: it was not said.
+  void learn_leader(NodeId node, Term term);
+  /// Whoever listens at `endpoint` leads (a redirect that gives an address only).
+  void learn_leader_endpoint(const Endpoint& endpoint);
+
+  /// Where the leader listens, if both are known.
+  std::optional<Endpoint> leader_endpoint() const;
+  /// A leader is known by number only: its address is worth asking for.
+  bool leader_address_missing() const;
+
+  const std::vector<Endpoint>& endpoints() const { return endpoints_; }
+
+ private:
+  bool cooling(const Endpoint& endpoint, MonoTime now) const;
+
+  std::vector<Endpoint> endpoints_;
+  Options options_;
+  std::map<NodeId, Endpoint> members_;
+  std::map<Endpoint, MonoTime> avoid_until_;
+  NodeId leader_ = kNoNode;
+  Term term_;  ///< the latest in which a leader was heard of
+  std::optional<Endpoint> leader_endpoint_;
+};
+
+}  // namespace parallax
