@@ -111,7 +111,7 @@ Result<Evidence> read(const forwarded::Evidence& in) {
   return evidence;
 }
 
-Result<Reply> read(forwarded::Answer& in) {
+Result<Answer> read(forwarded::Answer& in) {
   Answer answer;
   PARALLAX_ASSIGN(answer.consistency, read(in.consistency()));
   PARALLAX_ASSIGN(answer.evidence, read(in.evidence()));
@@ -128,16 +128,25 @@ Result<Reply> read(forwarded::Answer& in) {
   }
   answer.value = Bytes{std::move(*in.mutable_value())};
   answer.content_type = std::move(*in.mutable_content_type());
-  return Reply{std::move(answer)};
+  return answer;
 }
 
-Result<Reply> read(forwarded::Error& in) {
+Result<void> read(forwarded::Error& in, Error& error) {
   const ErrorInfo* const info = find_error(in.code());
   if (info == nullptr) return corrupt("error is corrupt: code: of no kind that is known here");
-  return Reply{Error{.code = info->code,
-                     .certainty = in.definite() ? Certainty::definite : Certainty::indefinite,
-                     .message = std::move(*in.mutable_message()),
-                     .leader = NodeId{in.leader()}}};
+  error = Error{.code = info->code,
+                .certainty = in.definite() ? Certainty::definite : Certainty::indefinite,
+                .message = std::move(*in.mutable_message()),
+                .leader = NodeId{in.leader()}};
+  return {};
+}
+
+// An Error alone could be either the outer Result's or the inner one's: these say which.
+Result<Reply> a_reply(Reply reply) {
+  return Result<Reply>(boost::system::in_place_value, std::move(reply));
+}
+Result<Reply> no_reply(Error error) {
+  return Result<Reply>(boost::system::in_place_error, std::move(error));
 }
 
 }  // namespace
@@ -183,14 +192,21 @@ Bytes encode_reply(const Reply& reply) {
 
 Result<Reply> decode_reply(const Bytes& payload) {
   forwarded::Reply in;
-  if (!parse(in, payload)) return corrupt("reply is corrupt: it does not follow its schema");
+  if (!parse(in, payload)) {
+    return no_reply(corrupt("reply is corrupt: it does not follow its schema"));
+  }
   switch (in.reply_case()) {
-    case forwarded::Reply::kAnswer:
-      return read(*in.mutable_answer());
-    case forwarded::Reply::kError:
-      return read(*in.mutable_error());
+    case forwarded::Reply::kAnswer: {
+      Result<Answer> answer = read(*in.mutable_answer());
+      return answer ? a_reply(*std::move(answer)) : no_reply(answer.error());
+    }
+    case forwarded::Reply::kError: {
+      Error error;
+      const Result<void> sound = read(*in.mutable_error(), error);
+      return sound ? a_reply(std::move(error)) : no_reply(sound.error());
+    }
     case forwarded::Reply::REPLY_NOT_SET:
-      return corrupt("reply is corrupt: of no kind that is known here");
+      return no_reply(corrupt("reply is corrupt: of no kind that is known here"));
   }
   PARALLAX_UNREACHABLE("reply case {}", static_cast<int>(in.reply_case()));
 }
