@@ -51,7 +51,7 @@ struct ClientOptions {
   std::chrono::milliseconds connect_timeout{1'000};
   /// A read that has no answer by then asks another node (a paused one accepts and never answers).
   std::chrono::milliseconds read_attempt_timeout{2'000};
-  RetryPolicy retry;
+  RetryPolicy retry = {};
   /// More operations at once than this wait for a connection, first come first served.
   std::size_t max_connections_per_endpoint = 64;
   /// A connection unused for this long is closed rather than used again.
@@ -69,15 +69,16 @@ struct ClientOptions {
 /// What one operation may say differently from the rest.
 struct OperationOptions {
   /// Absent: the level that the cluster has for the key, which is linearizable where it has none.
-  std::optional<Consistency> consistency;
-  std::optional<std::chrono::milliseconds> timeout;  ///< above 0; default: the client's
+  std::optional<Consistency> consistency = std::nullopt;
+  /// Above 0; absent: the client's.
+  std::optional<std::chrono::milliseconds> timeout = std::nullopt;
   /// false: a node that cannot serve the request itself answers with where the leader is; the
   /// client then asks there.
   bool forward = true;
 };
 
 struct PutOptions : OperationOptions {
-  std::string content_type;  ///< kept with the value; empty: the node's default
+  std::string content_type = {};  ///< kept with the value; empty: the node's default
 };
 
 class Client {

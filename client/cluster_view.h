@@ -16,7 +16,7 @@ struct MemberView {
   NodeId id;
   std::string client;  ///< where it listens for clients; empty until known
   std::string peer;
-  std::string role;    ///< "leader", "follower", ...; empty when unknown
+  std::string role;  ///< "leader", "follower", ...; empty when unknown
   std::optional<bool> up;
   std::optional<std::uint64_t> match_index;
   std::optional<std::uint64_t> applied_index;

@@ -84,18 +84,30 @@ Said read_said(const std::string& body) {
 /// What an HTTP status alone says, for answers without a problem that is known.
 ErrorCode code_of_status(int status) {
   switch (status) {
-    case 404: return ErrorCode::not_found;
-    case 405: return ErrorCode::method_not_allowed;
-    case 412: return ErrorCode::precondition_failed;
-    case 413: return ErrorCode::payload_too_large;
-    case 414: return ErrorCode::uri_too_long;
-    case 415: return ErrorCode::unsupported_media_type;
-    case 421: return ErrorCode::not_leader;
-    case 429: return ErrorCode::overloaded;
-    case 431: return ErrorCode::headers_too_large;
-    case 503: return ErrorCode::level_unattainable;
-    case 504: return ErrorCode::timeout;
-    default: return status >= 400 && status < 500 ? ErrorCode::bad_request : ErrorCode::internal;
+    case 404:
+      return ErrorCode::not_found;
+    case 405:
+      return ErrorCode::method_not_allowed;
+    case 412:
+      return ErrorCode::precondition_failed;
+    case 413:
+      return ErrorCode::payload_too_large;
+    case 414:
+      return ErrorCode::uri_too_long;
+    case 415:
+      return ErrorCode::unsupported_media_type;
+    case 421:
+      return ErrorCode::not_leader;
+    case 429:
+      return ErrorCode::overloaded;
+    case 431:
+      return ErrorCode::headers_too_large;
+    case 503:
+      return ErrorCode::level_unattainable;
+    case 504:
+      return ErrorCode::timeout;
+    default:
+      return status >= 400 && status < 500 ? ErrorCode::bad_request : ErrorCode::internal;
   }
 }
 
@@ -103,10 +115,14 @@ ErrorCode code_of_status(int status) {
 
 std::string_view http_method(KvMethod method) {
   switch (method) {
-    case KvMethod::get: return "GET";
-    case KvMethod::head: return "HEAD";
-    case KvMethod::put: return "PUT";
-    case KvMethod::remove: return "DELETE";
+    case KvMethod::get:
+      return "GET";
+    case KvMethod::head:
+      return "HEAD";
+    case KvMethod::put:
+      return "PUT";
+    case KvMethod::remove:
+      return "DELETE";
   }
   PARALLAX_UNREACHABLE("method {}", static_cast<int>(method));
 }
@@ -125,9 +141,9 @@ std::string kv_query(const std::optional<Consistency>& consistency,
 
 std::variant<Answer, Refusal> read_kv_answer(KvMethod method, const HttpResponse& response) {
   const bool read = is_read(method);
-  const bool success = read ? response.status == 200
-                            : response.status == 200 || response.status == 202 ||
-                                  response.status == 204;
+  const bool success =
+      read ? response.status == 200
+           : response.status == 200 || response.status == 202 || response.status == 204;
   // HEAD has no body to tell an absent key from a path that is no Parallax node's.
   const bool absent = read && response.status == 404 &&
                       (method == KvMethod::head ||
@@ -137,8 +153,8 @@ std::variant<Answer, Refusal> read_kv_answer(KvMethod method, const HttpResponse
 
   Answer answer;
   if (level.empty()) {
-    return not_understood(read, fmt::format("a success ({}) without {}", response.status,
-                                            http_header::kConsistency));
+    return not_understood(
+        read, fmt::format("a success ({}) without {}", response.status, http_header::kConsistency));
   }
   const auto consistency = parse_consistency(level);
   if (!consistency) {
@@ -174,17 +190,16 @@ Refusal read_refusal(bool is_read, const HttpResponse& response) {
   // Without a word about the outcome: a client error means that nothing was done, a server error
   // leaves it open.
   const bool unknown = !is_read && said.applied_unknown.value_or(status >= 500);
-  std::string message = said.detail.empty()
-                            ? fmt::format("{} ({})", error_info(code).title, status)
-                            : said.detail;
+  std::string message =
+      said.detail.empty() ? fmt::format("{} ({})", error_info(code).title, status) : said.detail;
 
   Refusal refusal;
   refusal.failure.stage = AttemptStage::answered;
   refusal.failure.error = Error{code, unknown ? Certainty::indefinite : Certainty::definite,
                                 std::move(message), said.leader.node};
   const bool retryable_status = status == 421 || status == 429 || status >= 502;
-  refusal.failure.retryable = said.retryable.value_or(
-      said.info != nullptr ? said.info->retryable : retryable_status);
+  refusal.failure.retryable =
+      said.retryable.value_or(said.info != nullptr ? said.info->retryable : retryable_status);
   if (const auto wait = to_number<std::uint32_t>(trim(response.header("Retry-After")))) {
     refusal.failure.retry_after = std::chrono::seconds{*wait};
   }

@@ -1,8 +1,8 @@
-// The client's side of the HTTP API: from an operation to a request, from a response to an answer or
-// to a failure that says whether the operation may have happened.
+// The client's side of the HTTP API: from an operation to a request, from a response to an answer
+// or to a failure that says whether the operation may have happened.
 //
-// Pure. It believes no response that does not name its level, and takes silence about the outcome of
-// a write for "unknown", except where HTTP itself says that nothing was done (4xx).
+// Pure. It believes no response that does not name its level, and takes silence about the outcome
+// of a write for "unknown", except where HTTP itself says that nothing was done (4xx).
 #pragma once
 
 #include <chrono>

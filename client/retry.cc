@@ -14,8 +14,8 @@ AttemptFailure connection_failure(AttemptStage stage, bool is_read, ErrorCode co
   const bool maybe_applied = !is_read && stage == AttemptStage::awaiting;
   return AttemptFailure{
       .stage = stage,
-      .error = maybe_applied ? indefinite(code, std::move(message))
-                             : definite(code, std::move(message)),
+      .error =
+          maybe_applied ? indefinite(code, std::move(message)) : definite(code, std::move(message)),
       .retryable = true,
       .retry_after = std::nullopt,
   };

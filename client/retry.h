@@ -49,15 +49,16 @@ struct AttemptFailure {
 };
 
 /// The failure of an attempt whose connection failed, or whose time ran out, at `stage` (not
-/// `answered`). For a write the certainty follows from the stage; a read has no effect to be unsure of.
+/// `answered`). For a write the certainty follows from the stage; a read has no effect to be unsure
+/// of.
 AttemptFailure connection_failure(AttemptStage stage, bool is_read, ErrorCode code,
                                   std::string message);
 
 /// What an operation has behind it when an attempt has failed.
 struct AttemptHistory {
-  int attempts = 1;               ///< made so far, the failed one included
-  Duration remaining{};           ///< until the operation's deadline
-  int redirects = 0;              ///< how many of them were answered not_leader
+  int attempts = 1;      ///< made so far, the failed one included
+  Duration remaining{};  ///< until the operation's deadline
+  int redirects = 0;     ///< how many of them were answered not_leader
 };
 
 struct RetryDecision {

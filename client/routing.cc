@@ -90,9 +90,13 @@ void Router::failed(const Endpoint& endpoint, MonoTime now) {
   }
 }
 
-void Router::answered(const Endpoint& endpoint) { avoid_until_.erase(endpoint); }
+void Router::answered(const Endpoint& endpoint) {
+  avoid_until_.erase(endpoint);
+}
 
-void Router::learn_member(NodeId node, const Endpoint& endpoint) { members_[node] = endpoint; }
+void Router::learn_member(NodeId node, const Endpoint& endpoint) {
+  members_[node] = endpoint;
+}
 
 void Router::learn_leader(NodeId node, Term term) {
   if (node == kNoNode || (term != Term{0} && term < term_)) return;

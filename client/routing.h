@@ -2,10 +2,10 @@
 //
 // What it knows: the endpoints that the caller listed, where members listen (from /v1/cluster and
 // redirects), which member leads (from evidence, redirects and /v1/cluster), and which endpoints
-// failed a moment ago. Operations that the leader must carry out go straight to it when it is known;
-// everything else goes to the first listed endpoint that is not known to be failing, so that one
-// client keeps reading from one replica. The knowledge is a hint and may be wrong: a wrong hint costs
-// a forward or a redirect, never an answer at another level.
+// failed a moment ago. Operations that the leader must carry out go straight to it when it is
+// known; everything else goes to the first listed endpoint that is not known to be failing, so that
+// one client keeps reading from one replica. The knowledge is a hint and may be wrong: a wrong hint
+// costs a forward or a redirect, never an answer at another level.
 //
 // Pure, and a value. It does not open connections, measure nodes or spread load.
 #pragma once

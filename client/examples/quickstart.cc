@@ -1,4 +1,5 @@
-// The client library in one page: store a value, read it at two levels, see how an answer came to be.
+// The client library in one page: store a value, read it at two levels, see how an answer came to
+// be.
 //
 //   scripts/cluster up && build/release/bin/parallax_quickstart 127.0.0.1:7101
 #include <cstdio>

@@ -18,8 +18,8 @@ using std::chrono::milliseconds;
 constexpr Duration kMembersInterval = std::chrono::seconds{1};
 
 MonoTime now() {
-  return MonoTime{std::chrono::duration_cast<Duration>(
-      std::chrono::steady_clock::now().time_since_epoch())};
+  return MonoTime{
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
 }
 
 std::chrono::steady_clock::time_point on_steady_clock(MonoTime at) {
@@ -81,7 +81,9 @@ void Calls::start(std::shared_ptr<Call> call) {
   asio::post(context_, [this, call = std::move(call)] { begin(call); });
 }
 
-void Calls::post(std::function<void()> work) { asio::post(context_, std::move(work)); }
+void Calls::post(std::function<void()> work) {
+  asio::post(context_, std::move(work));
+}
 
 void Calls::close() {
   asio::post(context_, [this] {
@@ -109,9 +111,9 @@ void Calls::begin(const CallPtr& call) {
 void Calls::attempt(const CallPtr& call) {
   call->attempt_start = now();
   ++call->history.attempts;
-  call->endpoint = call->spec.only ? *call->spec.only
-                                   : router_.choose(call->spec.leader_path, call->tried,
-                                                    call->attempt_start);
+  call->endpoint = call->spec.only
+                       ? *call->spec.only
+                       : router_.choose(call->spec.leader_path, call->tried, call->attempt_start);
   Pool& pool = pools_[call->endpoint];
   if (auto connection = take_idle(pool)) {
     exchange(call, std::move(connection));
@@ -274,12 +276,11 @@ MonoTime Calls::attempt_limit(const Call& call) const {
 void Calls::attempt_overdue(const CallPtr& call) {
   const MonoTime time = now();
   if (time >= call->deadline) {
-    std::string message =
-        fmt::format("no answer from {} within {} ms", call->endpoint.to_string(),
-                    whole_ms(call->deadline - call->start));
+    std::string message = fmt::format("no answer from {} within {} ms", call->endpoint.to_string(),
+                                      whole_ms(call->deadline - call->start));
     if (!call->last_failure.empty()) {
-      message += fmt::format(" (attempt {}; before that: {})", call->history.attempts,
-                             call->last_failure);
+      message +=
+          fmt::format(" (attempt {}; before that: {})", call->history.attempts, call->last_failure);
     }
     return give_up_attempt(call, ErrorCode::timeout, std::move(message), false);
   }
@@ -302,8 +303,7 @@ void Calls::give_up_attempt(const CallPtr& call, ErrorCode code, std::string mes
   } else {
     std::erase(pools_[call->endpoint].waiting, call);
   }
-  AttemptFailure failure =
-      connection_failure(stage, call->spec.is_read, code, std::move(message));
+  AttemptFailure failure = connection_failure(stage, call->spec.is_read, code, std::move(message));
   if (may_retry) {
     attempt_failed(call, std::move(failure));
   } else {

@@ -61,8 +61,8 @@ struct Call {
   MonoTime deadline;
   MonoTime attempt_start;
   AttemptHistory history{.attempts = 0};
-  std::vector<Endpoint> tried;   ///< endpoints of the attempts that failed, in order
-  Endpoint endpoint;             ///< of the present attempt
+  std::vector<Endpoint> tried;                 ///< endpoints of the attempts that failed, in order
+  Endpoint endpoint;                           ///< of the present attempt
   std::shared_ptr<HttpConnection> connection;  ///< null while waiting for one, or between attempts
   std::unique_ptr<boost::asio::steady_timer> timer;
   std::uint64_t timer_round = 0;  ///< tells the armed wait from earlier ones

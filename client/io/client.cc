@@ -45,8 +45,9 @@ Result<void> check_operation(const OperationOptions& options) {
 
 Result<void> check_key(std::string_view key) {
   if (key.empty() || key.size() > limits::kMaxKeyBytes) {
-    return definite(ErrorCode::bad_parameter, fmt::format("a key has 1 to {} bytes, this one has {}",
-                                                          limits::kMaxKeyBytes, key.size()));
+    return definite(
+        ErrorCode::bad_parameter,
+        fmt::format("a key has 1 to {} bytes, this one has {}", limits::kMaxKeyBytes, key.size()));
   }
   return {};
 }
@@ -93,8 +94,8 @@ class Client::Core {
     auto answer = std::make_shared<std::optional<T>>();
     auto call = std::make_shared<Call>();
     call->spec = std::move(spec);
-    call->read = [answer, read = std::move(read)](
-                     const HttpResponse& response) -> std::optional<Refusal> {
+    call->read = [answer,
+                  read = std::move(read)](const HttpResponse& response) -> std::optional<Refusal> {
       std::variant<T, Refusal> outcome = read(response);
       if (auto* refusal = std::get_if<Refusal>(&outcome)) return std::move(*refusal);
       *answer = std::move(std::get<T>(outcome));
@@ -119,7 +120,8 @@ class Client::Core {
   void start_kv(KvMethod method, std::string key, OperationOptions options, Call::Message message,
                 Completion<Answer> done) {
     if (auto valid = check_key(key); !valid) return refuse(valid.error(), std::move(done));
-    if (auto valid = check_operation(options); !valid) return refuse(valid.error(), std::move(done));
+    if (auto valid = check_operation(options); !valid)
+      return refuse(valid.error(), std::move(done));
     message.method = http_method(method);
     message.path = kv_path(key);
     message.consistency = options.consistency;
@@ -143,7 +145,8 @@ class Client::Core {
   }
 
   void start_status(std::string endpoint, OperationOptions options, Completion<NodeStatus> done) {
-    if (auto valid = check_operation(options); !valid) return refuse(valid.error(), std::move(done));
+    if (auto valid = check_operation(options); !valid)
+      return refuse(valid.error(), std::move(done));
     if (endpoint.empty()) endpoint = options_.endpoints.front();
     const auto parsed = parse_endpoint(endpoint);
     if (!parsed) return refuse(parsed.error(), std::move(done));
@@ -166,7 +169,8 @@ class Client::Core {
   }
 
   void start_cluster(OperationOptions options, Completion<ClusterView> done) {
-    if (auto valid = check_operation(options); !valid) return refuse(valid.error(), std::move(done));
+    if (auto valid = check_operation(options); !valid)
+      return refuse(valid.error(), std::move(done));
     const auto read = [this](const HttpResponse& response) {
       std::variant<ClusterView, Refusal> outcome = read_cluster_answer(response);
       if (const auto* view = std::get_if<ClusterView>(&outcome)) calls_.learn(*view);

@@ -87,10 +87,9 @@ class BeastConnection final : public HttpConnection,
     const auto address = asio::ip::make_address(endpoint_.host, not_an_address);
     if (!not_an_address) {
       const auto port = static_cast<std::uint16_t>(std::stoul(endpoint_.port));
-      socket_.async_connect(tcp::endpoint(address, port),
-                            [self = shared_from_this()](error_code error) {
-                              self->connected(error);
-                            });
+      socket_.async_connect(
+          tcp::endpoint(address, port),
+          [self = shared_from_this()](error_code error) { self->connected(error); });
       return;
     }
     resolver_.async_resolve(
@@ -98,10 +97,9 @@ class BeastConnection final : public HttpConnection,
         [self = shared_from_this()](error_code error, const tcp::resolver::results_type& found) {
           if (!self->done_) return;
           if (error) return self->fail("cannot resolve", error);
-          asio::async_connect(self->socket_, found,
-                              [self](error_code failed, const tcp::endpoint&) {
-                                self->connected(failed);
-                              });
+          asio::async_connect(
+              self->socket_, found,
+              [self](error_code failed, const tcp::endpoint&) { self->connected(failed); });
         });
   }
 
@@ -200,8 +198,8 @@ class BeastConnection final : public HttpConnection,
 
 }  // namespace
 
-std::shared_ptr<HttpConnection> HttpConnection::create(asio::io_context& context,
-                                                       Endpoint endpoint, Options options) {
+std::shared_ptr<HttpConnection> HttpConnection::create(asio::io_context& context, Endpoint endpoint,
+                                                       Options options) {
   return std::make_shared<BeastConnection>(context, std::move(endpoint), options);
 }
 

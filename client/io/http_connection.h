@@ -34,8 +34,8 @@ class HttpConnection {
   struct Options {
     std::size_t max_response_bytes = 0;  ///< of a body
   };
-  static std::shared_ptr<HttpConnection> create(boost::asio::io_context& context,
-                                                Endpoint endpoint, Options options);
+  static std::shared_ptr<HttpConnection> create(boost::asio::io_context& context, Endpoint endpoint,
+                                                Options options);
   virtual ~HttpConnection() = default;
 
   /// Connects if it is not connected, sends the request, reads the answer. `done` is called once,

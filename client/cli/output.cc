@@ -1,0 +1,189 @@
+#include "client/cli/output.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "client/cli/table.h"
+#include "client/http_protocol.h"
+
+namespace parallax::cli {
+namespace {
+
+namespace json = boost::json;
+
+json::string text(std::string_view view) {
+  return json::string(view.data(), view.size());
+}
+
+bool environment_is(const char* name, std::string_view value) {
+  const char* found = std::getenv(name);
+  return found != nullptr && found == value;
+}
+
+bool environment_has(const char* name) {
+  const char* found = std::getenv(name);
+  return found != nullptr && *found != '\0';
+}
+
+std::size_t terminal_width() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+ExitCode exit_code(const Error& error) {
+  if (!error.definite()) return kUnknown;
+  const bool asked_wrongly =
+      error.code == ErrorCode::bad_parameter || error.code == ErrorCode::unknown_level;
+  return asked_wrongly ? kUsage : kFailed;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
+    std::uint32_t group = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      group = group << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0u);
+    }
+    for (std::size_t i = 0; i < 4; ++i) {
+      out += i <= count ? kDigits[group >> (18 - 6 * i) & 63] : '=';
+    }
+  }
+  return out;
+}
+
+bool is_utf8(std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    const auto first = static_cast<unsigned char>(bytes[at]);
+    const std::size_t length = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || at + length > bytes.size()) return false;
+    std::uint32_t point = length == 1 ? first : first & (0x7fu >> length);
+    for (std::size_t i = 1; i < length; ++i) {
+      const auto next = static_cast<unsigned char>(bytes[at + i]);
+      if ((next & 0xc0) != 0x80) return false;
+      point = point << 6 | (next & 0x3fu);
+    }
+    const bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
+    if (overlong || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return false;
+    at += length;
+  }
+  return true;
+}
+
+std::string answer_json(std::string_view key, const Answer& answer, bool with_value) {
+  json::object object;
+  if (is_utf8(key)) {
+    object["key"] = text(key);
+  } else {
+    object["key_base64"] = text(base64(key));
+  }
+  if (with_value) {
+    object["found"] = answer.found;
+    if (answer.found) {
+      object["value_base64"] = text(base64(answer.value.view()));
+      object["content_type"] = text(answer.content_type);
+    }
+  }
+  object["etag"] = answer.stamp ? json::value(text(render_etag(*answer.stamp))) : nullptr;
+  object["consistency"] = text(answer.consistency.to_string());
+  const Evidence& evidence = answer.evidence;
+  json::array replicas;
+  for (const NodeId node : evidence.replicas) replicas.emplace_back(node.value);
+  object["evidence"] = json::object{
+      {"node", evidence.node.value},     {"term", evidence.term.value},
+      {"index", evidence.index.value},   {"path", text(path_name(evidence.path))},
+      {"replicas", std::move(replicas)}, {"sequenced", evidence.sequenced},
+      {"degraded", evidence.degraded},
+  };
+  return json::serialize(object) + '\n';
+}
+
+std::string error_json(const Error& error) {
+  json::object inner{
+      {"code", text(error_info(error.code).name)},
+      {"message", text(is_utf8(error.message) ? error.message : printable(error.message))},
+      {"outcome", error.definite() ? "not_applied" : "unknown"},
+  };
+  return json::serialize(json::object{{"error", std::move(inner)}}) + '\n';
+}
+
+Result<void> write_out(std::string_view bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() &&
+      std::fflush(stdout) == 0) {
+    return {};
+  }
+  return definite(ErrorCode::io,
+                  fmt::format("cannot write to standard output: {}", std::strerror(errno)));
+}
+
+ExitCode report(const Error& error, bool json_wanted) {
+  const std::string_view outcome =
+      error.definite() ? "" : "; the outcome is unknown: it may have been applied";
+  fmt::print(stderr, "parallax: {}{}\n", printable(error.message), outcome);
+  if (json_wanted) (void)write_out(error_json(error));
+  return exit_code(error);
+}
+
+bool stdout_is_terminal() {
+  return ::isatty(STDOUT_FILENO) == 1;
+}
+
+bool colour_on_stdout() {
+  return stdout_is_terminal() && !environment_has("NO_COLOR") && !environment_is("TERM", "dumb");
+}
+
+MonoTime monotonic_now() {
+  return MonoTime{
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
+}
+
+ProgressDisplay::ProgressDisplay(bool quiet)
+    : quiet_(quiet),
+      terminal_(::isatty(STDERR_FILENO) == 1 && !environment_is("TERM", "dumb")),
+      next_(monotonic_now() + (terminal_ ? Duration{} : std::chrono::seconds{1})) {}
+
+void ProgressDisplay::show(const Progress& progress) {
+  const MonoTime now = monotonic_now();
+  if (quiet_ || now < next_) return;
+  next_ = now + (terminal_ ? Duration{std::chrono::milliseconds{100}} : std::chrono::seconds{1});
+  draw(progress);
+}
+
+void ProgressDisplay::draw(const Progress& progress) {
+  if (terminal_) {
+    // The last column stays free: some terminals wrap when it is written.
+    fmt::print(stderr, "\r\x1b[K{}", progress.bar(terminal_width() - 1));
+    bar_shown_ = true;
+  } else {
+    fmt::print(stderr, "{}\n", progress.line());
+  }
+}
+
+void ProgressDisplay::finish(const Progress& progress) {
+  if (quiet_) return;
+  draw(progress);
+  if (bar_shown_) fmt::print(stderr, "\n");
+  bar_shown_ = false;
+}
+
+void ProgressDisplay::say(std::string_view line) {
+  if (quiet_) return;
+  if (bar_shown_) fmt::print(stderr, "\r\x1b[K");
+  bar_shown_ = false;
+  fmt::print(stderr, "parallax: {}\n", printable(line));
+}
+
+}  // namespace parallax::cli

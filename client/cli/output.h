@@ -1,0 +1,68 @@
+// What the command line prints and with which code it ends.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "client/cli/progress.h"
+#include "client/client.h"
+
+namespace parallax::cli {
+
+enum ExitCode : int {
+  kDone = 0,
+  kNotFound = 1,  ///< the answer is "no": absent, or not equal
+  kUsage = 2,
+  kFailed = 3,   ///< it definitely did not happen
+  kUnknown = 4,  ///< it may have happened
+};
+ExitCode exit_code(const Error& error);
+
+/// RFC 4648, with padding.
+std::string base64(std::string_view bytes);
+/// Whole, shortest-form UTF-8 without surrogates (RFC 3629).
+bool is_utf8(std::string_view text);
+
+/// One line: {"key", "etag", "consistency", "evidence", ...}; with `with_value` also "found",
+/// "value_base64" and "content_type". A key that is not UTF-8 comes as "key_base64".
+std::string answer_json(std::string_view key, const Answer& answer, bool with_value);
+/// One line: {"error": {"code", "message", "outcome"}}.
+std::string error_json(const Error& error);
+
+/// Writes all of it to standard output. Errors: io, for a full disk or a closed pipe.
+Result<void> write_out(std::string_view bytes);
+
+/// "parallax: message" on stderr and, with --json, the error on stdout. Returns its exit code.
+ExitCode report(const Error& error, bool json);
+
+bool stdout_is_terminal();
+/// Standard output is a terminal that takes colours (NO_COLOR and TERM=dumb are respected).
+bool colour_on_stdout();
+
+/// Shows progress on stderr: a bar that is redrawn in place on a terminal, else a plain line at
+/// most once a second. Quiet shows nothing.
+class ProgressDisplay {
+ public:
+  explicit ProgressDisplay(bool quiet);
+  /// Draws if it is time to.
+  void show(const Progress& progress);
+  /// The last state, and an end to the line.
+  void finish(const Progress& progress);
+  /// A line of text that does not get mixed up with the bar.
+  void say(std::string_view text);
+
+ private:
+  void draw(const Progress& progress);
+
+  const bool quiet_;
+  const bool terminal_;
+  bool bar_shown_ = false;
+  MonoTime next_;
+};
+
+/// This process's monotonic time.
+MonoTime monotonic_now();
+
+}  // namespace parallax::cli
