@@ -20,6 +20,10 @@ target_compile_options(parallax_options INTERFACE -Wall -Wextra -Wshadow -Wnon-v
 target_include_directories(parallax_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 target_compile_definitions(parallax_options INTERFACE
   PARALLAX_VERSION="${PROJECT_VERSION}" BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+# Canaries and coverage marks (base/canary.h, base/coverage.h) are not in what users run.
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_definitions(parallax_options INTERFACE PARALLAX_TEST_BUILD)
+endif()
 if(PARALLAX_SANITIZE)
   target_compile_options(parallax_options INTERFACE
     -fsanitize=${PARALLAX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -59,10 +63,17 @@ function(parallax_test name)
   target_compile_definitions(${name} PRIVATE PARALLAX_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              PARALLAX_BINARY_DIR="${PROJECT_BINARY_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  set(serial FALSE)
-  if("system" IN_LIST ARG_LABELS OR "serial" IN_LIST ARG_LABELS)
-    set(serial TRUE)
+  set(properties "TIMEOUT ${ARG_TIMEOUT}")
+  if(ARG_LABELS)
+    string(APPEND properties " LABELS \"${ARG_LABELS}\"")
   endif()
-  catch_discover_tests(${name} TEST_PREFIX "${name}: "
-    PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}" RUN_SERIAL ${serial})
+  if("system" IN_LIST ARG_LABELS OR "serial" IN_LIST ARG_LABELS)
+    string(APPEND properties " RUN_SERIAL TRUE")
+  endif()
+  catch_discover_tests(${name} TEST_PREFIX "${name}: " TEST_LIST ${name}_cases)
+  # catch_discover_tests() cannot pass on a list of labels; a file that CTest reads next can.
+  file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}_properties.cmake
+    "if(${name}_cases)\n  set_tests_properties(\${${name}_cases} PROPERTIES ${properties})\nendif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES
+    ${CMAKE_CURRENT_BINARY_DIR}/${name}_properties.cmake)
 endfunction()

@@ -6,6 +6,8 @@
 #include <type_traits>
 
 #include "base/assert.h"
+#include "base/canary.h"
+#include "base/coverage.h"
 
 namespace parallax {
 namespace {
@@ -139,6 +141,8 @@ void Raft::forget_incarnation(NodeId peer, Incarnation incarnation) {
     known->second.incarnation = incarnation;
     return;
   }
+  if (canary(Canary::old_incarnation_counts)) return;
+  mark(Mark::incarnation_forgotten);
   Progress fresh;
   fresh.next = log_.last_index().next();
   fresh.incarnation = incarnation;
@@ -154,11 +158,15 @@ bool Raft::accept_term(const Sender& from, const Message& message) {
     if (const auto* request = std::get_if<VoteRequest>(&message)) {
       if (request->pre_vote) return true;  // asks about a term that nobody is in yet
       // A member that was cut off must not depose a leader that the others still hear (6.2, 9.6).
-      if (!request->transfer && leader_is_alive()) return false;
+      if (!request->transfer && leader_is_alive()) {
+        mark(Mark::vote_request_ignored_leader_alive);
+        return false;
+      }
     }
     if (const auto* reply = std::get_if<VoteReply>(&message)) {
       if (reply->pre_vote && reply->granted) return true;
     }
+    if (is_leader()) mark(Mark::leader_deposed_by_newer_term);
     become_follower(other, is_from_leader(message) ? from.id : kNoNode);
     return true;
   }
@@ -175,6 +183,7 @@ void Raft::answer_old_term(const Sender& from, const Message& message) {
   if (const auto* request = std::get_if<VoteRequest>(&message)) {
     send(from.id, VoteReply{.term = term(), .granted = false, .pre_vote = request->pre_vote});
   } else if (is_from_leader(message)) {
+    mark(Mark::old_leader_told_newer_term);
     send(from.id, AppendReply{.term = term()});
   }
 }
@@ -194,8 +203,9 @@ std::optional<LogIndex> Raft::propose(Bytes payload) {
   return log_.last_index();
 }
 
-void Raft::on_persisted(const PersistedMark& mark) {
-  log_.on_durable(mark.last, mark.last_term);
+void Raft::on_persisted(const PersistedMark& persisted) {
+  if (log_.term_at(persisted.last) != persisted.last_term) mark(Mark::replaced_batch_ignored);
+  log_.on_durable(persisted.last, persisted.last_term);
   if (is_leader()) advance_commit();
 }
 
@@ -211,6 +221,7 @@ void Raft::compact(LogIndex index) {
   // A peer that is receiving a snapshot goes on with the entry behind it.
   for (const auto& [peer, progress] : progress_) {
     if (progress.state == ProgressState::snapshot && progress.snapshot_index.value != 0) {
+      if (index > progress.snapshot_index) mark(Mark::compaction_held_back);
       index = std::min(index, progress.snapshot_index);
     }
   }
@@ -222,6 +233,7 @@ void Raft::compact(LogIndex index) {
 void Raft::end_recovery(Incarnation incarnation) {
   PARALLAX_ASSERT(incarnation == incarnation_, "recovery of {} ended, this is {}", incarnation,
                   incarnation_);
+  mark(Mark::recovery_ended);
   recovering_ = false;
   recovery_ready_ = false;
   // The disk that was lost may have held a vote in this term.
@@ -244,6 +256,9 @@ std::vector<std::pair<NodeId, Incarnation>> Raft::recovered_members() const {
 }
 
 void Raft::send(NodeId to, Message message) {
+  if (canary(Canary::acknowledge_before_sync) && std::holds_alternative<AppendReply>(message)) {
+    return send_at_once(to, std::move(message));
+  }
   ready_.send_after.push_back({to, std::move(message)});
 }
 
@@ -259,6 +274,8 @@ void Raft::append_to_log(LogEntry entry) {
 void Raft::truncate_log(LogIndex from) {
   PARALLAX_ASSERT(from > commit_, "truncating committed entry {} (commit {})", from, commit_);
   PARALLAX_ASSERT(!is_leader(), "a leader truncates its log at {}", from);
+  mark(Mark::conflicting_tail_truncated);
+  if (log_.durable() < log_.last_index()) mark(Mark::unwritten_tail_truncated);
   if (!ready_.truncate_from || from < *ready_.truncate_from) ready_.truncate_from = from;
   ready_.truncate_to = std::max(ready_.truncate_to, log_.last_index());
   std::erase_if(ready_.append, [&](const LogEntry& entry) { return entry.index >= from; });

@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/canary.h"
 #include "base/limits.h"
 #include "base/random.h"
 #include "replication/leader_follower/progress.h"
@@ -154,7 +155,7 @@ class Raft {
   /// Asks for a round that begins after this call; reads may share it. Nothing when not leader.
   std::optional<RoundId> request_read_round();
   /// The batch with this mark is durable.
-  void on_persisted(const PersistedMark& mark);
+  void on_persisted(const PersistedMark& persisted);
   /// Everything up to `index` has been applied by the owner.
   void on_applied(LogIndex index);
   void on_loaded(NodeId peer, LogIndex from, std::vector<LogEntry> entries);
@@ -196,7 +197,9 @@ class Raft {
   bool recovering() const { return recovering_; }
   bool transferring() const { return transfer_to_ != kNoNode; }
   /// Leader whose no-op is applied: it may evaluate, stamp and serve.
-  bool ready_to_serve() const { return is_leader() && applied_ >= term_start_; }
+  bool ready_to_serve() const {
+    return is_leader() && (applied_ >= term_start_ || canary(Canary::serve_before_no_op));
+  }
   /// Leader only: how far each other member is.
   const std::map<NodeId, Progress>& progress() const { return progress_; }
   /// Leader only: recovering members that hold all that is committed and have joined a majority.

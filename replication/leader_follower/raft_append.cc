@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/canary.h"
+#include "base/coverage.h"
 #include "replication/leader_follower/raft.h"
 
 namespace parallax {
@@ -15,6 +17,7 @@ void Raft::send_appends() {
     // Nothing to carry the news that more is committed: a follower's readers wait for it.
     const LogIndex known = std::min(progress.match, commit_);
     if (!told && progress.state == ProgressState::replicate && progress.commit_sent < known) {
+      mark(Mark::commit_news_by_heartbeat);
       send_heartbeat(peer, progress);
     }
   }
@@ -27,6 +30,7 @@ bool Raft::send_append_to(NodeId peer, Progress& progress) {
   if (probing ? progress.paused : progress.next > log_.last_index()) return false;
   if (!probing && (progress.inflight.size() >= config_.max_inflight_appends ||
                    progress.inflight_bytes >= config_.max_inflight_bytes)) {
+    mark(Mark::inflight_window_full);
     return false;
   }
   if (progress.next <= log_.start().index) {
@@ -84,6 +88,7 @@ void Raft::on_loaded(NodeId peer, LogIndex from, std::vector<LogEntry> entries) 
     PARALLAX_ASSERT(log_.term_at(entry.index) == entry.term, "entry {} was stored with term {}",
                     entry.index, entry.term);
   }
+  mark(Mark::entries_loaded_from_store);
   send_entries(peer, progress, std::move(entries));
 }
 
@@ -122,6 +127,7 @@ void Raft::back_up(Progress& progress, const AppendReply& reply) {
     return;
   }
   if (reply.rejected_prev != progress.next.prev()) return;  // an answer to an older probe
+  mark(Mark::probe_backed_up);
   const LogIndex limit = std::min(reply.hint_index, reply.rejected_prev.prev());
   // Our log may begin behind the hint: then what the follower lacks is in the snapshot.
   const LogIndex meet =
@@ -133,15 +139,19 @@ void Raft::back_up(Progress& progress, const AppendReply& reply) {
 void Raft::advance_commit() {
   std::vector<LogIndex> held;
   held.reserve(config_.members.size());
-  held.push_back(log_.durable());
+  held.push_back(canary(Canary::leader_counts_unsynced) ? log_.last_index() : log_.durable());
   for (const auto& [peer, progress] : progress_) {
-    held.push_back(progress.recovering ? LogIndex{} : progress.match);
+    const bool counts = !progress.recovering || canary(Canary::recovering_node_counts);
+    held.push_back(counts ? progress.match : LogIndex{});
   }
   std::nth_element(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(majority() - 1),
                    held.end(), std::greater<>{});
   const LogIndex candidate = held[majority() - 1];
   // Entries of earlier terms are committed only by one of this term behind them (3.6.2).
-  if (candidate > commit_ && log_.term_at(candidate) == term()) commit_to(candidate);
+  const bool own_term = log_.term_at(candidate) == term() || canary(Canary::commit_older_term);
+  if (candidate <= commit_ || !own_term) return;
+  if (log_.durable() < candidate) mark(Mark::commit_without_leader_disk);
+  commit_to(candidate);
 }
 
 void Raft::commit_to(LogIndex index) {
@@ -168,11 +178,15 @@ void Raft::step_append(const Sender& from, const AppendEntries& request) {
       log_.term_at(request.prev_index) != request.prev_term) {
     PARALLAX_ASSERT(request.prev_index > commit_, "node {} denies committed entry {}", from.id,
                     request.prev_index);
+    mark(Mark::append_refused);
     refuse_append(from.id, request);
     return;
   }
   for (const LogEntry& entry : request.entries) {
-    if (entry.index <= log_.start().index) continue;  // in the snapshot, so committed
+    if (entry.index <= log_.start().index) {  // in the snapshot, so committed
+      mark(Mark::append_below_log_start);
+      continue;
+    }
     const std::optional<Term> present = log_.term_at(entry.index);
     if (present == entry.term) continue;
     if (present) truncate_log(entry.index);

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/canary.h"
+#include "base/coverage.h"
 #include "replication/leader_follower/raft.h"
 
 namespace parallax {
@@ -36,6 +38,7 @@ bool Raft::log_is_up_to_date(LogIndex last_index, Term last_term) const {
 void Raft::tick_election() {
   if (now_ < election_deadline_) return;
   leader_ = kNoNode;
+  if (receiving_) mark(Mark::snapshot_during_election);
   if (recovering_ || !may_lead_) {
     reset_election_timer();
     return;
@@ -92,15 +95,20 @@ void Raft::start_campaign(bool pre_vote, bool transfer) {
 
 void Raft::step_vote_request(const Sender& from, const VoteRequest& request) {
   const bool future = request.pre_vote && request.term > term();
+  const bool up_to_date = log_is_up_to_date(request.last_index, request.last_term) ||
+                          canary(Canary::vote_for_older_log);
   const bool free_to_vote =
       future || voted_for() == from.id || (voted_for() == kNoNode && leader_ == kNoNode);
   const bool held_back = leader_is_alive() && !request.transfer;
-  const bool grant = !recovering_ && !from.recovering && free_to_vote && !held_back &&
-                     log_is_up_to_date(request.last_index, request.last_term);
+  const bool barred = recovering_ && !canary(Canary::recovering_node_votes);
+  const bool grant = !barred && !from.recovering && free_to_vote && !held_back && up_to_date;
+  if (request.pre_vote && !grant) mark(Mark::pre_vote_refused);
+  if (!request.pre_vote && !up_to_date) mark(Mark::vote_refused_log_behind);
+  if (!request.pre_vote && !free_to_vote) mark(Mark::vote_refused_already_voted);
   if (grant && !request.pre_vote) {
     if (voted_for() != from.id) {
       hard_state_.voted_for = from.id;
-      hard_state_changed_ = true;
+      hard_state_changed_ = hard_state_changed_ || !canary(Canary::vote_not_persisted);
     }
     reset_election_timer();
   }
@@ -124,12 +132,15 @@ void Raft::step_vote_reply(const Sender& from, const VoteReply& reply) {
       become_leader();
     }
   } else if (votes_.size() - granted >= majority()) {
+    mark(Mark::election_lost);
     become_follower(term(), kNoNode);
   }
 }
 
 void Raft::become_leader() {
   PARALLAX_ASSERT(role_ == Role::candidate, "{} becomes leader", role_name(role_));
+  if (log_.last_index() > commit_) mark(Mark::election_won_with_older_entries);
+  if (campaign_transfer_) mark(Mark::transfer_completed);
   role_ = Role::leader;
   leader_ = id();
   votes_.clear();
@@ -151,10 +162,14 @@ void Raft::become_leader() {
 
 void Raft::tick_leader() {
   if (!heard_from_majority()) {
+    mark(Mark::leader_stepped_down_no_quorum);
     become_follower(term(), kNoNode);  // check-quorum: others may have gone on without us
     return;
   }
-  if (transferring() && now_ >= transfer_deadline_) transfer_to_ = kNoNode;
+  if (transferring() && now_ >= transfer_deadline_) {
+    mark(Mark::transfer_interrupted);
+    transfer_to_ = kNoNode;
+  }
   if (now_ < next_heartbeat_) return;
   next_heartbeat_ = now_ + config_.heartbeat_interval;
   for (auto& [peer, progress] : progress_) {
@@ -162,11 +177,13 @@ void Raft::tick_leader() {
     const bool stuck = now_ - progress.last_advance > 5 * config_.heartbeat_interval;
     if (progress.state == ProgressState::snapshot) {
       if (now_ - progress.last_heard > 5 * config_.election_timeout_max) {
+        mark(Mark::snapshot_abandoned);
         progress.become_probe();
       } else if (stuck) {
         resend_chunks(peer, progress);
       }
     } else if (progress.state == ProgressState::replicate && stuck && !progress.inflight.empty()) {
+      mark(Mark::replication_stuck_reprobed);
       progress.become_probe();  // something was lost on the way: find out where the logs meet
     }
   }
@@ -183,6 +200,7 @@ bool Raft::transfer_leadership(NodeId to) {
   }
   const auto target = progress_.find(to);
   if (target == progress_.end()) return false;
+  mark(Mark::transfer_begun);
   transfer_to_ = to;
   transfer_sent_ = false;
   transfer_deadline_ = now_ + config_.election_timeout_max;

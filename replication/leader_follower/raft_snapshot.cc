@@ -7,6 +7,8 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/canary.h"
+#include "base/coverage.h"
 #include "replication/leader_follower/raft.h"
 
 namespace parallax {
@@ -14,6 +16,7 @@ namespace parallax {
 // --- Leader -----------------------------------------------------------------------------------
 
 void Raft::begin_snapshot(NodeId peer, Progress& progress) {
+  mark(Mark::snapshot_begun);
   progress.become_snapshot(next_transfer_++);
   progress.last_advance = now_;
   request_chunks(peer, progress);
@@ -57,6 +60,7 @@ void Raft::on_snapshot_failed(NodeId peer, std::uint64_t transfer) {
 }
 
 void Raft::resend_chunks(NodeId peer, Progress& progress) {
+  if (!progress.unacked.empty()) mark(Mark::snapshot_chunk_resent);
   for (const SnapshotChunk& chunk : progress.unacked) send_at_once(peer, chunk);
   progress.last_advance = now_;
 }
@@ -76,6 +80,7 @@ void Raft::step_snapshot_reply(const Sender& from, const SnapshotReply& reply) {
     return;
   }
   if (reply.received < progress.chunks_acked) {
+    mark(Mark::snapshot_begun_again);
     begin_snapshot(from.id, progress);  // it has forgotten the beginning
     return;
   }
@@ -94,6 +99,7 @@ void Raft::step_snapshot_chunk(const Sender& from, const SnapshotChunk& chunk) {
   SnapshotReply reply{.term = term(), .transfer = chunk.transfer};
   if (chunk.index <= commit_) {
     // All of it is in our log already.
+    if (canary(Canary::snapshot_overwrites)) ready_.install.push_back(chunk);
     receiving_.reset();
     reply.done = true;
     send(from.id, reply);
@@ -108,7 +114,10 @@ void Raft::step_snapshot_chunk(const Sender& from, const SnapshotChunk& chunk) {
     }
     receiving_ = Receiving{from.id, chunk.transfer, 0};
   }
-  if (chunk.sequence > receiving_->next) return;  // one is missing: it will be sent again
+  if (chunk.sequence > receiving_->next) {  // one is missing: it will be sent again
+    mark(Mark::snapshot_chunk_gap);
+    return;
+  }
   if (chunk.sequence == receiving_->next) {
     ++receiving_->next;
     ready_.install.push_back(chunk);
@@ -123,9 +132,11 @@ void Raft::step_snapshot_chunk(const Sender& from, const SnapshotChunk& chunk) {
 /// The store holds the state at chunk.index once this turn's batch is durable: the log goes on from
 /// there. What the log has behind it stays if it is of the same history.
 void Raft::install_last_chunk(const SnapshotChunk& chunk) {
+  mark(Mark::snapshot_installed);
   receiving_.reset();
   const LogIndex old_last = log_.last_index();
   if (log_.term_at(chunk.index) == chunk.index_term) {
+    mark(Mark::snapshot_kept_log_tail);
     log_.compact(chunk.index);
   } else {
     if (old_last > chunk.index) {

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/canary.h"
+#include "base/coverage.h"
 #include "replication/leader_follower/raft.h"
 
 namespace parallax {
@@ -11,6 +13,7 @@ namespace parallax {
 std::optional<RoundId> Raft::request_read_round() {
   if (!is_leader()) return std::nullopt;
   round_wanted_ = true;
+  if (canary(Canary::read_with_earlier_round) && !rounds_.empty()) return rounds_.back().id;
   return RoundId{round_.value + 1};
 }
 
@@ -20,7 +23,9 @@ std::optional<RoundId> Raft::request_read_round() {
 void Raft::begin_round() {
   round_wanted_ = false;
   round_ = RoundId{round_.value + 1};
-  rounds_.push_back({round_, std::max(commit_, term_start_), {id()}});
+  const LogIndex index =
+      canary(Canary::serve_before_no_op) ? commit_ : std::max(commit_, term_start_);
+  rounds_.push_back({round_, index, {id()}});
   for (auto& [peer, progress] : progress_) send_heartbeat(peer, progress);
   confirm_rounds();
 }
@@ -70,6 +75,7 @@ void Raft::confirm_rounds() {
     if (by.size() < majority()) break;
     std::sort(by.begin(), by.end());
     confirmed = round.id;
+    if (applied_ < term_start_) mark(Mark::round_confirmed_before_no_op);
     ready_.confirmed.push_back({round.id, round.commit, std::move(by)});
     rounds_.erase(rounds_.begin());
   }
@@ -102,6 +108,7 @@ void Raft::adopt_freshness() {
   if (!next_freshness_ || applied_ < next_freshness_->second) return;
   if (!freshness_ || next_freshness_->first > freshness_->first) freshness_ = next_freshness_;
   next_freshness_.reset();
+  mark(Mark::freshness_published);
 }
 
 }  // namespace parallax

@@ -1,0 +1,66 @@
+// Canaries: deliberate bugs that the simulator must find, one at a time. They prove that its faults
+// and checks are worth something: a rule whose violation nobody notices is not tested.
+//
+// They exist in test builds only (PARALLAX_TEST_BUILD, every preset but release); elsewhere
+// canary() is a constant false and leaves no trace in the program.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace parallax {
+
+// Name, and the bug that it is.
+#define PARALLAX_CANARIES(X)                                                           \
+  X(vote_not_persisted, "a vote leaves without being written")                         \
+  X(vote_for_older_log, "votes without comparing logs (Ongaro 2014, 3.6.1)")           \
+  X(commit_older_term, "commits entries of an older term by counting (3.6.2)")         \
+  X(acknowledge_before_sync, "a follower's acknowledgement overtakes its write")       \
+  X(leader_counts_unsynced, "a leader counts entries that it has not written itself")  \
+  X(read_without_round, "a leader answers a linearizable read without a round")        \
+  X(read_with_earlier_round, "a read rides on a round that began before it arrived")   \
+  X(serve_before_no_op, "a leader serves before its term's no-op is applied")          \
+  X(recovering_node_votes, "a node that lost its disk votes")                          \
+  X(recovering_node_counts, "its acknowledgements count toward commitment")            \
+  X(old_incarnation_counts, "progress of a lost disk is kept for the new one")         \
+  X(stamp_reused_after_restart, "a restart ignores the persisted clock bound")         \
+  X(stamp_without_observing, "a leader's clock does not observe what the log holds")   \
+  X(applied_index_too_low, "the applied index is written behind the data it is of")    \
+  X(snapshot_overwrites, "a late chunk of a snapshot replaces newer state")            \
+  X(prefix_while_installing, "prefix reads see half a snapshot")                       \
+  X(write_forwarded_again, "a forwarder sends a write again after an unknown outcome") \
+  X(unknown_called_definite, "a write whose fate is open is reported as not done")     \
+  X(checksum_ignored, "a damaged record is served")
+
+enum class Canary : std::uint8_t {
+  none,
+#define PARALLAX_CANARY_ENUM(name, bug) name,
+  PARALLAX_CANARIES(PARALLAX_CANARY_ENUM)
+#undef PARALLAX_CANARY_ENUM
+};
+
+struct CanaryInfo {
+  Canary canary;
+  std::string_view name;
+  std::string_view bug;
+};
+
+inline constexpr std::array kCanaries{
+#define PARALLAX_CANARY_INFO(name, bug) CanaryInfo{Canary::name, #name, bug},
+    PARALLAX_CANARIES(PARALLAX_CANARY_INFO)
+#undef PARALLAX_CANARY_INFO
+};
+
+#ifdef PARALLAX_TEST_BUILD
+inline Canary g_active_canary = Canary::none;  // set once, before the simulation starts
+inline bool canary(Canary bug) {
+  return g_active_canary == bug;
+}
+#else
+constexpr bool canary(Canary) {
+  return false;
+}
+#endif
+
+}  // namespace parallax
