@@ -1,0 +1,266 @@
+#include "tests/replication/random_message.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+
+namespace parallax::test {
+namespace {
+
+bool coin(Random& random) {
+  return random.below(2) == 1;
+}
+
+/// A term of at least 1 and at most `newest`.
+Term term_up_to(Random& random, Term newest) {
+  return Term{1 + random_number(random) % newest.value};
+}
+
+Term random_term(Random& random) {
+  return Term{std::max<std::uint64_t>(1, random_number(random))};
+}
+
+/// With room above it for entries.
+LogIndex random_index(Random& random) {
+  return LogIndex{1 + random_number(random) % (~std::uint64_t{0} - 1'000)};
+}
+
+FreshnessMark random_mark(Random& random) {
+  if (coin(random)) return {};
+  const auto at = static_cast<std::int64_t>(random_number(random));
+  return {std::max<std::uint64_t>(1, random_number(random)), MonoTime{Duration{at}}};
+}
+
+Bytes random_payload(Random& random, std::size_t at_most) {
+  return Bytes{random_bytes(random, at_most)};
+}
+
+VoteRequest make(Random& random, VoteRequest) {
+  VoteRequest m{.term = random_term(random)};
+  if (coin(random)) {
+    m.last_index = random_index(random);
+    m.last_term = term_up_to(random, m.term);
+  }
+  m.pre_vote = coin(random);
+  m.transfer = !m.pre_vote && coin(random);
+  return m;
+}
+
+VoteReply make(Random& random, VoteReply) {
+  VoteReply m{.granted = coin(random), .pre_vote = coin(random)};
+  m.term = m.granted ? random_term(random) : Term{random_number(random)};
+  return m;
+}
+
+AppendEntries make(Random& random, AppendEntries) {
+  AppendEntries m{.term = random_term(random), .commit = LogIndex{random_number(random)}};
+  if (coin(random)) {
+    m.prev_index = random_index(random);
+    m.prev_term = term_up_to(random, m.term);
+  }
+  Term term = std::max(m.prev_term, Term{1});
+  LogIndex index = m.prev_index;
+  for (std::uint64_t left = random.below(6); left > 0; --left) {
+    if (random.below(4) == 0) term = std::min(Term{term.value + random.below(3)}, m.term);
+    index = index.next();
+    m.entries.push_back({.term = term, .index = index, .payload = random_payload(random, 200)});
+  }
+  return m;
+}
+
+AppendReply make(Random& random, AppendReply) {
+  AppendReply m{.term = random_term(random), .accepted = coin(random)};
+  if (m.accepted) {
+    m.match = LogIndex{random_number(random)};
+  } else {
+    m.rejected_prev = LogIndex{random_number(random)};
+    if (coin(random)) {
+      m.hint_index = random_index(random);
+      m.hint_term = term_up_to(random, m.term);
+    }
+  }
+  return m;
+}
+
+Heartbeat make(Random& random, Heartbeat) {
+  Heartbeat m{.term = random_term(random)};
+  m.round = RoundId{random_number(random)};
+  m.commit = LogIndex{random_number(random)};
+  m.mark = random_mark(random);
+  m.mark_commit = LogIndex{random_number(random)};
+  return m;
+}
+
+HeartbeatReply make(Random& random, HeartbeatReply) {
+  HeartbeatReply m{.term = random_term(random)};
+  m.round = RoundId{random_number(random)};
+  m.mark = random_mark(random);
+  m.recovery_ready = coin(random);
+  return m;
+}
+
+TimeoutNow make(Random& random, TimeoutNow) {
+  return {random_term(random)};
+}
+
+SnapshotChunk make(Random& random, SnapshotChunk) {
+  SnapshotChunk m{.term = random_term(random)};
+  m.transfer = random_number(random);
+  m.sequence = random_number(random);
+  m.last = coin(random);
+  m.index = random_index(random);
+  m.index_term = term_up_to(random, m.term);
+  for (std::uint64_t left = random.below(5); left > 0; --left) {
+    m.records.push_back(
+        {.key = "K" + random_bytes(random, 40), .value = random_payload(random, 200)});
+  }
+  return m;
+}
+
+SnapshotReply make(Random& random, SnapshotReply) {
+  SnapshotReply m{.term = random_term(random)};
+  m.transfer = random_number(random);
+  m.received = random_number(random);
+  m.done = coin(random);
+  return m;
+}
+
+Probe make(Random&, Probe) {
+  return {};
+}
+
+ProbeReply make(Random& random, ProbeReply) {
+  ProbeReply m{.membership = static_cast<Membership>(random.below(3))};
+  m.term = Term{random_number(random)};
+  m.has_log = coin(random);
+  m.has_versions = coin(random);
+  m.applied_first = coin(random);
+  m.heard_of_receiver = Incarnation{random_number(random)};
+  return m;
+}
+
+Forward make(Random& random, Forward) {
+  Forward m{.id = RequestId{random_number(random)}};
+  m.term = random_term(random);
+  m.remaining = Duration{static_cast<std::int64_t>(
+      random.between(0, static_cast<std::uint64_t>(Duration{limits::kMaxRequestTimeout}.count())))};
+  m.request = random_payload(random, 300);
+  return m;
+}
+
+ForwardReply make(Random& random, ForwardReply) {
+  return {.id = RequestId{random_number(random)}, .reply = random_payload(random, 300)};
+}
+
+NoOp make(Random&, NoOp) {
+  return {};
+}
+
+InitCluster make(Random& random, InitCluster) {
+  return {ClusterId{random.next() | 1, random_number(random)}};
+}
+
+WriteKey make(Random& random, WriteKey) {
+  return {"k" + random_bytes(random, limits::kMaxKeyBytes - 1), random_key_state(random)};
+}
+
+EndRecovery make(Random& random, EndRecovery) {
+  return {NodeId{static_cast<std::uint32_t>(random.between(1, 9))},
+          Incarnation{std::max<std::uint64_t>(1, random_number(random))}};
+}
+
+/// A random value of the alternative with this place in `Variant`.
+template <class Variant, std::size_t I = 0>
+Variant make_alternative(Random& random, std::size_t kind) {
+  if constexpr (I + 1 < std::variant_size_v<Variant>) {
+    if (kind != I) return make_alternative<Variant, I + 1>(random, kind);
+  }
+  PARALLAX_ASSERT(kind == I, "kind {} of {}", kind, std::variant_size_v<Variant>);
+  return make(random, std::variant_alternative_t<I, Variant>{});
+}
+
+}  // namespace
+
+std::uint64_t random_number(Random& random) {
+  switch (random.below(6)) {
+    case 0:
+      return 0;
+    case 1:
+      return ~std::uint64_t{0};
+    case 2:
+      return std::uint64_t{1} << random.below(64);
+    case 3:
+      return (std::uint64_t{1} << random.below(64)) - 1;
+    case 4:
+      return random.below(1'000);
+    default:
+      return random.next();
+  }
+}
+
+std::string random_bytes(Random& random, std::size_t at_most) {
+  std::string bytes(random.below(at_most + 1), '\0');
+  for (char& c : bytes) c = static_cast<char>(random.next());
+  return bytes;
+}
+
+KeyState random_key_state(Random& random) {
+  KeyState state;
+  std::uint64_t hlc = 1;
+  for (std::uint64_t left = random.between(1, 5); left > 0; --left) {
+    hlc += 1 + random.below(1'000'000);
+    const NodeId node{static_cast<std::uint32_t>(random.between(1, 5))};
+    Version version;
+    version.stamp = {Hlc{hlc}, node};
+    if (coin(random)) {
+      version.actor = {static_cast<ActorPath>(random.between(1, 2)), node,
+                       Incarnation{random.between(1, 3)}};
+    }
+    // It replaces all that was there, or what one of the actors wrote, or nothing.
+    switch (random.below(3)) {
+      case 0:
+        version.context = state.context();
+        break;
+      case 1:
+        if (!state.context().empty()) {
+          const auto& [actor, reading] = state.context().entries().front();
+          version.context.advance(actor, reading);
+        }
+        break;
+      default:
+        break;
+    }
+    version.tombstone = random.below(4) == 0;
+    if (!version.tombstone) version.value = random_payload(random, 300);
+    version.content_type = random_bytes(random, 20);
+    version.expires_at = UnixMillis{random_number(random)};
+    version.log_index = LogIndex{random_number(random)};
+    state.add(std::move(version));
+  }
+  return state;
+}
+
+Message random_message(Random& random, std::size_t kind) {
+  return make_alternative<Message>(random, kind);
+}
+
+Envelope random_envelope(Random& random, std::size_t kind) {
+  Envelope envelope;
+  envelope.from = NodeId{static_cast<std::uint32_t>(random.between(1, 0xffffffffu))};
+  envelope.to = NodeId{static_cast<std::uint32_t>(random.between(1, 7))};
+  envelope.group = GroupId{static_cast<std::uint32_t>(random.between(1, 300))};
+  envelope.incarnation = Incarnation{random_number(random)};
+  envelope.recovering = coin(random);
+  envelope.clock = Hlc{random_number(random)};
+  envelope.physical.sent = UnixMillis{random_number(random)};
+  envelope.physical.echo_sent = UnixMillis{random_number(random)};
+  envelope.physical.echo_received = UnixMillis{random_number(random)};
+  envelope.message = random_message(random, kind);
+  return envelope;
+}
+
+Command random_command(Random& random, std::size_t kind) {
+  return make_alternative<Command>(random, kind);
+}
+
+}  // namespace parallax::test
