@@ -1,0 +1,281 @@
+#include "node/metrics.h"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+
+#include "base/assert.h"
+#include "node/cluster_json.h"
+
+namespace parallax {
+namespace {
+
+using std::chrono::duration_cast;
+
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+std::string_view outcome_name(RequestOutcome outcome) {
+  switch (outcome) {
+    case RequestOutcome::done:
+      return "done";
+    case RequestOutcome::not_applied:
+      return "not_applied";
+    case RequestOutcome::unknown:
+      return "unknown";
+  }
+  PARALLAX_UNREACHABLE("outcome {}", static_cast<int>(outcome));
+}
+
+std::size_t row_index(Level level, KvOp op, std::size_t ops) {
+  return static_cast<std::size_t>(level) * ops + static_cast<std::size_t>(op);
+}
+
+void describe(std::string& out, std::string_view name, std::string_view type,
+              std::string_view help) {
+  fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+}
+
+/// A metric without labels.
+template <class Number>
+void metric(std::string& out, std::string_view name, std::string_view type, std::string_view help,
+            Number value) {
+  describe(out, name, type, help);
+  fmt::format_to(std::back_inserter(out), "{} {}\n", name, value);
+}
+
+void render_histogram(std::string& out, std::string_view name, std::string_view labels,
+                      const LatencyHistogram& histogram) {
+  auto to = std::back_inserter(out);
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < LatencyHistogram::kBounds; ++i) {
+    below += histogram.bucket(i);
+    fmt::format_to(to, "{}_bucket{{{},le=\"{}\"}} {}\n", name, labels,
+                   LatencyHistogram::bound_seconds(i), below);
+  }
+  fmt::format_to(to,
+                 "{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n",
+                 name, labels, histogram.count(), seconds(histogram.sum()));
+}
+
+/// A count and a sum of something, as a summary without quantiles.
+void render_sum(std::string& out, std::string_view name, std::string_view help, double sum,
+                std::uint64_t count) {
+  describe(out, name, "summary", help);
+  fmt::format_to(std::back_inserter(out), "{0}_sum {1}\n{0}_count {2}\n", name, sum, count);
+}
+
+/// One gauge with a line for every member of which the figure is known.
+template <class Figure>
+void member_gauge(std::string& out, std::string_view name, std::string_view help,
+                  const ReplicaStatus& status, Figure figure) {
+  describe(out, name, "gauge", help);
+  for (const MemberStatus& member : status.members) {
+    const std::optional<double> value = figure(member);
+    if (!value) continue;
+    fmt::format_to(std::back_inserter(out), "{}{{member=\"{}\"}} {}\n", name, member.id, *value);
+  }
+}
+
+void render_members(std::string& out, const ReplicaStatus& status) {
+  using Figure = std::optional<double>;
+  member_gauge(out, "parallax_member_up",
+               "Whether the member was heard from lately (1) or not (0).", status,
+               [&](const MemberStatus& m) -> Figure { return m.up || m.id == status.id ? 1 : 0; });
+  member_gauge(out, "parallax_member_match_index",
+               "Highest log index known to be durable at the member; at the leader only.", status,
+               [](const MemberStatus& m) -> Figure {
+                 if (!m.match_index) return {};
+                 return static_cast<double>(m.match_index->value);
+               });
+  member_gauge(out, "parallax_member_lag_seconds",
+               "Since the member last held the end of the log; at the leader only.", status,
+               [](const MemberStatus& m) -> Figure {
+                 if (!m.lag_ms) return {};
+                 return static_cast<double>(*m.lag_ms) / 1e3;
+               });
+  member_gauge(out, "parallax_member_clock_offset_seconds",
+               "The member's physical clock minus this node's.", status,
+               [](const MemberStatus& m) -> Figure {
+                 if (!m.clock_offset_ms) return {};
+                 return static_cast<double>(*m.clock_offset_ms) / 1e3;
+               });
+}
+
+void render_replica(std::string& out, const ReplicaStatus& status,
+                    const ReplicaCounters& counters) {
+  metric(out, "parallax_term", "gauge", "Raft term.", status.term.value);
+  metric(out, "parallax_leader", "gauge", "Number of the leader, 0 when none is known.",
+         status.leader.value);
+  metric(out, "parallax_is_leader", "gauge", "Whether this node leads.",
+         status_role(status) == "leader" ? 1 : 0);
+  metric(out, "parallax_ready", "gauge", "Whether this node knows a leader and has caught up.",
+         status.ready ? 1 : 0);
+  metric(out, "parallax_commit_index", "gauge", "Highest log index known to be committed.",
+         status.commit_index.value);
+  metric(out, "parallax_applied_index", "gauge", "Highest log index applied here.",
+         status.applied_index.value);
+  metric(out, "parallax_durable_index", "gauge", "Highest log index durable here.",
+         status.durable_index.value);
+  metric(out, "parallax_last_index", "gauge", "Last index of the log here.",
+         status.last_index.value);
+  metric(out, "parallax_log_start_index", "gauge", "Index of the last entry that was compacted.",
+         status.log_start.value);
+  metric(out, "parallax_apply_lag_entries", "gauge",
+         "Entries known to be committed and not yet applied here.",
+         status.commit_index.value - std::min(status.applied_index, status.commit_index).value);
+  metric(out, "parallax_installing_snapshot", "gauge", "Whether a snapshot is being installed.",
+         status.installing_snapshot ? 1 : 0);
+  metric(out, "parallax_elections_started_total", "counter", "Elections that this node started.",
+         counters.elections_started);
+  metric(out, "parallax_elections_won_total", "counter", "Elections that this node won.",
+         counters.elections_won);
+  metric(out, "parallax_entries_applied_total", "counter", "Log entries applied.",
+         counters.entries_applied);
+  metric(out, "parallax_read_rounds_total", "counter",
+         "Rounds that confirmed leadership for reads.", counters.read_rounds);
+  metric(out, "parallax_requests_forwarded_total", "counter", "Requests passed on to another node.",
+         counters.requests_forwarded);
+  metric(out, "parallax_snapshots_sent_total", "counter", "Snapshots sent to other members.",
+         counters.snapshots_sent);
+  metric(out, "parallax_snapshots_installed_total", "counter", "Snapshots installed here.",
+         counters.snapshots_installed);
+  metric(out, "parallax_stamps_refused_for_skew_total", "counter",
+         "Writes refused because this node's clock was too far from its peers'.",
+         counters.stamps_refused_for_skew);
+}
+
+void render_process(std::string& out, const ProcessStatus& process) {
+  render_sum(out, "parallax_fsync_duration_seconds",
+             "Time that synced write batches took, the sync included.",
+             seconds(process.batch_write_time), process.batches_written);
+  render_sum(out, "parallax_batch_size_bytes", "Size of synced write batches.",
+             static_cast<double>(process.batch_bytes), process.batches_written);
+  metric(out, "parallax_store_bytes", "gauge", "Size of the store on disk.", process.store_bytes);
+  metric(out, "parallax_peer_frames_sent_total", "counter", "Frames sent to peers.",
+         process.frames_sent);
+  metric(out, "parallax_peer_frames_received_total", "counter", "Frames received from peers.",
+         process.frames_received);
+  metric(out, "parallax_peer_frames_dropped_total", "counter",
+         "Frames to peers that were dropped, for want of a connection or by a fault.",
+         process.frames_dropped);
+  metric(out, "parallax_peer_bytes_sent_total", "counter", "Bytes sent to peers.",
+         process.peer_bytes_sent);
+  metric(out, "parallax_uptime_seconds", "gauge", "Age of the process.", seconds(process.uptime));
+  metric(out, "process_resident_memory_bytes", "gauge", "Resident memory of the process.",
+         process.resident_bytes);
+  describe(out, "parallax_build_info", "gauge", "Always 1; the version is in the label.");
+  out += "parallax_build_info{version=\"" PARALLAX_VERSION "\"} 1\n";
+}
+
+}  // namespace
+
+void LatencyHistogram::add(Duration duration) {
+  const auto micros = std::max<std::int64_t>(
+      duration_cast<std::chrono::duration<std::int64_t, std::micro>>(duration).count(), 0);
+  // Bucket i holds what is at most kFirstBoundMicros * 2^i; rounded up, so that a bound's own
+  // bucket holds all that is not above it.
+  const bool whole = std::chrono::microseconds{micros} == duration || duration.count() < 0;
+  const std::uint64_t up = static_cast<std::uint64_t>(micros) + (whole ? 0 : 1);
+  const std::uint64_t steps = up == 0 ? 0 : (up - 1) / kFirstBoundMicros;
+  const auto i = std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(steps)), kBounds);
+  ++buckets_[i];
+  ++count_;
+  sum_ += std::max(duration, Duration{0});
+}
+
+double LatencyHistogram::bound_seconds(std::size_t i) {
+  return static_cast<double>(kFirstBoundMicros << i) / 1e6;
+}
+
+void RequestMetrics::count(const Answered& answered, Duration latency) {
+  Row& row = rows_[row_index(answered.level, answered.op, kOps)];
+  const auto same = [&](const Count& c) {
+    return c.status == answered.status && c.outcome == answered.outcome;
+  };
+  auto found = std::find_if(row.counts.begin(), row.counts.end(), same);
+  if (found == row.counts.end()) {
+    found = row.counts.insert(found, Count{answered.status, answered.outcome, 0});
+  }
+  ++found->count;
+  auto timed = std::find_if(row.latencies.begin(), row.latencies.end(),
+                            [&](const Latency& l) { return l.path == answered.path; });
+  if (timed == row.latencies.end()) {
+    timed = row.latencies.insert(timed, Latency{answered.path, {}});
+  }
+  timed->histogram.add(latency);
+}
+
+void RequestMetrics::count_other(int status) {
+  const auto found = std::find_if(others_.begin(), others_.end(),
+                                  [&](const auto& other) { return other.first == status; });
+  if (found == others_.end()) {
+    others_.emplace_back(status, 1);
+  } else {
+    ++found->second;
+  }
+}
+
+void RequestMetrics::count_connection(bool refused) {
+  ++(refused ? connections_refused_ : connections_accepted_);
+}
+
+void RequestMetrics::render(std::string& out) const {
+  auto to = std::back_inserter(out);
+  const auto for_each_row = [&](const auto& visit) {
+    for (const LevelInfo& level : kLevels) {
+      for (std::size_t op = 0; op < kOps; ++op) {
+        visit(level.name, kv_op_name(static_cast<KvOp>(op)),
+              rows_[row_index(level.level, static_cast<KvOp>(op), kOps)]);
+      }
+    }
+  };
+  describe(out, "parallax_requests_total", "counter",
+           "Operations on keys by level, kind, HTTP status and outcome.");
+  for_each_row([&](std::string_view level, std::string_view op, const Row& row) {
+    for (const Count& c : row.counts) {
+      fmt::format_to(to,
+                     "parallax_requests_total{{level=\"{}\",op=\"{}\",status=\"{}\","
+                     "outcome=\"{}\"}} {}\n",
+                     level, op, c.status, outcome_name(c.outcome), c.count);
+    }
+  });
+  describe(out, "parallax_other_requests_total", "counter",
+           "Requests that were no operation on a key, or refused as such, by HTTP status.");
+  for (const auto& [status, count] : others_) {
+    fmt::format_to(to, "parallax_other_requests_total{{status=\"{}\"}} {}\n", status, count);
+  }
+  constexpr std::string_view kLatency = "parallax_request_duration_seconds";
+  describe(out, kLatency, "histogram",
+           "Time from a whole request to its answer, by level, kind and the path it took.");
+  for_each_row([&](std::string_view level, std::string_view op, const Row& row) {
+    for (const Latency& l : row.latencies) {
+      render_histogram(out, kLatency,
+                       fmt::format("level=\"{}\",op=\"{}\",path=\"{}\"", level, op,
+                                   l.path ? path_name(*l.path) : std::string_view("none")),
+                       l.histogram);
+    }
+  });
+  metric(out, "parallax_connections_accepted_total", "counter", "Client connections accepted.",
+         connections_accepted_);
+  metric(out, "parallax_connections_refused_total", "counter",
+         "Client connections refused because there were too many.", connections_refused_);
+}
+
+std::string render_metrics(const RequestMetrics& requests, const HttpGauges& http,
+                           const ReplicaStatus& status, const ReplicaCounters& counters,
+                           const ProcessStatus& process) {
+  std::string out;
+  out.reserve(16 << 10);
+  requests.render(out);
+  metric(out, "parallax_connections", "gauge", "Client connections open now.", http.connections);
+  metric(out, "parallax_requests_in_flight", "gauge", "Operations on keys being carried out.",
+         http.requests_in_flight);
+  render_replica(out, status, counters);
+  render_members(out, status);
+  render_process(out, process);
+  return out;
+}
+
+}  // namespace parallax

@@ -1,0 +1,95 @@
+// What /metrics shows: counts and latencies of requests, and the figures of replica and process, in
+// Prometheus' text format (version 0.0.4).
+//
+// Counting is on every request's path: an array lookup and a few additions, no allocation once a
+// combination of labels has been seen.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/protocol.h"
+#include "node/http_routes.h"
+#include "node/replica.h"
+#include "node/service.h"
+
+namespace parallax {
+
+/// Durations in buckets whose bounds double: 16 us, 32 us, ... 16.8 s, and everything above.
+class LatencyHistogram {
+ public:
+  static constexpr std::size_t kBounds = 21;
+  static constexpr std::int64_t kFirstBoundMicros = 16;
+
+  void add(Duration duration);
+  /// How many durations fell into bucket `i`; i == kBounds: above every bound.
+  std::uint64_t bucket(std::size_t i) const { return buckets_[i]; }
+  static double bound_seconds(std::size_t i);
+  std::uint64_t count() const { return count_; }
+  Duration sum() const { return sum_; }
+
+ private:
+  std::array<std::uint64_t, kBounds + 1> buckets_{};
+  std::uint64_t count_ = 0;
+  Duration sum_{};
+};
+
+/// Gauges of the HTTP side.
+struct HttpGauges {
+  std::size_t connections = 0;
+  std::size_t requests_in_flight = 0;
+};
+
+/// What became of a request to which the node gave an answer.
+enum class RequestOutcome : std::uint8_t { done, not_applied, unknown };
+
+/// A value; not thread-safe.
+class RequestMetrics {
+ public:
+  struct Answered {
+    Level level = Level::linearizable;
+    KvOp op = KvOp::get;
+    int status = 200;
+    RequestOutcome outcome = RequestOutcome::done;
+    std::optional<Path> path;  ///< of an error: unknown
+  };
+  /// An operation on a key that the node carried out or failed to.
+  void count(const Answered& answered, Duration latency);
+  /// Everything else: administration, and requests refused before they had a meaning.
+  void count_other(int status);
+  void count_connection(bool refused);
+
+  /// Appends this object's metrics.
+  void render(std::string& out) const;
+
+ private:
+  struct Count {
+    int status;
+    RequestOutcome outcome;
+    std::uint64_t count;
+  };
+  struct Latency {
+    std::optional<Path> path;
+    LatencyHistogram histogram;
+  };
+  static constexpr std::size_t kOps = 4;
+  struct Row {
+    std::vector<Count> counts;  ///< by order of appearance: the common one comes first
+    std::vector<Latency> latencies;
+  };
+  std::array<Row, kLevels.size() * kOps> rows_;
+  std::vector<std::pair<int, std::uint64_t>> others_;
+  std::uint64_t connections_accepted_ = 0;
+  std::uint64_t connections_refused_ = 0;
+};
+
+/// The whole of /metrics. Every metric has its HELP and TYPE.
+std::string render_metrics(const RequestMetrics& requests, const HttpGauges& http,
+                           const ReplicaStatus& status, const ReplicaCounters& counters,
+                           const ProcessStatus& process);
+
+}  // namespace parallax
