@@ -158,7 +158,11 @@ void Calls::exchange(const CallPtr& call, std::shared_ptr<HttpConnection> connec
   call->connection->exchange(std::move(request), [this, call](ExchangeResult result) {
     exchanged(call, std::move(result));
   });
-  arm(call, attempt_limit(*call), &Calls::attempt_overdue);
+  // Whichever of the two stages it is in by then has its own limit.
+  arm(call,
+      std::min(attempt_limit(*call, AttemptStage::connecting),
+               attempt_limit(*call, AttemptStage::awaiting)),
+      &Calls::attempt_overdue);
 }
 
 void Calls::exchanged(const CallPtr& call, ExchangeResult result) {
@@ -263,9 +267,9 @@ void Calls::arm(const CallPtr& call, MonoTime at, void (Calls::*then)(const Call
   });
 }
 
-MonoTime Calls::attempt_limit(const Call& call) const {
+MonoTime Calls::attempt_limit(const Call& call, AttemptStage stage) const {
   MonoTime limit = call.deadline;
-  if (call.connection->stage() == AttemptStage::connecting) {
+  if (stage == AttemptStage::connecting) {
     limit = std::min<MonoTime>(limit, call.attempt_start + options_.connect_timeout);
   } else if (call.spec.is_read && !call.spec.only && router_.endpoints().size() > 1) {
     limit = std::min<MonoTime>(limit, call.attempt_start + options_.read_attempt_timeout);
@@ -284,7 +288,9 @@ void Calls::attempt_overdue(const CallPtr& call) {
     }
     return give_up_attempt(call, ErrorCode::timeout, std::move(message), false);
   }
-  const MonoTime limit = attempt_limit(*call);
+  PARALLAX_ASSERT(call->connection != nullptr,
+                  "a call that waits for a connection was armed early");
+  const MonoTime limit = attempt_limit(*call, call->connection->stage());
   if (time < limit) return arm(call, limit, &Calls::attempt_overdue);
   give_up_attempt(call, ErrorCode::timeout,
                   fmt::format("no answer from {} within {} ms", call->endpoint.to_string(),

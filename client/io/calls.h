@@ -114,8 +114,8 @@ class Calls {
   void finish(const CallPtr& call, std::optional<Error> error);
 
   void arm(const CallPtr& call, MonoTime at, void (Calls::*then)(const CallPtr&));
-  /// When the present attempt has to be looked at again.
-  MonoTime attempt_limit(const Call& call) const;
+  /// Until when the present attempt may stay in `stage`.
+  MonoTime attempt_limit(const Call& call, AttemptStage stage) const;
   void attempt_overdue(const CallPtr& call);
   /// Abandons the attempt. `code` says why.
   void give_up_attempt(const CallPtr& call, ErrorCode code, std::string message, bool may_retry);
