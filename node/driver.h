@@ -1,10 +1,10 @@
 // The one driver: carries out what a replica asks for, in the order that it asks, over the ports.
 // The process and the simulator use this same code.
 //
-// A turn: every input since the last turn has been given to the replica; then take_ready(); what may
-// leave at once leaves; the batch goes to the disk; answers go out. What waits for a batch leaves
-// when the disk says that it is durable. At most limits::kMaxBatchesInFlight batches are in flight;
-// while they are, inputs gather for the next one (group commit).
+// A turn: every input since the last turn has been given to the replica; then take_ready(); what
+// may leave at once leaves; the batch goes to the disk; answers go out. What waits for a batch
+// leaves when the disk says that it is durable. At most limits::kMaxBatchesInFlight batches are in
+// flight; while they are, inputs gather for the next one (group commit).
 #pragma once
 
 #include <cstdint>
@@ -51,6 +51,7 @@ class Driver {
   Replica& replica_;
   DriverPorts ports_;
   std::deque<InFlight> in_flight_;
+  std::vector<Envelope> released_;  ///< their batches are durable; they leave with the next turn
   bool failed_ = false;
 };
 

@@ -45,7 +45,8 @@ struct ReplicaConfig {
   Duration heartbeat_interval = limits::kHeartbeatInterval;
   std::chrono::milliseconds max_clock_skew = limits::kDefaultMaxClockSkew;
   std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;
-  std::uint64_t log_keep_entries = limits::kLogKeepEntries;  ///< applied entries kept for slow peers
+  std::uint64_t log_keep_entries =
+      limits::kLogKeepEntries;  ///< applied entries kept for slow peers
   std::size_t log_keep_bytes = limits::kLogKeepBytes;
   std::size_t max_requests = limits::kMaxRequestsInFlight;
 };
@@ -58,21 +59,21 @@ struct TurnTime {
 
 /// What a turn asks for, in this order.
 struct ReplicaReady {
-  std::vector<Envelope> send_now;                ///< 1. at once, before the batch is durable
-  std::optional<WriteBatch> batch;               ///< 2. written with sync, as `sequence`
+  std::vector<Envelope> send_now;   ///< 1. at once, before the batch is durable
+  std::optional<WriteBatch> batch;  ///< 2. written with sync, as `sequence`
   std::uint64_t sequence = 0;
-  std::vector<Envelope> send_after;              ///< 3. once that batch and all before are durable
+  std::vector<Envelope> send_after;  ///< 3. once that batch and all before are durable
   std::vector<std::pair<RequestId, Reply>> replies;  ///< 4. at once: they show committed state only
 };
 
 /// One member as another sees it, for /v1/cluster.
 struct MemberStatus {
   NodeId id;
-  std::string role;   ///< leader, follower, candidate, recovering, unknown
-  bool up = false;    ///< heard from within an election timeout
-  std::optional<LogIndex> match_index;   ///< at the leader
+  std::string role;                     ///< leader, follower, candidate, recovering, unknown
+  bool up = false;                      ///< heard from within an election timeout
+  std::optional<LogIndex> match_index;  ///< at the leader
   std::optional<std::int64_t> clock_offset_ms;
-  std::optional<std::int64_t> lag_ms;    ///< at the leader: since its match index last was the end
+  std::optional<std::int64_t> lag_ms;  ///< at the leader: since its match index last was the end
 };
 
 struct ReplicaStatus {

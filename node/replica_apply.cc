@@ -1,0 +1,114 @@
+// Committed entries into key states: each once, in log order, by joins.
+#include <algorithm>
+
+#include "node/replica_impl.h"
+
+namespace parallax {
+
+/// Something of the durable state changed: it goes with the next batch, soon.
+void Replica::Impl::touch() {
+  if (!dirty_since_) dirty_since_ = now_.monotonic;
+}
+
+/// Changes are seen at once, through the overlay, and go to the disk with the next batch.
+void Replica::Impl::stage(WriteBatch batch) {
+  if (batch.empty()) return;
+  touch();
+  overlay_.add(batch, next_sequence_);
+  pending_.append(std::move(batch));
+}
+
+void Replica::Impl::apply_committed() {
+  while (!to_apply_.empty()) {
+    const LogEntry& next = to_apply_.front();
+    if (next.index > applied_.index) {
+      // A gap: a snapshot that the core counts as installed waits for a batch that may be taken.
+      if (next.index != applied_.index.next()) break;
+      if (!apply(next)) return;
+    }
+    to_apply_.pop_front();
+  }
+  raft_->on_applied(applied_.index);
+}
+
+/// False when the replica cannot go on.
+bool Replica::Impl::apply(const LogEntry& entry) {
+  if (!entry.payload.empty()) {  // else the no-op of a term
+    const Result<Command> command = decode_command(entry.payload);
+    if (!command) {
+      fail(command.error());
+      return false;
+    }
+    if (const auto* write = std::get_if<WriteKey>(&*command)) {
+      if (!apply_write(*write, entry.index)) return false;
+    } else if (const auto* init = std::get_if<InitCluster>(&*command)) {
+      apply_init(*init);
+    }
+    applied_.index = entry.index;
+    applied_.term = entry.term;
+    if (const auto* end = std::get_if<EndRecovery>(&*command)) apply_end_recovery(*end);
+  }
+  applied_.index = entry.index;
+  applied_.term = entry.term;
+  applied_dirty_ = true;
+  touch();
+  ++counters_.entries_applied;
+  clear_installed_marker();
+  settle_proposals(entry.index, entry.term);
+  return true;
+}
+
+bool Replica::Impl::apply_write(const WriteKey& command, LogIndex index) {
+  std::vector<Version> versions = command.state.versions();
+  for (Version& version : versions) version.log_index = index;
+  const KeyState state = KeyState::from_parts(std::move(versions), command.state.context());
+  if (!well_formed(state)) {
+    fail(definite(ErrorCode::corrupt,
+                  fmt::format("log entry {} holds versions that contradict each other", index)));
+    return false;
+  }
+  // A leader stamps only after its term's no-op is applied, so with every entry before that; this
+  // is early enough for each stamp to be above all that the log holds.
+  clock_.observe(state.context().highest());
+  WriteBatch batch;
+  const Result<KeyState> joined = keys_.join(command.key, state, batch);
+  if (!joined) {
+    fail(joined.error());
+    return false;
+  }
+  stage(std::move(batch));
+  has_versions_ = true;
+  clean_credit_ += 2;
+  return true;
+}
+
+void Replica::Impl::apply_init(const InitCluster& command) {
+  if (!node_.cluster.empty()) return;
+  node_.cluster = command.cluster;
+  node_dirty_ = true;
+}
+
+void Replica::Impl::apply_end_recovery(const EndRecovery& command) {
+  Incarnation& known = applied_.incarnations[command.node];
+  known = std::max(known, command.incarnation);
+  ends_proposed_.erase(command.node);
+  const auto peer = peers_.find(command.node);
+  if (peer != peers_.end()) {
+    peer->second.incarnation = std::max(peer->second.incarnation, command.incarnation);
+  }
+  maybe_end_recovery();
+}
+
+/// Keys of a snapshot that was cut short may be ahead of the applied index, until that is as far.
+void Replica::Impl::clear_installed_marker() {
+  if (!installing_ || applied_.index < installing_->index) return;
+  installing_.reset();
+  // The history between what was applied then and the snapshot never came here.
+  applied_.history_floor = std::max(applied_.history_floor, clock_.last());
+  applied_dirty_ = true;
+  WriteBatch batch;
+  batch.remove(records::installing_key(kOnlyGroup));
+  stage(std::move(batch));
+}
+
+}  // namespace parallax

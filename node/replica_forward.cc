@@ -1,0 +1,107 @@
+// Requests passed on to the node that leads.
+//
+// A write leaves this node a second time only after a definite word that the first try did not
+// happen. The receiver's part of that: it carries out each copy of a Forward at most once, and it
+// says "not done" only of what it knows not to have done, in this life or an earlier one.
+#include <algorithm>
+
+#include "node/operation_codec.h"
+#include "node/replica_impl.h"
+
+namespace parallax {
+namespace {
+
+/// After this long without an answer a read is sent again.
+constexpr Duration kReadRetry = std::chrono::milliseconds(500);
+
+}  // namespace
+
+void Replica::Impl::forward(RequestHandle handle, NodeId to) {
+  PendingRequest& pending = *requests_.find(handle);
+  const RequestId id{next_forward_++};
+  pending.stage = PendingRequest::Stage::forwarded;
+  pending.forward_id = id;
+  pending.sent_to = to;
+  forwards_.emplace(id, handle);
+  ++counters_.requests_forwarded;
+  send(to, Forward{.id = id,
+                   .term = raft_->term(),
+                   .remaining = std::max(Duration::zero(), pending.deadline - now_.monotonic),
+                   .request = encode_request(pending.request)});
+  // A write is left alone until its deadline, whatever it was to be woken for before.
+  requests_.wake_at(handle, is_read(pending.request.operation) ? now_.monotonic + kReadRetry
+                                                               : pending.deadline);
+}
+
+/// The request is no longer with the node that it was sent to.
+void Replica::Impl::take_back(RequestHandle handle) {
+  PendingRequest& pending = *requests_.find(handle);
+  forwards_.erase(pending.forward_id);
+  pending.stage = PendingRequest::Stage::waiting;
+}
+
+/// Somebody else leads now: reads are asked of it. Writes may have happened where they are.
+void Replica::Impl::take_back_reads() {
+  std::vector<RequestHandle> reads;
+  for (const auto& [id, handle] : forwards_) {
+    PendingRequest& pending = *requests_.find(handle);
+    if (is_read(pending.request.operation) && pending.sent_to != seen_leader_) {
+      reads.push_back(handle);
+    }
+  }
+  for (RequestHandle handle : reads) {
+    take_back(handle);
+    route(handle);
+  }
+}
+
+void Replica::Impl::answer(NodeId peer, RequestId id, Reply reply) {
+  if (peer == kNoNode) {
+    replies_.emplace_back(id, std::move(reply));
+  } else {
+    send(peer, ForwardReply{id, encode_reply(reply)});
+  }
+}
+
+void Replica::Impl::on_forward(const Envelope& envelope, const Forward& forward) {
+  // What an earlier life of this node did in a term that it had heard of is forgotten, and so is
+  // what was on a disk that was lost: say nothing, which leaves the outcome open.
+  if (!raft_) return;
+  if (recovering()) forward_floor_ = std::max(forward_floor_, raft_->term());
+  if (forward.term <= forward_floor_) return;
+  if (!forward_filter_.first_time(envelope.from, forward.id)) return;
+
+  Result<Request> request = decode_request(forward.request);
+  if (!request) {
+    answer(envelope.from, forward.id, definite(ErrorCode::bad_request, request.error().message));
+    return;
+  }
+  if (!leading() || raft_->term() != forward.term) {
+    answer(envelope.from, forward.id, not_leader_error());
+    return;
+  }
+  admit(envelope.from, forward.id, std::move(*request), forward.remaining);
+}
+
+void Replica::Impl::on_forward_reply(const Envelope& envelope, const ForwardReply& message) {
+  const auto found = forwards_.find(message.id);
+  if (found == forwards_.end()) return;  // answered, or asked elsewhere since
+  const RequestHandle handle = found->second;
+  PendingRequest& pending = *requests_.find(handle);
+  if (pending.sent_to != envelope.from) return;
+  Result<Reply> reply = decode_reply(message.reply);
+  if (!reply) return;  // as if it had been lost
+  const bool elsewhere = reply->has_error() && reply->error().definite() &&
+                         (reply->error().code == ErrorCode::not_leader ||
+                          reply->error().code == ErrorCode::shutting_down);
+  if (!elsewhere) {
+    finish(handle, std::move(*reply));
+    return;
+  }
+  take_back(handle);
+  pending.refused_by = envelope.from;
+  pending.refused_term = raft_->term();
+  route(handle);
+}
+
+}  // namespace parallax

@@ -1,0 +1,283 @@
+// The inside of a replica, shared by the replica_*.cc files: one file per concern.
+//
+//   replica_open.cc       what a store holds, read once at the start
+//   replica.cc            the turn: inputs in, one pass over the Raft core, one batch out
+//   replica_messages.cc   envelopes, probes, who is there
+//   replica_bootstrap.cc  empty store, recovery, the cluster's first entry
+//   replica_requests.cc   requests: routing, writes, reads, deadlines
+//   replica_forward.cc    requests passed on between nodes
+//   replica_apply.cc      committed entries into key states
+//   replica_log.cc        the batch: log entries, compaction, history retention
+//   replica_snapshot.cc   snapshots out and in
+//   replica_status.cc     what it says of itself
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "node/forward_filter.h"
+#include "node/log_sizes.h"
+#include "node/replica.h"
+#include "node/request_table.h"
+#include "replication/command.h"
+#include "storage/key_space.h"
+
+namespace parallax {
+
+struct Replica::Impl {
+  Impl(ReplicaConfig config, const Store& store, TurnTime now);
+
+  // --- replica_open.cc --------------------------------------------------------------------------
+  Result<void> load(bool lost_disk);
+  Result<void> load_log(RaftRestored& restored);
+  void start_raft(RaftRestored restored);
+
+  // --- replica.cc -------------------------------------------------------------------------------
+  void begin_turn(TurnTime now);
+  ReplicaReady take_ready(bool may_persist);
+  void run_raft(bool persist, WriteBatch& batch);
+  void step_aside();
+  /// After anything that may have moved the core: notices won and lost leadership.
+  void observe_role();
+  /// A corrupt record ends the process; a disk that does not read ends what needs it.
+  void fail(const Error& error);
+  void on_persisted(std::uint64_t sequence);
+  void on_disk_failed(const Error& error);
+
+  bool may_lead() const { return !skewed_ && !disk_failed_ && !shutting_down_; }
+  bool leading() const { return raft_ && raft_->is_leader() && !disk_failed_; }
+  /// Leader that may evaluate, stamp and serve: its no-op and the cluster's first entry are
+  /// applied.
+  bool serving() const { return leading() && raft_->ready_to_serve() && !node_.cluster.empty(); }
+  bool recovering() const { return node_.membership == Membership::recovering; }
+  /// Whom to ask; none when unknown.
+  NodeId leader() const;
+
+  // --- replica_messages.cc ----------------------------------------------------------------------
+  void on_envelope(const Envelope& envelope);
+  void dispatch(const Envelope& envelope);
+  void step_raft(const Envelope& envelope);
+  Envelope envelope(NodeId to, Message message) const;
+  void send(NodeId to, Message message) { send_now_.push_back(envelope(to, std::move(message))); }
+  void send_probes();
+  ProbeReply probe_reply(NodeId to) const;
+
+  // --- replica_bootstrap.cc ---------------------------------------------------------------------
+  void on_probe_reply(const Envelope& envelope, const ProbeReply& reply);
+  void decide_membership(WriteBatch& batch);
+  void propose_own_entries();
+  void maybe_end_recovery();
+
+  // --- replica_requests.cc ----------------------------------------------------------------------
+  void admit(NodeId peer, RequestId id, Request request, Duration remaining);
+  std::optional<Error> refuse_at_once(const Request& request, std::size_t bytes) const;
+  void route(RequestHandle handle);
+  void wait(RequestHandle handle);
+  /// Routes all that wait, if anything that they can wait for has changed. True when it did.
+  bool route_waiting();
+  void start_read(RequestHandle handle);
+  void propose_write(RequestHandle handle);
+  std::optional<Stamp> issue_stamp();
+  void requeue_reads();
+  void on_confirmed(ConfirmedRound confirmed);
+  void answer_confirmed_reads();
+  bool local_reads_allowed() const;
+  Reply read_key(const Request& request, Evidence evidence);
+  Evidence local_evidence() const;
+  void settle_proposals(LogIndex index, Term term);
+  Evidence write_evidence(LogIndex index, Term term) const;
+  void on_due(RequestHandle handle);
+  Error expiry_error(const PendingRequest& request) const;
+  void finish(RequestHandle handle, Reply reply);
+  void answer(NodeId peer, RequestId id, Reply reply);
+  Error not_leader_error() const;
+
+  // --- replica_forward.cc -----------------------------------------------------------------------
+  void forward(RequestHandle handle, NodeId to);
+  void take_back(RequestHandle handle);
+  void take_back_reads();
+  void on_forward(const Envelope& envelope, const Forward& forward);
+  void on_forward_reply(const Envelope& envelope, const ForwardReply& reply);
+
+  // --- replica_apply.cc -------------------------------------------------------------------------
+  void apply_committed();
+  bool apply(const LogEntry& entry);
+  bool apply_write(const WriteKey& command, LogIndex index);
+  void apply_init(const InitCluster& command);
+  void apply_end_recovery(const EndRecovery& command);
+  void stage(WriteBatch batch);
+  void touch();
+  void clear_installed_marker();
+
+  // --- replica_log.cc ---------------------------------------------------------------------------
+  void put_log(const RaftReady& ready, WriteBatch& batch);
+  void compact_log();
+  void remove_log_slice(WriteBatch& batch);
+  void clean_history();
+  bool wants_batch(const WriteBatch& batch) const;
+  void write(WriteBatch batch, ReplicaReady& out);
+  void load_entries(const LogLoad& load);
+
+  // --- replica_snapshot.cc ----------------------------------------------------------------------
+  void read_chunk(const ChunkRead& read);
+  Result<SnapshotChunk> next_chunk(const ChunkRead& read);
+  void drop_idle_transfers();
+  Result<void> verify_chunk(const SnapshotChunk& chunk) const;
+  bool install(const SnapshotChunk& chunk);
+  bool install_record(const SnapshotChunk::Record& record);
+  void finish_install(const SnapshotChunk& chunk);
+
+  // --- replica_status.cc ------------------------------------------------------------------------
+  ReplicaStatus status() const;
+  MemberStatus member_status(NodeId id) const;
+
+  // --- Configuration and ports ------------------------------------------------------------------
+  ReplicaConfig config_;
+  const Store& store_;
+  TurnTime now_;
+  Random random_;
+
+  // --- Durable state, as it will be with the next batch -----------------------------------------
+  NodeRecord node_;
+  AppliedRecord applied_;
+  std::optional<LogStart> installing_;  ///< marker: a snapshot of this index is being joined
+  bool node_dirty_ = false;
+  bool applied_dirty_ = false;
+  WriteBatch pending_;  ///< applied, in the overlay, not yet handed to the disk
+  std::optional<MonoTime> dirty_since_;
+
+  // --- Cores ------------------------------------------------------------------------------------
+  HybridLogicalClock clock_;
+  ClockOffsets offsets_;
+  Bootstrap bootstrap_;
+  std::optional<Raft> raft_;
+  Overlay overlay_;
+  KeySpace keys_;
+
+  // --- Batches ----------------------------------------------------------------------------------
+  struct InFlight {
+    std::uint64_t sequence;
+    std::optional<PersistedMark> mark;
+    std::optional<Hlc> bound;
+    LogIndex applied;
+    std::optional<RaftRestored> born;  ///< the batch that makes this node a member
+  };
+  std::deque<InFlight> in_flight_;
+  std::uint64_t next_sequence_ = 1;
+  LogIndex durable_applied_;
+  MonoTime last_batch_{};
+  bool force_batch_ = false;             ///< what is pending is waited for
+  std::optional<RaftRestored> decided_;  ///< membership, for the next batch
+  bool deciding_ = false;                ///< decided, not durable yet
+  std::vector<Envelope> send_now_;
+  std::vector<Envelope> send_after_;
+  std::vector<std::pair<RequestId, Reply>> replies_;
+
+  // --- Log and history in the store -------------------------------------------------------------
+  LogSizes log_sizes_;
+  LogIndex log_start_;        ///< of the record in the store (or its batch)
+  LogIndex log_removed_;      ///< no entry up to here is left in the store
+  LogIndex log_top_;          ///< no entry above was ever put
+  std::size_t appended_ = 0;  ///< in this turn's batch
+  Hlc cleaned_;               ///< history below this is gone
+  std::size_t clean_credit_ = 0;
+  MonoTime last_clean_{};
+
+  // --- Applying ---------------------------------------------------------------------------------
+  std::deque<LogEntry> to_apply_;
+  bool has_versions_ = false;
+  std::optional<std::pair<AppliedRecord, ClusterId>> incoming_;  ///< of the snapshot being joined
+
+  // --- Requests ---------------------------------------------------------------------------------
+  RequestTable requests_;
+  std::vector<RequestHandle> waiting_;
+  struct RoundRead {
+    RoundId round;
+    RequestHandle request;
+  };
+  std::deque<RoundRead> round_reads_;  ///< in rising order of round
+  struct ConfirmedReads {
+    LogIndex index;
+    Term term;
+    std::vector<NodeId> replicas;
+    std::vector<RequestHandle> requests;
+  };
+  std::deque<ConfirmedReads> confirmed_reads_;  ///< until their index is applied
+  struct Proposal {
+    LogIndex index;
+    Term term;
+    RequestHandle request;
+  };
+  std::deque<Proposal> proposals_;  ///< in rising order of index; two terms may share one
+  /// What a waiting request can be waiting for.
+  struct Situation {
+    Membership membership = Membership::none;
+    Term term;
+    NodeId leader;
+    bool serving = false;
+    bool transferring = false;
+    bool clock_blocked = false;
+    bool cluster_known = false;
+    bool installing = false;
+    bool skewed = false;
+    bool disk_failed = false;
+    friend bool operator==(const Situation&, const Situation&) = default;
+  };
+  Situation situation() const;
+  Situation situation_;
+  bool clock_waited_for_ = false;
+  bool bound_arrived_ = false;  ///< in this turn
+
+  // Forwarding.
+  std::map<RequestId, RequestHandle> forwards_;
+  std::uint64_t next_forward_ = 0;
+  ForwardFilter forward_filter_;
+  Term forward_floor_;  ///< an earlier life may have carried out requests of terms up to here
+
+  // --- Peers ------------------------------------------------------------------------------------
+  struct Peer {
+    Incarnation incarnation;  ///< the highest heard of
+    std::optional<MonoTime> heard;
+    std::optional<MonoTime> probed;
+    bool recovering = false;
+  };
+  std::map<NodeId, Peer> peers_;
+  Term heard_term_;  ///< before there is a core to remember it
+  MonoTime next_probe_{};
+  Duration probe_interval_;
+  std::set<NodeId> answered_;  ///< members that answered since this recovery began
+
+  // --- Leading ----------------------------------------------------------------------------------
+  Term led_term_;  ///< 0: not leading
+  NodeId seen_leader_;
+  Term counted_election_;
+  Term counted_win_;
+  Term init_proposed_;  ///< term in which the first entry was proposed
+  std::map<NodeId, std::pair<Incarnation, Term>> ends_proposed_;
+  RoundId counted_round_;
+
+  struct Outgoing {
+    std::uint64_t transfer;
+    std::uint64_t next = 0;
+    std::unique_ptr<ReadView> view;
+    std::string cursor;  ///< store key to go on from
+    LogIndex index;
+    Term term;
+    MonoTime used;
+  };
+  std::map<NodeId, Outgoing> outgoing_;
+
+  // --- Conditions -------------------------------------------------------------------------------
+  bool skewed_ = false;
+  bool shutting_down_ = false;
+  std::optional<Error> disk_failed_;
+  std::optional<Error> fatal_;
+  ReplicaCounters counters_;
+};
+
+}  // namespace parallax

@@ -1,0 +1,182 @@
+// The one batch of a turn: what the log asks for, what has been applied since the last one, the
+// clock's bound, and the removal of what is no longer needed.
+#include <algorithm>
+#include <limits>
+
+#include "node/replica_impl.h"
+
+namespace parallax {
+namespace {
+
+/// Applied changes wait for a batch that has to be written anyway, but not longer than this ...
+constexpr Duration kMaxDirtyTime = std::chrono::milliseconds(50);
+/// ... and not beyond this.
+constexpr std::size_t kMaxPendingBytes = 1 << 20;
+/// Log entries removed per batch, beside two for each one that is appended.
+constexpr std::size_t kRemovalSlice = 1'024;
+/// History records are removed when this many may go, or after kCleanInterval: a walk over the
+/// store has its price.
+constexpr std::size_t kCleanSlice = 512;
+constexpr Duration kCleanInterval = std::chrono::milliseconds(200);
+
+template <class T>
+void put(WriteBatch& batch, std::string key, const T& record) {
+  Bytes bytes = records::encode(key, record);
+  batch.put(std::move(key), std::move(bytes));
+}
+
+}  // namespace
+
+void Replica::Impl::put_log(const RaftReady& ready, WriteBatch& batch) {
+  if (ready.hard_state) put(batch, records::hard_state_key(kOnlyGroup), *ready.hard_state);
+  if (ready.truncate_from) {
+    for (LogIndex i = *ready.truncate_from; i <= ready.truncate_to; i = i.next()) {
+      batch.remove(records::log_entry_key(kOnlyGroup, i));
+    }
+    log_sizes_.truncate(*ready.truncate_from);
+  }
+  if (ready.log_start) {
+    put(batch, records::log_start_key(kOnlyGroup), *ready.log_start);
+    log_start_ = ready.log_start->index;
+    log_sizes_.compact(log_start_);
+  }
+  for (const LogEntry& entry : ready.append) {
+    put(batch, records::log_entry_key(kOnlyGroup, entry.index), entry);
+    log_sizes_.append(entry.index, entry.bytes());
+    log_top_ = std::max(log_top_, entry.index);
+  }
+  appended_ += ready.append.size();
+}
+
+/// Forgets what is applied, durably, and not kept for slow peers. An eighth more than that is let
+/// stand, so that not every batch moves the start.
+void Replica::Impl::compact_log() {
+  const LogIndex start = raft_->log().start().index;
+  if (durable_applied_ <= start) return;
+  const std::uint64_t keep = config_.log_keep_entries;
+  LogIndex to = start;
+  if (durable_applied_ - start > keep + keep / 8) to = LogIndex{durable_applied_.value - keep};
+  if (log_sizes_.bytes() > config_.log_keep_bytes + config_.log_keep_bytes / 8) {
+    to = std::max(to, std::min(log_sizes_.excess(config_.log_keep_bytes), durable_applied_));
+  }
+  if (to > start) raft_->compact(to);
+}
+
+/// Entries up to the log's start, a slice at a time: the record of the start is in this batch or
+/// was in one before, so a crash in between leaves entries that the next start skips.
+void Replica::Impl::remove_log_slice(WriteBatch& batch) {
+  const LogIndex end = std::min(log_start_, log_top_);
+  std::size_t left = kRemovalSlice + 2 * std::exchange(appended_, 0);
+  while (log_removed_ < end && left-- > 0) {
+    log_removed_ = log_removed_.next();
+    batch.remove(records::log_entry_key(kOnlyGroup, log_removed_));
+  }
+  if (log_removed_ >= end) log_removed_ = std::max(log_removed_, log_start_);
+}
+
+/// Takes away what was superseded longer than the retention window ago: as much as is written,
+/// twice over, so that it catches up with what an earlier life left.
+void Replica::Impl::clean_history() {
+  if (clean_credit_ < kCleanSlice && now_.monotonic - last_clean_ < kCleanInterval) return;
+  last_clean_ = now_.monotonic;
+  const std::uint64_t present = clock_.peek(now_.physical).millis().value;
+  const auto retention = static_cast<std::uint64_t>(config_.history_retention.count());
+  if (present <= retention) return;
+  const Hlc horizon = Hlc::from_millis(UnixMillis{present - retention});
+  WriteBatch batch;
+  const Result<KeySpace::CleanUp> done =
+      keys_.clean_history(cleaned_, horizon, std::exchange(clean_credit_, 0) + 64, batch);
+  if (!done) {
+    fail(done.error());
+    return;
+  }
+  cleaned_ = done->reached;
+  if (done->removed == 0) return;
+  applied_.history_floor = std::max(applied_.history_floor, cleaned_);
+  applied_dirty_ = true;
+  stage(std::move(batch));
+}
+
+bool Replica::Impl::wants_batch(const WriteBatch& batch) const {
+  if (!batch.empty() || force_batch_) return true;
+  if (!raft_) return false;  // the first batch of a store is the one that names its node
+  if (dirty_since_ &&
+      (now_.monotonic - *dirty_since_ >= kMaxDirtyTime || pending_.bytes() >= kMaxPendingBytes)) {
+    return true;
+  }
+  const bool bound_under_way = std::any_of(in_flight_.begin(), in_flight_.end(),
+                                           [](const InFlight& f) { return f.bound.has_value(); });
+  if (clock_waited_for_ && !bound_under_way) return true;
+  const bool idle = in_flight_.empty() && now_.monotonic - last_batch_ >= kMaxDirtyTime;
+  // What was observed must be covered too; an idle cluster's clocks stand still and need nothing.
+  return idle &&
+         (clock_.last() > clock_.durable_bound() || log_removed_ < std::min(log_start_, log_top_));
+}
+
+void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
+  if (raft_) {
+    clean_history();
+    remove_log_slice(batch);
+  }
+  InFlight flight;
+  flight.sequence = next_sequence_++;
+  flight.applied = applied_.index;
+  batch.append(std::exchange(pending_, {}));
+  if (std::exchange(applied_dirty_, false)) {
+    put(batch, records::applied_key(kOnlyGroup), applied_);
+  }
+  if (std::exchange(node_dirty_, false)) {
+    NodeRecord record = node_;
+    if (decided_) {
+      // Not in force before it is durable.
+      record.membership = decided_->recovering ? Membership::recovering : Membership::member;
+      record.incarnation = decided_->incarnation;
+    }
+    put(batch, records::node_key(), record);
+  }
+  if (clock_.wants_bound(now_.physical)) {
+    flight.bound = clock_.next_bound(now_.physical);
+    put(batch, records::clock_bound_key(), *flight.bound);
+  }
+  if (raft_) flight.mark = raft_->persisted_mark();
+  flight.born = std::exchange(decided_, std::nullopt);
+  dirty_since_.reset();
+  force_batch_ = false;
+  last_batch_ = now_.monotonic;
+  out.sequence = flight.sequence;
+  out.batch = std::move(batch);
+  in_flight_.push_back(std::move(flight));
+}
+
+/// Entries that are no longer in memory are durable, so the store has them. It may also hold a tail
+/// whose removal is still on its way to the disk: that is told by its terms.
+void Replica::Impl::load_entries(const LogLoad& load) {
+  std::vector<LogEntry> entries;
+  std::size_t bytes = 0;
+  std::optional<Error> fault;
+  const ScanRange range = records::log_range(kOnlyGroup, load.from,
+                                             LogIndex{std::numeric_limits<std::uint64_t>::max()});
+  const Result<void> read = store_.scan(range, [&](std::string_view key, std::string_view value) {
+    Result<LogEntry> entry = records::decode<LogEntry>(key, value);
+    if (!entry) {
+      fault = entry.error();
+      return false;
+    }
+    if (entry->index != load.from + entries.size()) return false;
+    if (raft_->log().term_at(entry->index) != entry->term) return false;
+    bytes += entry->bytes();
+    if (!entries.empty() &&
+        (bytes > load.max_bytes || entries.size() >= raft_->config().max_append_entries)) {
+      return false;
+    }
+    entries.push_back(std::move(*entry));
+    return true;
+  });
+  if (fault || !read) {
+    fail(fault ? *fault : read.error());
+    return;
+  }
+  raft_->on_loaded(load.peer, load.from, std::move(entries));
+}
+
+}  // namespace parallax

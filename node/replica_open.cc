@@ -1,0 +1,138 @@
+// What a store holds, read once: identity, hard state, applied state, and the log entry by entry,
+// so that a flipped bit is found before anything is built on it.
+#include <algorithm>
+#include <limits>
+
+#include "node/replica_impl.h"
+#include "storage/data_directory.h"
+
+namespace parallax {
+namespace {
+
+Error corrupt(std::string message) {
+  return definite(ErrorCode::corrupt, std::move(message));
+}
+
+}  // namespace
+
+Replica::Impl::Impl(ReplicaConfig config, const Store& store, TurnTime now)
+    : config_(std::move(config)),
+      store_(store),
+      now_(now),
+      random_(config_.seed),
+      bootstrap_(config_.id, config_.members),
+      overlay_(store),
+      keys_(overlay_, kOnlyGroup),
+      last_batch_(now.monotonic),
+      last_clean_(now.monotonic),
+      next_probe_(now.monotonic),
+      probe_interval_(std::chrono::milliseconds(100)) {
+  std::sort(config_.members.begin(), config_.members.end());
+  for (NodeId member : config_.members) {
+    if (member != config_.id) peers_[member];
+  }
+  // The upper half of a forward's id is this life's, the lower half counts (forward_filter.h).
+  next_forward_ = (Random(config_.life).next() & ~std::uint64_t{0xffffffff}) + 1;
+}
+
+Result<void> Replica::Impl::load(bool lost_disk) {
+  PARALLAX_ASSIGN(node_, open_node(store_, {config_.id, ClusterId{}}));
+  bootstrap_ = Bootstrap(config_.id, config_.members, lost_disk);
+  if (node_.membership == Membership::none) return {};
+
+  PARALLAX_ASSIGN(const auto bound, records::load<Hlc>(store_, records::clock_bound_key()));
+  if (bound) clock_ = HybridLogicalClock(*bound);
+  PARALLAX_ASSIGN(const auto applied,
+                  records::load<AppliedRecord>(store_, records::applied_key(kOnlyGroup)));
+  if (applied) applied_ = *applied;
+  durable_applied_ = applied_.index;
+  for (const auto& [peer, incarnation] : applied_.incarnations) {
+    const auto known = peers_.find(peer);
+    if (known != peers_.end()) known->second.incarnation = incarnation;
+  }
+  PARALLAX_ASSIGN(installing_,
+                  records::load<LogStart>(store_, records::installing_key(kOnlyGroup)));
+  PARALLAX_TRY(store_.scan(records::key_state_range(kOnlyGroup), [&](auto, auto) {
+    has_versions_ = true;
+    return false;
+  }));
+
+  RaftRestored restored;
+  PARALLAX_ASSIGN(const auto hard_state,
+                  records::load<HardState>(store_, records::hard_state_key(kOnlyGroup)));
+  if (!hard_state) return corrupt("hard state is missing in the store of a member");
+  restored.hard_state = *hard_state;
+  PARALLAX_TRY(load_log(restored));
+  restored.applied = applied_.index;
+  restored.incarnation = node_.incarnation;
+  restored.recovering = recovering();
+  forward_floor_ = restored.hard_state.term;
+  start_raft(std::move(restored));
+  clear_installed_marker();
+  return {};
+}
+
+Result<void> Replica::Impl::load_log(RaftRestored& restored) {
+  PARALLAX_ASSIGN(const auto stored_start,
+                  records::load<LogStart>(store_, records::log_start_key(kOnlyGroup)));
+  const LogStart start = stored_start.value_or(LogStart{});
+  std::vector<RaftLog::Run> runs;
+  std::vector<LogEntry> cached;
+  LogIndex last = start.index;
+  std::optional<LogIndex> left_over;  // a compaction that a crash cut short
+  std::optional<Error> fault;
+  const ScanRange all = records::log_range(kOnlyGroup, LogIndex{1},
+                                           LogIndex{std::numeric_limits<std::uint64_t>::max()});
+  PARALLAX_TRY(store_.scan(all, [&](std::string_view key, std::string_view value) {
+    Result<LogEntry> entry = records::decode<LogEntry>(key, value);
+    if (!entry) {
+      fault = entry.error();
+      return false;
+    }
+    if (entry->index <= start.index) {
+      if (!left_over) left_over = entry->index;
+      return true;
+    }
+    const Term before = runs.empty() ? start.term : runs.back().term;
+    if (entry->index != last.next() || entry->term < before) {
+      fault = corrupt(fmt::format("log entry {} of term {} stands behind entry {} of term {}",
+                                  entry->index, entry->term, last, before));
+      return false;
+    }
+    last = entry->index;
+    if (runs.empty() || runs.back().term != entry->term) runs.push_back({last, entry->term});
+    log_sizes_.append(last, entry->bytes());
+    if (last > applied_.index) cached.push_back(std::move(*entry));
+    return true;
+  }));
+  if (fault) return *fault;
+  if (applied_.index < start.index || applied_.index > last) {
+    return corrupt(fmt::format("applied index {} is outside the log, which holds {} to {}",
+                               applied_.index, start.index.next(), last));
+  }
+  const Term last_term = runs.empty() ? start.term : runs.back().term;
+  if (restored.hard_state.term < last_term) {
+    return corrupt(fmt::format("the log ends in term {}, the hard state is of term {}", last_term,
+                               restored.hard_state.term));
+  }
+  log_start_ = start.index;
+  log_removed_ = left_over ? left_over->prev() : start.index;
+  log_top_ = last;
+  restored.log = RaftLog(start, std::move(runs), last, std::move(cached));
+  return {};
+}
+
+void Replica::Impl::start_raft(RaftRestored restored) {
+  RaftConfig config;
+  config.id = config_.id;
+  config.members = config_.members;
+  config.seed = config_.seed;
+  config.life = config_.life;
+  config.election_timeout_min = config_.election_timeout_min;
+  config.election_timeout_max = config_.election_timeout_max;
+  config.heartbeat_interval = config_.heartbeat_interval;
+  raft_.emplace(std::move(config), std::move(restored), now_.monotonic);
+  raft_->set_may_lead(may_lead());
+}
+
+}  // namespace parallax

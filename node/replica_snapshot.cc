@@ -1,0 +1,212 @@
+// Snapshots, out and in.
+//
+// Out: a view of the store, read chunk by chunk. Its index is the applied index inside the view, so
+// keys and index belong together however old the view gets.
+// In: key states are joined, never written over what is here. Until the last chunk the keys are of
+// no point in the log; a marker in the store says so, across restarts.
+#include <algorithm>
+
+#include "node/replica_impl.h"
+
+namespace parallax {
+namespace {
+
+constexpr Duration kMaxTransferIdle = std::chrono::seconds(30);
+
+Error corrupt(std::string message) {
+  return definite(ErrorCode::corrupt, std::move(message));
+}
+
+bool is_key_state(std::string_view store_key) {
+  const ScanRange range = records::key_state_range(kOnlyGroup);
+  return store_key >= range.start && store_key < range.end;
+}
+
+}  // namespace
+
+// --- Out
+// ------------------------------------------------------------------------------------------
+
+void Replica::Impl::read_chunk(const ChunkRead& read) {
+  Result<SnapshotChunk> chunk = next_chunk(read);
+  if (!chunk) {
+    outgoing_.erase(read.peer);
+    if (chunk.error().code == ErrorCode::corrupt || chunk.error().code == ErrorCode::io) {
+      fail(chunk.error());
+    }
+    raft_->on_snapshot_failed(read.peer, read.transfer);
+    return;
+  }
+  if (read.sequence == 0) ++counters_.snapshots_sent;
+  // The core keeps the chunks that are not acknowledged: the view has done its work.
+  if (chunk->last) outgoing_.erase(read.peer);
+  raft_->on_snapshot_chunk(read.peer, std::move(*chunk));
+}
+
+/// Errors: refused when there is nothing that could be sent now; else a record that cannot be read.
+Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
+  SnapshotChunk chunk;
+  chunk.transfer = read.transfer;
+  chunk.sequence = read.sequence;
+  if (read.sequence == 0) {
+    Outgoing begun;
+    begun.transfer = read.transfer;
+    begun.view = store_.snapshot();
+    PARALLAX_ASSIGN(const auto applied,
+                    records::load<AppliedRecord>(*begun.view, records::applied_key(kOnlyGroup)));
+    PARALLAX_ASSIGN(const auto marker, begun.view->get(records::installing_key(kOnlyGroup)));
+    PARALLAX_ASSIGN(const auto node, records::load<NodeRecord>(*begun.view, records::node_key()));
+    if (!applied || !node || marker || applied->index < raft_->log().start().index) {
+      return definite(ErrorCode::refused, "the store is at no point of the log that can be sent");
+    }
+    begun.index = applied->index;
+    begun.term = applied->term;
+    begun.cursor = records::key_state_range(kOnlyGroup).start;
+    // The receiver takes the cluster's id out of the one and joins the other.
+    for (const std::string& key : {records::node_key(), records::applied_key(kOnlyGroup)}) {
+      PARALLAX_ASSIGN(auto value, begun.view->get(key));
+      chunk.records.push_back({key, Bytes{std::move(*value)}});
+    }
+    outgoing_.insert_or_assign(read.peer, std::move(begun));
+  }
+  const auto found = outgoing_.find(read.peer);
+  if (found == outgoing_.end() || found->second.transfer != read.transfer ||
+      found->second.next != read.sequence) {
+    return definite(ErrorCode::refused, "the transfer is no longer under way");
+  }
+  Outgoing& transfer = found->second;
+  transfer.used = now_.monotonic;
+  ++transfer.next;
+  chunk.index = transfer.index;
+  chunk.index_term = transfer.term;
+  chunk.last = true;
+  std::size_t bytes = 0;
+  std::optional<Error> fault;
+  const ScanRange range{transfer.cursor, records::key_state_range(kOnlyGroup).end};
+  PARALLAX_TRY(transfer.view->scan(range, [&](std::string_view key, std::string_view value) {
+    if (bytes >= limits::kSnapshotChunkBytes) {
+      chunk.last = false;
+      transfer.cursor = std::string(key);
+      return false;
+    }
+    // What is damaged here must be found here: the receiver would refuse it again and again.
+    if (const auto state = records::decode<KeyState>(key, value); !state) {
+      fault = state.error();
+      return false;
+    }
+    bytes += key.size() + value.size();
+    chunk.records.push_back({std::string(key), Bytes{std::string(value)}});
+    return true;
+  }));
+  if (fault) return *fault;
+  return chunk;
+}
+
+void Replica::Impl::drop_idle_transfers() {
+  std::erase_if(outgoing_, [&](const auto& transfer) {
+    return !leading() || now_.monotonic - transfer.second.used >= kMaxTransferIdle;
+  });
+}
+
+// --- In
+// -------------------------------------------------------------------------------------------
+
+/// Before anything of it counts: every record is whole and what it should be.
+Result<void> Replica::Impl::verify_chunk(const SnapshotChunk& chunk) const {
+  bool has_applied = false;
+  bool has_node = false;
+  for (const SnapshotChunk::Record& record : chunk.records) {
+    if (record.key == records::applied_key(kOnlyGroup)) {
+      PARALLAX_ASSIGN(const AppliedRecord applied,
+                      records::decode<AppliedRecord>(record.key, record.value.view()));
+      if (applied.index != chunk.index) {
+        return corrupt(
+            fmt::format("a snapshot at {} says that it is at {}", chunk.index, applied.index));
+      }
+      has_applied = true;
+    } else if (record.key == records::node_key()) {
+      PARALLAX_TRY(records::decode<NodeRecord>(record.key, record.value.view()));
+      has_node = true;
+    } else if (is_key_state(record.key)) {
+      PARALLAX_ASSIGN(const KeyState state,
+                      records::decode<KeyState>(record.key, record.value.view()));
+      if (!well_formed(state)) return corrupt("a key state contradicts itself");
+    } else {
+      return corrupt("a snapshot holds a record of a kind that does not belong there");
+    }
+  }
+  if (chunk.sequence == 0 && !(has_applied && has_node)) {
+    return corrupt("a snapshot begins without the state that it is of");
+  }
+  return {};
+}
+
+/// Joins a chunk into this turn's batch. False when the replica cannot go on.
+bool Replica::Impl::install(const SnapshotChunk& chunk) {
+  if (chunk.sequence == 0 && (!installing_ || installing_->index < chunk.index)) {
+    installing_ = LogStart{chunk.index, chunk.index_term};
+    std::string key = records::installing_key(kOnlyGroup);
+    Bytes record = records::encode(key, *installing_);
+    WriteBatch batch;
+    batch.put(std::move(key), std::move(record));
+    stage(std::move(batch));
+  }
+  for (const SnapshotChunk::Record& record : chunk.records) {
+    if (!install_record(record)) return false;
+  }
+  if (chunk.last) finish_install(chunk);
+  return true;
+}
+
+bool Replica::Impl::install_record(const SnapshotChunk::Record& record) {
+  // verify_chunk() has decoded all of them before.
+  if (record.key == records::applied_key(kOnlyGroup)) {
+    if (!incoming_) incoming_.emplace();
+    incoming_->first = *records::decode<AppliedRecord>(record.key, record.value.view());
+    return true;
+  }
+  if (record.key == records::node_key()) {
+    if (!incoming_) incoming_.emplace();
+    incoming_->second = records::decode<NodeRecord>(record.key, record.value.view())->cluster;
+    return true;
+  }
+  const KeyState state = *records::decode<KeyState>(record.key, record.value.view());
+  clock_.observe(state.context().highest());
+  WriteBatch batch;
+  const Result<KeyState> joined = keys_.join(records::user_key(record.key), state, batch);
+  if (!joined) {
+    fail(joined.error());
+    return false;
+  }
+  stage(std::move(batch));
+  has_versions_ = true;
+  return true;
+}
+
+/// The keys are those of the log at chunk.index now: so is the applied index, in the same batch.
+void Replica::Impl::finish_install(const SnapshotChunk& chunk) {
+  PARALLAX_ASSERT(incoming_, "a snapshot at {} ends that never began", chunk.index);
+  const auto& [theirs, cluster] = *incoming_;
+  ++counters_.snapshots_installed;
+  if (node_.cluster.empty() && !cluster.empty()) {
+    node_.cluster = cluster;
+    node_dirty_ = true;
+  }
+  if (chunk.index > applied_.index) {
+    applied_.index = chunk.index;
+    applied_.term = chunk.index_term;
+  }
+  applied_.history_floor = std::max(applied_.history_floor, theirs.history_floor);
+  for (const auto& [node, incarnation] : theirs.incarnations) {
+    Incarnation& known = applied_.incarnations[node];
+    known = std::max(known, incarnation);
+  }
+  applied_dirty_ = true;
+  incoming_.reset();
+  touch();
+  settle_proposals(chunk.index.next(), Term{});
+  clear_installed_marker();
+  maybe_end_recovery();
+}
+
+}  // namespace parallax

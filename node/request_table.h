@@ -1,0 +1,77 @@
+// The requests that a replica has not answered yet, with one ordered structure for their times.
+//
+// A request lives in a slot of a vector; its handle names the slot and how often that was used, so
+// that whoever still holds the handle of an answered request finds nothing. No request is ever
+// searched for by walking over all of them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "client/protocol.h"
+
+namespace parallax {
+
+struct RequestHandle {
+  std::uint32_t slot = 0;
+  std::uint32_t use = 0;
+  friend bool operator==(const RequestHandle&, const RequestHandle&) = default;
+};
+
+struct PendingRequest {
+  enum class Stage : std::uint8_t {
+    waiting,    ///< for a leader, for this node's readiness, for the clock's bound
+    reading,    ///< its read round is under way, or its index is not applied yet
+    appended,   ///< its entry is in the log; the outcome is not known
+    forwarded,  ///< another node has been asked
+  };
+  Request request;
+  NodeId peer;   ///< who forwarded it to us; none: a client of this node
+  RequestId id;  ///< the client's, or the forwarding peer's
+  MonoTime deadline;
+  MonoTime wake;  ///< when to look at it again; at most `deadline`
+  Stage stage = Stage::waiting;
+  bool queued = false;  ///< in the queue of those that wait
+  std::size_t bytes = 0;
+
+  Stamp stamp;  ///< appended: of its version
+  // Forwarding.
+  RequestId forward_id;  ///< forwarded
+  NodeId sent_to;
+  NodeId refused_by;  ///< answered that it cannot, definitely ...
+  Term refused_term;  ///< ... in this term of ours: no use to ask again at once
+};
+
+/// Not thread-safe; belongs to one replica.
+class RequestTable {
+ public:
+  RequestHandle add(PendingRequest request);
+  /// Nothing when it has been answered. Valid until the next add() or erase().
+  PendingRequest* find(RequestHandle handle);
+  void erase(RequestHandle handle);
+  /// Moves the time at which it comes out of due(); never past its deadline.
+  void wake_at(RequestHandle handle, MonoTime at);
+  /// One request whose time has come, the earliest first.
+  std::optional<RequestHandle> due(MonoTime now) const;
+
+  std::size_t size() const { return timers_.size(); }
+  /// Keys and values of all that are here.
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Slot {
+    std::uint32_t use = 0;
+    bool taken = false;
+    PendingRequest request;
+  };
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_;
+  std::set<std::pair<MonoTime, std::uint32_t>> timers_;  ///< when, which slot
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace parallax

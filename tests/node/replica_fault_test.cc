@@ -1,0 +1,172 @@
+// Clocks that are off, disks that refuse.
+#include <catch2/catch.hpp>
+
+#include "tests/node/fake_world.h"
+#include "tests/node/printing.h"
+
+namespace parallax::testing {
+
+TEST_CASE("faults: a node with a skewed clock stamps nothing and leads no more") {
+  const auto offset = GENERATE(values<std::chrono::milliseconds>({2'000ms, -2'000ms}));
+  World world({});
+  world.start_all();
+  const NodeId old = world.wait_for_leader();
+  const Reply first = world.put(old, "k", "v");
+  REQUIRE(first);
+  world.run_for(500ms);
+  world.set_clock(old, offset);
+  REQUIRE(world.run_until([&] { return world.leader() != kNoNode && world.leader() != old; }, 3s));
+  const NodeId next = world.leader();
+  for (int i = 0; i < 5; ++i) {
+    const Reply reply = world.put(old, "k", "w");
+    REQUIRE(reply);
+    CHECK(reply->stamp->node == next);
+    CHECK(*reply->stamp > *first->stamp);
+  }
+  // It replicates on, and does not come back while it is off.
+  world.run_for(2s);
+  REQUIRE(world.run_until([&] { return world.converged(); }, 2s));
+  world.crash(next);
+  world.run_for(5s);
+  const NodeId third = world.leader();
+  CHECK(third != old);
+  CHECK(third != kNoNode);
+
+  // Set right, it may lead again.
+  REQUIRE(world.start(next));
+  world.set_clock(old, 0ms);
+  world.run_for(2s);
+  REQUIRE(world.replica(world.leader()).transfer_leadership(old));
+  CHECK(world.run_until([&] { return world.leader() == old; }, 2s));
+  CHECK(world.put(old, "k", "x"));
+}
+
+TEST_CASE("faults: a skewed leader that cannot hand over refuses to stamp") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  world.run_for(500ms);
+  // Nobody takes over: what asks for it is lost.
+  world.drop_if([](const Envelope& e) { return std::holds_alternative<TimeoutNow>(e.message); });
+  world.set_clock(leader, 5'000ms);
+  world.run_for(500ms);
+  std::vector<Reply> replies;
+  for (int i = 0; i < 40; ++i) {
+    world.submit(leader, put_request("k", "w", 3s), [&](const Reply& r) { replies.push_back(r); });
+    world.run_for(100ms);
+  }
+  REQUIRE(world.run_until([&] { return replies.size() == 40; }, 5s));
+  std::size_t refused = 0;
+  for (const Reply& reply : replies) {
+    REQUIRE(reply.has_error());
+    CHECK(reply.error().definite());
+    refused += reply.error().code == ErrorCode::clock_skew ? 1 : 0;
+  }
+  CHECK(refused > 0);
+  CHECK(world.replica(leader).counters().stamps_refused_for_skew >= refused);
+  CHECK(world.get(leader, "k")->value == Bytes{"v"});  // reads need no stamp
+}
+
+TEST_CASE("faults: a fast clock that was followed does not stop the others") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  // 400 ms is within the bound: its stamps are ahead and everybody follows.
+  world.set_clock(leader, 400ms);
+  const Reply ahead = world.put(leader, "k", "v");
+  REQUIRE(ahead);
+  world.crash(leader);
+  const NodeId next = world.wait_for_leader();
+  const Reply behind = world.put(next, "k", "w");
+  REQUIRE(behind);
+  CHECK(*behind->stamp > *ahead->stamp);
+}
+
+TEST_CASE("faults: a leader whose disk refuses acknowledges nothing and is replaced") {
+  World world({});
+  world.start_all();
+  const NodeId old = world.wait_for_leader();
+  REQUIRE(world.put(old, "k", "v"));
+  world.run_for(200ms);
+  world.set_disk_full(old, true);
+  const Reply open = world.put(old, "k", "unknown");
+  REQUIRE_FALSE(open);
+  CHECK(open.error().code == ErrorCode::read_only);
+  CHECK_FALSE(open.error().definite());
+  const MonoTime begun = world.now();
+  REQUIRE(world.run_until([&] { return world.leader() != kNoNode && world.leader() != old; }, 5s));
+  CHECK(world.now() - begun < 200ms);  // it asked another one to take over
+
+  const Reply refused = world.put(old, "k", "w");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::read_only);
+  CHECK(refused.error().definite());
+  CHECK_FALSE(world.replica(old).status().ready);
+  // Prefix reads go on here; linearizable ones are the new leader's.
+  const Reply prefix = world.get(old, "k", Level::prefix);
+  REQUIRE(prefix);
+  CHECK(prefix->evidence.node == old);
+  const Reply written = world.put(world.leader(), "k", "new");
+  REQUIRE(written);
+  CHECK(written->evidence.replicas.size() == 2);
+  const Reply strong = world.get(old, "k");
+  REQUIRE(strong);
+  CHECK(strong->value == Bytes{"new"});
+
+  // It votes no more: the two that are left are no majority without each other.
+  std::size_t votes = 0;
+  world.watch([&](const Envelope& e) {
+    const auto* vote = std::get_if<VoteReply>(&e.message);
+    const auto* append = std::get_if<AppendReply>(&e.message);
+    if (e.from == old) votes += vote != nullptr || append != nullptr ? 1 : 0;
+  });
+  world.crash(world.leader());
+  world.run_for(5s);
+  CHECK(votes == 0);
+  CHECK(world.leader() == kNoNode);
+
+  // A new process on a disk that works again goes on.
+  world.watch(nullptr);
+  world.crash(old);
+  world.set_disk_full(old, false);
+  world.start_all();
+  REQUIRE(world.run_until([&] { return world.converged(); }, 10s));
+}
+
+TEST_CASE("faults: a follower whose disk refuses acknowledges nothing") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  const NodeId bad = world.others(leader)[0];
+  world.set_disk_full(bad, true);
+  const Reply reply = world.put(leader, "k", "w");
+  REQUIRE(reply);
+  CHECK(reply->evidence.replicas.size() == 2);
+  world.run_for(500ms);
+  CHECK(world.put(bad, "k", "x").error().code == ErrorCode::read_only);
+  world.crash(world.others(leader)[1]);
+  const Reply alone = world.call(leader, put_request("k", "y", 2s));
+  REQUIRE_FALSE(alone);
+  CHECK_FALSE(alone.error().definite());
+}
+
+TEST_CASE("faults: at most two batches are in flight and the rest gathers") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  for (NodeId id : world.ids()) world.hold_disk(id, true);
+  std::size_t done = 0;
+  for (int i = 0; i < 50; ++i) {
+    world.submit(leader, put_request(fmt::format("k{}", i), "v"),
+                 [&](const Reply& r) { done += r ? 1 : 0; });
+    world.run_for(2ms);
+  }
+  CHECK(done == 0);  // no disk has it
+  for (NodeId id : world.ids()) world.hold_disk(id, false);
+  REQUIRE(world.run_until([&] { return done == 50; }, 2s));
+}
+
+}  // namespace parallax::testing
