@@ -32,26 +32,29 @@ struct Fill {
   }
 };
 
-Result<Command> read(const logged::InitCluster& in) {
-  const ClusterId cluster{in.cluster_high(), in.cluster_low()};
-  if (cluster.empty()) return corrupt("init_cluster.cluster: empty");
-  return Command{InitCluster{cluster}};
+Result<void> read(const logged::InitCluster& in, InitCluster& out) {
+  out.cluster = ClusterId{in.cluster_high(), in.cluster_low()};
+  if (out.cluster.empty()) return corrupt("init_cluster.cluster: empty");
+  return {};
 }
 
-Result<Command> read(logged::WriteKey& in) {
+Result<void> read(logged::WriteKey& in, WriteKey& out) {
   if (in.key().empty() || in.key().size() > limits::kMaxKeyBytes) {
     return corrupt(fmt::format("write_key.key: {} bytes, 1 to {} expected", in.key().size(),
                                limits::kMaxKeyBytes));
   }
   auto state = decode_key_state(Bytes{std::move(*in.mutable_state())});
   if (!state) return corrupt(fmt::format("write_key.state: {}", state.error().message));
-  return Command{WriteKey{std::move(*in.mutable_key()), *std::move(state)}};
+  out.key = std::move(*in.mutable_key());
+  out.state = *std::move(state);
+  return {};
 }
 
-Result<Command> read(const logged::EndRecovery& in) {
+Result<void> read(const logged::EndRecovery& in, EndRecovery& out) {
   if (in.node() == 0) return corrupt("end_recovery.node: 0, a node expected");
   if (in.incarnation() == 0) return corrupt("end_recovery.incarnation: 0, at least 1 expected");
-  return Command{EndRecovery{NodeId{in.node()}, Incarnation{in.incarnation()}}};
+  out = {NodeId{in.node()}, Incarnation{in.incarnation()}};
+  return {};
 }
 
 }  // namespace
@@ -68,19 +71,24 @@ Result<Command> decode_command(const Bytes& payload) {
       !in.ParseFromArray(payload.view().data(), static_cast<int>(payload.size()))) {
     return corrupt("it does not follow its schema");
   }
+  Command command;
   switch (in.command_case()) {
     case logged::Command::kNoOp:
-      return Command{NoOp{}};
+      command = NoOp{};
+      break;
     case logged::Command::kInitCluster:
-      return read(in.init_cluster());
+      PARALLAX_TRY(read(in.init_cluster(), command.emplace<InitCluster>()));
+      break;
     case logged::Command::kWriteKey:
-      return read(*in.mutable_write_key());
+      PARALLAX_TRY(read(*in.mutable_write_key(), command.emplace<WriteKey>()));
+      break;
     case logged::Command::kEndRecovery:
-      return read(in.end_recovery());
+      PARALLAX_TRY(read(in.end_recovery(), command.emplace<EndRecovery>()));
+      break;
     case logged::Command::COMMAND_NOT_SET:
       return corrupt("of no kind that is known here");
   }
-  PARALLAX_UNREACHABLE("command case {}", static_cast<int>(in.command_case()));
+  return command;
 }
 
 }  // namespace parallax
