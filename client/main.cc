@@ -180,6 +180,14 @@ int main(int argc, char** argv) try {
   add_transfer_verbs(app, line);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    const std::vector<std::string> unknown = app.remaining();
+    if (app.get_subcommands().empty() && !unknown.empty()) {
+      fmt::print(stderr, "parallax: \"{}\" is no verb; --help lists them\n", unknown.front());
+    } else {
+      app.exit(error);
+    }
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;
   }
