@@ -1,0 +1,215 @@
+#include "node/io/http_server.h"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
+#include "node/io/http_connection.h"
+#include "node/io/sockets.h"
+
+namespace parallax {
+namespace {
+
+/// Above the bound this many more are taken, only to be told so; the rest is cut.
+constexpr std::size_t kRefusedAtOnce = 64;
+constexpr Duration kLongestSweep = std::chrono::seconds{1};
+constexpr Duration kShortestSweep = std::chrono::milliseconds{5};
+
+Duration sweep_interval(const HttpServerOptions& options) {
+  const Duration shortest =
+      std::min({options.slow_request_timeout, options.idle_timeout, options.linger_timeout});
+  return std::clamp(shortest / 4, kShortestSweep, kLongestSweep);
+}
+
+/// IMF-fixdate (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
+std::string http_date(std::time_t now) {
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  const std::size_t size = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return {text, size};
+}
+
+}  // namespace
+
+class HttpServer::Core final : public HttpShared, public std::enable_shared_from_this<Core> {
+ public:
+  Core(asio::io_context& io, NodeService& service, HttpServerOptions settings)
+      : HttpShared(service, settings), io_(io), timer_(io), interval_(sweep_interval(settings)) {}
+
+  void start() {
+    renew_time();
+    wait_for_sweep();
+  }
+
+  Result<std::string> listen(const HostPort& address) {
+    auto acceptor = std::make_unique<Acceptor>(io_);
+    PARALLAX_TRY(listen_on(*acceptor, address));
+    HostPort bound = address;
+    boost::system::error_code failed;
+    bound.port = acceptor->local_endpoint(failed).port();
+    acceptor->non_blocking(true, failed);
+    acceptors_.push_back(std::move(acceptor));
+    accept(*acceptors_.back());
+    return bound.to_string();
+  }
+
+  void stop_accepting() {
+    stopping = true;
+    close_acceptors();
+    for_each_connection([](HttpConnection& connection) { connection.stop(); });
+  }
+
+  void shut_down() {
+    stopping = true;
+    gone_ = true;
+    close_acceptors();
+    timer_.cancel();
+    for_each_connection([](HttpConnection& connection) { connection.close(); });
+  }
+
+  void submit(std::uint32_t slot, Request request) override {
+    ++requests_in_flight;
+    // Small and trivially copied, so that std::function needs no allocation for it.
+    struct Done {
+      Core* core;
+      std::uint32_t slot;
+      std::uint32_t generation;
+      void operator()(Reply reply) const { core->on_reply(slot, generation, std::move(reply)); }
+    };
+    static_assert(sizeof(Done) <= 2 * sizeof(void*) && std::is_trivially_copyable_v<Done>);
+    node.submit(std::move(request), Done{this, slot, slots_[slot].generation});
+  }
+
+  void closed(std::uint32_t slot) override {
+    --connections;
+    slots_[slot].connection.reset();
+    ++slots_[slot].generation;
+    free_.push_back(slot);
+  }
+
+ private:
+  struct Slot {
+    std::shared_ptr<HttpConnection> connection;
+    std::uint32_t generation = 0;  ///< tells an answer for an earlier connection from one for this
+  };
+
+  void on_reply(std::uint32_t slot, std::uint32_t generation, Reply reply) {
+    --requests_in_flight;
+    if (slots_[slot].generation != generation) return;
+    const auto connection = slots_[slot].connection;  // it may close itself
+    connection->on_reply(std::move(reply));
+  }
+
+  void accept(Acceptor& acceptor) {
+    acceptor.async_accept([core = shared_from_this(), &acceptor](
+                              const boost::system::error_code& failed, Socket socket) {
+      if (core->stopping || failed == asio::error::operation_aborted) return;
+      if (failed) {
+        // Out of descriptors, most likely: the next sweep tries again.
+        spdlog::warn("accepting a client failed: {}", failed.message());
+        core->waiting_acceptors_.push_back(&acceptor);
+        return;
+      }
+      core->admit(std::move(socket));
+      core->accept(acceptor);
+    });
+  }
+
+  void admit(Socket socket) {
+    const bool full = connections >= options.max_connections;
+    metrics.count_connection(full);
+    if (full && connections >= options.max_connections + kRefusedAtOnce) return;
+    boost::system::error_code failed;
+    socket.non_blocking(true, failed);
+    if (!failed) socket.set_option(Tcp::no_delay(true), failed);
+    if (failed) return;  // it is gone already
+    if (free_.empty()) {
+      free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+      slots_.emplace_back();
+    }
+    const std::uint32_t slot = free_.back();
+    free_.pop_back();
+    ++connections;
+    const auto connection = std::make_shared<HttpConnection>(std::move(socket), *this, slot);
+    slots_[slot].connection = connection;
+    if (!full) return connection->start();
+    connection->start_refused(
+        definite(ErrorCode::overloaded,
+                 fmt::format("{} clients are connected, which is the most there may be",
+                             options.max_connections)));
+  }
+
+  void wait_for_sweep() {
+    timer_.expires_after(interval_);
+    timer_.async_wait([core = shared_from_this()](const boost::system::error_code& failed) {
+      if (failed || core->gone_) return;
+      core->renew_time();
+      core->for_each_connection([](HttpConnection& connection) { connection.check_deadline(); });
+      for (Acceptor* acceptor : std::exchange(core->waiting_acceptors_, {})) {
+        if (!core->stopping) core->accept(*acceptor);
+      }
+      core->wait_for_sweep();
+    });
+  }
+
+  void renew_time() {
+    now = http_clock_now();
+    const std::time_t seconds = std::time(nullptr);
+    if (seconds == date_of_) return;
+    date_of_ = seconds;
+    date = http_date(seconds);
+  }
+
+  void close_acceptors() {
+    boost::system::error_code ignored;
+    for (const auto& acceptor : acceptors_) acceptor->close(ignored);
+  }
+
+  template <class Visit>
+  void for_each_connection(Visit visit) {
+    for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+      if (const auto connection = slots_[slot].connection) visit(*connection);
+    }
+  }
+
+  asio::io_context& io_;
+  SteadyTimer timer_;
+  const Duration interval_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<Acceptor*> waiting_acceptors_;
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_;
+  std::time_t date_of_ = 0;
+  bool gone_ = false;
+};
+
+HttpServer::HttpServer(asio::io_context& io, NodeService& node, HttpServerOptions options)
+    : core_(std::make_shared<Core>(io, node, options)) {
+  core_->start();
+}
+
+HttpServer::~HttpServer() {
+  core_->shut_down();
+}
+
+Result<std::string> HttpServer::listen(const HostPort& address) {
+  return core_->listen(address);
+}
+
+void HttpServer::stop_accepting() {
+  core_->stop_accepting();
+}
+
+std::size_t HttpServer::connections() const {
+  return core_->connections;
+}
+
+std::size_t HttpServer::requests_in_flight() const {
+  return core_->requests_in_flight;
+}
+
+}  // namespace parallax

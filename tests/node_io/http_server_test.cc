@@ -1,0 +1,671 @@
+#include "node/io/http_server.h"
+
+#include <array>
+#include <thread>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <catch2/catch.hpp>
+
+#include "base/random.h"
+#include "tests/node_io/fake_node.h"
+
+namespace parallax {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using Tcp = asio::ip::tcp;
+
+/// Server, fake node and clients on one thread: a test says what a client does and then lets time
+/// pass until something is so.
+class World {
+ public:
+  explicit World(HttpServerOptions options = {}) : node(io), server(io, node, options) {
+    const auto address = server.listen({"127.0.0.1", 0});
+    REQUIRE(address.has_value());
+    port = static_cast<std::uint16_t>(std::stoi(address->substr(address->rfind(':') + 1)));
+  }
+
+  /// Runs until `done()`, for at most ten seconds. False: it never was.
+  template <class Done>
+  bool run_until(Done done) {
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      io.run_one_for(1ms);
+    }
+    return true;
+  }
+  void run_for(std::chrono::milliseconds time) { io.run_for(time); }
+
+  asio::io_context io{1};
+  FakeNode node;
+  HttpServer server;
+  std::uint16_t port = 0;
+};
+
+class Client {
+ public:
+  explicit Client(World& world) : world_(world), socket_(world.io) {
+    socket_.connect({asio::ip::address_v4::loopback(), world.port});
+    socket_.non_blocking(true);
+  }
+  /// Sends all of it, reading what comes back meanwhile.
+  Client& send(std::string_view text) {
+    REQUIRE(world_.run_until([&] {
+      boost::system::error_code failed;
+      text.remove_prefix(socket_.write_some(asio::buffer(text), failed));
+      if (failed && failed != asio::error::would_block) text = {};  // the server hung up
+      poll();
+      return text.empty();
+    }));
+    return *this;
+  }
+  void hang_up() { socket_.close(); }
+  void finish_sending() { socket_.shutdown(Tcp::socket::shutdown_send); }
+
+  /// Everything until the server hangs up.
+  std::string receive_all() {
+    REQUIRE(world_.run_until([&] {
+      poll();
+      return ended_;
+    }));
+    return std::exchange(received_, {});
+  }
+  /// One answer with its body (none for HEAD); the length comes from its header.
+  std::string receive(bool head = false) {
+    std::size_t whole = 0;
+    REQUIRE(world_.run_until([&] {
+      poll();
+      const std::size_t end = received_.find("\r\n\r\n");
+      if (end == std::string::npos) {
+        REQUIRE_FALSE(ended_);
+        return false;
+      }
+      whole = end + 4;
+      const std::size_t length = received_.find("Content-Length: ");
+      if (!head && length < end) whole += std::stoul(received_.substr(length + 16));
+      return received_.size() >= whole;
+    }));
+    const std::string answer = received_.substr(0, whole);
+    received_.erase(0, whole);
+    return answer;
+  }
+  bool ended() {
+    poll();
+    return ended_;
+  }
+  bool reset() const { return reset_; }
+  std::size_t received() {
+    poll();
+    return received_.size();
+  }
+
+ private:
+  void poll() {
+    std::array<char, 65536> buffer;
+    boost::system::error_code failed;
+    while (!ended_) {
+      const std::size_t count = socket_.read_some(asio::buffer(buffer), failed);
+      received_.append(buffer.data(), count);
+      if (failed == asio::error::would_block) return;
+      if (failed) {
+        ended_ = true;
+        reset_ = failed != asio::error::eof;
+      }
+    }
+  }
+
+  World& world_;
+  Tcp::socket socket_;
+  std::string received_;
+  bool ended_ = false;
+  bool reset_ = false;
+};
+
+std::string request(std::string_view method, std::string_view target, std::string_view body = {},
+                    std::string_view headers = {}) {
+  std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: x\r\n{}", method, target, headers);
+  if (!body.empty()) text += fmt::format("Content-Length: {}\r\n", body.size());
+  return text + "\r\n" + std::string(body);
+}
+
+bool has_status(std::string_view answer, int status) {
+  return answer.starts_with(fmt::format("HTTP/1.1 {} ", status));
+}
+
+std::string_view body_of(std::string_view answer) {
+  return answer.substr(answer.find("\r\n\r\n") + 4);
+}
+
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+/// The server is as it was before: nothing is left of earlier clients.
+void check_clean(World& world) {
+  CHECK(world.run_until([&] { return world.server.connections() == 0; }));
+  CHECK(world.server.requests_in_flight() == 0);
+  Client client(world);
+  CHECK(has_status(client.send(request("GET", "/healthz")).receive(), 200));
+}
+
+}  // namespace
+
+TEST_CASE("http server: a value goes in and comes out over one connection") {
+  World world;
+  Client client(world);
+  const std::string put =
+      client.send(request("PUT", "/v1/kv/a%20b", "hello", "Content-Type: text/plain\r\n"))
+          .receive();
+  CHECK(has_status(put, 204));
+  CHECK(contains(put, "\r\nETag: \"1-1\"\r\n"));
+  CHECK(contains(put, "\r\nParallax-Consistency: linearizable\r\n"));
+  CHECK(contains(put, "\r\nParallax-Evidence: node=1, term=3, "));
+  CHECK(contains(put, "\r\nDate: "));
+  CHECK_FALSE(contains(put, "Content-Length"));
+
+  const std::string get = client.send(request("GET", "/v1/kv/a%20b?consistency=prefix")).receive();
+  CHECK(has_status(get, 200));
+  CHECK(body_of(get) == "hello");
+  CHECK(contains(get, "\r\nContent-Type: text/plain\r\n"));
+  CHECK(contains(get, "\r\nParallax-Consistency: prefix\r\n"));
+
+  const std::string head = client.send(request("HEAD", "/v1/kv/a%20b")).receive(true);
+  CHECK(has_status(head, 200));
+  CHECK(contains(head, "\r\nContent-Length: 5\r\n"));
+  CHECK(has_status(
+      client.send(request("GET", "/v1/kv/a%20b", "", "If-None-Match: \"1-1\"\r\n")).receive(),
+      304));
+  CHECK(has_status(client.send(request("DELETE", "/v1/kv/a%20b")).receive(), 204));
+  CHECK(has_status(client.send(request("GET", "/v1/kv/a%20b")).receive(), 404));
+  CHECK(has_status(client.send(request("HEAD", "/v1/kv/a%20b")).receive(true), 404));
+  CHECK(client.received() == 0);
+  CHECK(world.server.connections() == 1);
+  client.hang_up();
+  check_clean(world);
+}
+
+TEST_CASE("http server: pipelined requests are answered in order") {
+  for (const bool inside : {false, true}) {
+    World world;
+    world.node.answer_inside = inside;
+    Client client(world);
+    std::string all;
+    for (int i = 0; i < 500; ++i) {
+      all += request("PUT", fmt::format("/v1/kv/{}", i), fmt::format("value {}", i));
+      all += request("GET", fmt::format("/v1/kv/{}", i));
+      if (i % 10 == 0) all += "\r\n" + request("GET", "/nowhere");  // an empty line is no request
+    }
+    client.send(all);
+    for (int i = 0; i < 500; ++i) {
+      REQUIRE(has_status(client.receive(), 204));
+      const std::string got = client.receive();
+      REQUIRE(body_of(got) == fmt::format("value {}", i));
+      if (i % 10 == 0) REQUIRE(has_status(client.receive(), 404));
+    }
+  }
+}
+
+TEST_CASE("http server: a request may come byte by byte") {
+  World world;
+  Client client(world);
+  for (const char c : request("PUT", "/v1/kv/k", "body")) {
+    client.send({&c, 1});
+    world.io.poll();
+  }
+  CHECK(has_status(client.receive(), 204));
+  CHECK(world.node.values.at("k").value.view() == "body");
+}
+
+TEST_CASE("http server: large values") {
+  World world;
+  Client client(world);
+  std::string value(1 << 20, 'x');
+  for (std::size_t i = 0; i < value.size(); i += 1000) value[i] = static_cast<char>(i / 1000);
+  for (int round = 0; round < 2; ++round) {
+    CHECK(has_status(client.send(request("PUT", "/v1/kv/k", value)).receive(), 204));
+    CHECK((world.node.values.at("k").value.view() == value));
+    const std::string got = client.send(request("GET", "/v1/kv/k")).receive();
+    CHECK((body_of(got) == value));
+  }
+}
+
+TEST_CASE("http server: bodies in chunks") {
+  World world;
+  Client client(world);
+  const std::string head = "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string chunks =
+      "5\r\nhello\r\n1;name=value\r\n \r\n00006\r\nworld!\r\n0\r\nTrailer: If-Match\r\n\r\n";
+  for (std::size_t step = 1; step < 30; ++step) {
+    const std::string all = head + chunks + request("GET", "/v1/kv/k");
+    for (std::size_t at = 0; at < all.size(); at += step) {
+      client.send(std::string_view(all).substr(at, step));
+      world.io.poll();
+    }
+    CHECK(has_status(client.receive(), 204));
+    CHECK(body_of(client.receive()) == "hello world!");
+  }
+  client.send(head + "0\r\n\r\n");
+  CHECK(has_status(client.receive(), 204));
+  CHECK(world.node.values.at("k").value.empty());
+
+  std::string large = head;
+  for (int i = 0; i < 1024; ++i) large += "400\r\n" + std::string(1024, 'v') + "\r\n";
+  client.send(large + "0\r\n\r\n");
+  CHECK(has_status(client.receive(), 204));
+  CHECK(world.node.values.at("k").value.size() == 1 << 20);
+}
+
+TEST_CASE("http server: wrong chunks are refused") {
+  const std::string head = "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string& chunks :
+       {std::string("x\r\nhello\r\n"), std::string("5\r\nhello!\r\n0\r\n\r\n"),
+        std::string("-5\r\nhello\r\n0\r\n\r\n"), "1;" + std::string(100'000, 'x'),
+        std::string("0\r\nno colon\r\n\r\n")}) {
+    World world;
+    Client client(world);
+    const std::string answer = client.send(head + chunks).receive_all();
+    CHECK(has_status(answer, 400));
+    CHECK(contains(answer, "Connection: close"));
+    CHECK(world.node.requests.empty());
+    client.hang_up();
+    check_clean(world);
+  }
+}
+
+TEST_CASE("http server: oversized bodies are refused after they were read") {
+  HttpServerOptions options{.max_value_bytes = 100'000, .max_discarded_body_bytes = 1 << 20};
+  for (const bool chunked : {false, true}) {
+    for (const std::size_t size : {100'001u, 900'000u, 3'000'000u}) {
+      INFO(size << (chunked ? " in chunks" : ""));
+      World world(options);
+      Client client(world);
+      const std::string value(size, 'v');
+      client.send(chunked ? fmt::format("PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                                        "chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                                        size, value)
+                          : request("PUT", "/v1/kv/k", value));
+      const std::string answer = client.receive_all();
+      if (size < 1 << 20 || !client.reset()) {
+        CHECK(has_status(answer, 413));
+        CHECK(contains(answer, "\"code\":\"payload-too-large\""));
+      }
+      if (size < 1 << 20) CHECK_FALSE(client.reset());
+      CHECK(world.node.requests.empty());
+      client.hang_up();
+      check_clean(world);
+    }
+  }
+}
+
+TEST_CASE("http server: expect 100-continue") {
+  World world({.max_value_bytes = 100'000});
+  Client client(world);
+  const std::string head =
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: ";
+  CHECK(client.send(head + "4\r\n\r\n").receive() == "HTTP/1.1 100 Continue\r\n\r\n");
+  CHECK(has_status(client.send("body").receive(), 204));
+  CHECK(world.node.values.at("k").value.view() == "body");
+  // Not asked for when the body is there already, and not given for one that is refused.
+  CHECK(has_status(client.send(head + "4\r\n\r\nbody").receive(), 204));
+  CHECK(has_status(client.send(head + "100001\r\n\r\n").receive_all(), 413));
+}
+
+TEST_CASE("http server: heads that are too long") {
+  World world;
+  Client target(world);
+  const std::string long_target =
+      target.send(request("GET", "/v1/kv/" + std::string(20'000, 'k'))).receive_all();
+  CHECK(has_status(long_target, 414));
+  CHECK_FALSE(target.reset());
+  Client endless(world);
+  CHECK(has_status(endless.send("GET /" + std::string(200'000, 'k')).receive_all(), 414));
+  Client header(world);
+  const std::string long_header =
+      header.send(request("GET", "/healthz", "", "X: " + std::string(17'000, 'x') + "\r\n"))
+          .receive_all();
+  CHECK(has_status(long_header, 431));
+  CHECK_FALSE(header.reset());
+  Client many(world);
+  std::string headers;
+  for (int i = 0; i < 5'000; ++i) headers += fmt::format("X-{}: y\r\n", i);
+  CHECK(has_status(many.send(request("GET", "/healthz", "", headers)).receive_all(), 431));
+  Client fits(world);
+  CHECK(has_status(
+      fits.send(request("GET", "/healthz", "", "X: " + std::string(16'000, 'x') + "\r\n"))
+          .receive(),
+      200));
+  Client key(world);  // the connection goes on: what came was whole
+  CHECK(has_status(key.send(request("GET", "/v1/kv/" + std::string(1'025, 'k'))).receive(), 414));
+  CHECK(has_status(key.send(request("GET", "/healthz")).receive(), 200));
+}
+
+TEST_CASE("http server: malformed requests get 400 and a closed connection") {
+  const std::string cases[] = {
+      "\x16\x03\x01\x02garbage\r\n\r\n",
+      "GET\r\n\r\n",
+      "GET /healthz\r\n\r\n",
+      "GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n",
+      "GET /heal thz HTTP/1.1\r\nHost: x\r\n\r\n",
+      "G@T /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\r\n folded\r\n\r\n",
+      "GET /healthz HTTP/1.1\r\nHost : x\r\n\r\n",
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+      "PUT /v1/kv/k HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nExpect: magic\r\n\r\n",
+  };
+  for (const std::string& text : cases) {
+    INFO(text);
+    World world;
+    Client client(world);
+    const std::string answer = client.send(text).receive_all();
+    CHECK(has_status(answer, 400));
+    CHECK(contains(answer, "\"code\":\"bad-request\""));
+    CHECK(contains(answer, "\"detail\":\"the request is malformed: "));
+    CHECK(contains(answer, "Connection: close"));
+    CHECK_FALSE(client.reset());
+    CHECK(world.node.requests.empty());
+    client.hang_up();
+    check_clean(world);
+  }
+}
+
+TEST_CASE("http server: refusals that leave the connection open") {
+  World world;
+  Client client(world);
+  for (const std::string& text :
+       {request("GET", "/v1/kv/%zz"), request("PUT", "/v1/kv/k?consistency=gold", "v"),
+        request("PATCH", "/v1/kv/k", "v"), request("GET", "/v1/faults")}) {
+    const std::string answer = client.send(text).receive();
+    CHECK(contains(answer, "application/problem+json"));
+    CHECK_FALSE(contains(answer, "Connection: close"));
+  }
+  CHECK(has_status(client.send(request("GET", "/healthz")).receive(), 200));
+  CHECK(world.node.requests.empty());
+}
+
+TEST_CASE("http server: keep-alive as the client has it") {
+  World world;
+  Client close(world);
+  const std::string closed =
+      close.send(request("GET", "/healthz", "", "Connection: close\r\n")).receive_all();
+  CHECK(has_status(closed, 200));
+  CHECK(contains(closed, "\r\nConnection: close\r\n"));
+  Client old(world);
+  CHECK(contains(old.send("GET /healthz HTTP/1.0\r\n\r\n").receive_all(), "Connection: close"));
+  Client kept(world);
+  const std::string again = "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+  CHECK(contains(kept.send(again).receive(), "\r\nConnection: keep-alive\r\n"));
+  CHECK(contains(kept.send(again).receive(), "\r\nConnection: keep-alive\r\n"));
+  Client half(world);  // a client that says nothing more still gets its answer
+  half.send(request("GET", "/v1/kv/k"));
+  half.finish_sending();
+  CHECK(has_status(half.receive_all(), 404));
+}
+
+TEST_CASE("http server: slow and silent clients are cut off") {
+  World world({.slow_request_timeout = 100ms, .idle_timeout = 300ms, .linger_timeout = 100ms});
+  Client silent(world);
+  Client head(world);
+  Client body(world);
+  Client chunk(world);
+  Client answered(world);
+  Client waiting(world);
+  world.node.hold = true;
+  waiting.send(request("GET", "/v1/kv/k"));
+  head.send("GET /healthz HTTP/1.1\r\nHost");
+  body.send("PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc");
+  chunk.send("PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
+  CHECK(has_status(answered.send(request("GET", "/healthz")).receive(), 200));
+  const auto start = std::chrono::steady_clock::now();
+  const auto elapsed = [&] { return std::chrono::steady_clock::now() - start; };
+  // Each drips on, which does not help.
+  CHECK(world.run_until([&] {
+    if (!head.ended()) head.send("x");
+    if (!body.ended()) body.send("x");
+    return head.ended() && body.ended() && chunk.ended();
+  }));
+  CHECK(elapsed() >= 50ms);
+  CHECK_FALSE(silent.ended());
+  CHECK(world.run_until([&] { return silent.ended() && answered.ended(); }));
+  CHECK(elapsed() >= 200ms);
+  // A request that the node has is the node's to time.
+  CHECK_FALSE(waiting.ended());
+  CHECK(world.server.connections() == 1);
+  world.node.hold = false;
+  world.node.release();
+  CHECK(has_status(waiting.receive(), 404));
+  CHECK(world.node.requests.size() == 1);
+}
+
+TEST_CASE("http server: a client that does not take its answer is cut off") {
+  World world({.slow_request_timeout = 100ms, .idle_timeout = 10s});
+  world.node.values["k"] = {Bytes(std::string(64 << 20, 'v')), "", Stamp{Hlc{1}, NodeId{1}}};
+  asio::io_context other;
+  Tcp::socket socket(other);
+  socket.connect({asio::ip::address_v4::loopback(), world.port});
+  asio::write(socket, asio::buffer(request("GET", "/v1/kv/k")));
+  CHECK(world.run_until([&] { return world.server.connections() == 1; }));
+  CHECK(world.run_until([&] { return world.server.connections() == 0; }));
+}
+
+TEST_CASE("http server: clients that leave take nothing with them") {
+  World world;
+  world.node.hold = true;
+  {
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 50; ++i) {
+      clients.push_back(std::make_unique<Client>(world));
+      clients.back()->send(i % 2 == 0 ? request("PUT", "/v1/kv/k", "v")
+                                      : request("PUT", "/v1/kv/k", "v").substr(0, 20));
+    }
+    CHECK(world.run_until([&] {
+      return world.server.requests_in_flight() == 25 && world.server.connections() == 50;
+    }));
+  }
+  // Those that wait for the node are noticed when it answers.
+  CHECK(world.run_until([&] { return world.server.connections() == 25; }));
+  world.node.hold = false;
+  world.node.release();
+  check_clean(world);
+}
+
+TEST_CASE("http server: no more connections than allowed") {
+  World world({.max_connections = 3});
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<Client>(world));
+    CHECK(has_status(clients.back()->send(request("GET", "/healthz")).receive(), 200));
+  }
+  Client extra(world);
+  const std::string answer = extra.send(request("GET", "/healthz")).receive_all();
+  CHECK(has_status(answer, 429));
+  CHECK(contains(answer, "Retry-After: 1"));
+  CHECK_FALSE(extra.reset());
+  std::vector<std::unique_ptr<Client>> flood;
+  for (int i = 0; i < 200; ++i) flood.push_back(std::make_unique<Client>(world));
+  world.run_for(50ms);
+  CHECK(world.server.connections() <= 3 + 64);
+  for (auto& client : clients) {
+    CHECK(has_status(client->send(request("GET", "/healthz")).receive(), 200));
+  }
+  extra.hang_up();
+  flood.clear();
+  clients.clear();
+  check_clean(world);
+}
+
+TEST_CASE("http server: no more requests and bodies in flight than allowed") {
+  World world({.max_requests_in_flight = 2, .max_body_bytes_in_flight = 250'000});
+  world.node.hold = true;
+  Client a(world), b(world), c(world);
+  a.send(request("PUT", "/v1/kv/a", std::string(100'000, 'a')));
+  b.send(request("PUT", "/v1/kv/b", "b"));
+  CHECK(world.run_until([&] { return world.server.requests_in_flight() == 2; }));
+  CHECK(has_status(c.send(request("GET", "/v1/kv/c")).receive(), 429));
+  CHECK(has_status(c.send(request("GET", "/healthz")).receive(), 200));
+  CHECK(
+      has_status(c.send(request("PUT", "/v1/kv/c", std::string(200'000, 'c'))).receive_all(), 429));
+  world.node.hold = false;
+  world.node.release();
+  CHECK(has_status(a.receive(), 204));
+  CHECK(has_status(b.receive(), 204));
+  CHECK(has_status(a.send(request("PUT", "/v1/kv/c", std::string(200'000, 'c'))).receive(), 204));
+}
+
+TEST_CASE("http server: stopping") {
+  World world;
+  world.node.hold = true;
+  Client idle(world), busy(world);
+  CHECK(has_status(idle.send(request("GET", "/healthz")).receive(), 200));
+  busy.send(request("GET", "/v1/kv/k"));
+  CHECK(world.run_until([&] { return world.server.requests_in_flight() == 1; }));
+  world.server.stop_accepting();
+  CHECK(idle.receive_all().empty());
+  CHECK_THROWS(Client(world));
+  world.node.release();
+  const std::string answer = busy.receive_all();
+  CHECK(has_status(answer, 404));
+  CHECK(contains(answer, "Connection: close"));
+  busy.hang_up();
+  CHECK(world.run_until([&] { return world.server.connections() == 0; }));
+}
+
+TEST_CASE("http server: a server may go while clients are connected") {
+  asio::io_context io{1};
+  FakeNode node(io);
+  auto server = std::make_unique<HttpServer>(io, node, HttpServerOptions{});
+  const auto address = server->listen({"127.0.0.1", 0});
+  REQUIRE(address.has_value());
+  Tcp::socket socket(io);
+  socket.connect({asio::ip::address_v4::loopback(),
+                  static_cast<std::uint16_t>(std::stoi(address->substr(10)))});
+  io.run_for(20ms);
+  CHECK(server->connections() == 1);
+  server.reset();
+  io.run_for(20ms);
+  CHECK(io.stopped());  // nothing is left to be done
+}
+
+TEST_CASE("http server: an address that is taken is refused by name") {
+  World world;
+  asio::io_context io{1};
+  FakeNode node(io);
+  HttpServer server(io, node, {});
+  const auto address = server.listen({"127.0.0.1", world.port});
+  REQUIRE_FALSE(address.has_value());
+  CHECK(address.error().code == ErrorCode::refused);
+  CHECK(contains(address.error().message, fmt::format("127.0.0.1:{}", world.port)));
+}
+
+TEST_CASE("http server: administration") {
+  World world({.enable_faults = true});
+  world.node.status.membership = Membership::member;
+  world.node.status.leader = NodeId{2};
+  world.node.process.addresses = {{NodeId{2}, "127.0.0.1:7102", "127.0.0.1:7202"}};
+  Client client(world);
+  CHECK(contains(client.send(request("GET", "/v1/cluster")).receive(), "\"leader\":2,"));
+  CHECK(contains(client.send(request("GET", "/v1/status")).receive(), "\"role\":\"follower\""));
+  CHECK(has_status(client.send(request("GET", "/readyz")).receive(), 503));
+  world.node.status.ready = true;
+  CHECK(has_status(client.send(request("GET", "/readyz")).receive(), 200));
+  CHECK(has_status(
+      client.send(request("POST", "/v1/cluster/transfer-leadership", "{\"to\":2}")).receive(),
+      202));
+  CHECK(world.node.transferred_to == NodeId{2});
+  CHECK(has_status(client.send(request("POST", "/v1/faults", "{\"delay_ms\":5}")).receive(), 204));
+  REQUIRE(world.node.faults);
+  CHECK(world.node.faults->delay == 5ms);
+  CHECK(has_status(client.send(request("DELETE", "/v1/faults")).receive(), 204));
+  CHECK(world.node.faults->delay == 0ms);
+
+  world.node.error = definite(ErrorCode::not_leader, "node 2 leads");
+  world.node.error->leader = NodeId{2};
+  const std::string elsewhere = client.send(request("GET", "/v1/kv/k?forward=false")).receive();
+  CHECK(has_status(elsewhere, 421));
+  CHECK(contains(elsewhere, "\"leader_address\":\"127.0.0.1:7102\""));
+  CHECK_FALSE(world.node.requests.back().forward);
+
+  const std::string metrics = client.send(request("GET", "/metrics")).receive();
+  CHECK(contains(metrics,
+                 "parallax_requests_total{level=\"linearizable\",op=\"get\","
+                 "status=\"421\",outcome=\"not_applied\"} 1\n"));
+  CHECK(contains(metrics, "parallax_connections 1\n"));
+}
+
+TEST_CASE("http server: thousands of mutated requests never crash it or leave anything behind") {
+  const std::string valid[] = {
+      request("GET", "/v1/kv/some%20key?consistency=prefix&timeout_ms=50"),
+      request("PUT", "/v1/kv/key", "a value of some bytes", "Content-Type: text/plain\r\n"),
+      "PUT /v1/kv/key HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "5\r\nhello\r\n3;x=y\r\nabc\r\n0\r\n\r\n",
+      request("POST", "/v1/faults", R"({"drop_from":[2],"fail_point":{"name":"a"}})"),
+      request("POST", "/v1/cluster/transfer-leadership", "{\"to\":2}"),
+      request("DELETE", "/v1/kv/key", "", "If-None-Match: \"1-1\"\r\nConnection: close\r\n"),
+      request("HEAD", "/v1/cluster", "", "Expect: 100-continue\r\n"),
+  };
+  World world({.enable_faults = true,
+               .slow_request_timeout = 40ms,
+               .idle_timeout = 40ms,
+               .linger_timeout = 40ms});
+  Random random(20);
+  const auto mutate = [&](std::string text) {
+    for (auto n = random.below(4); n > 0 && !text.empty(); --n) {
+      const std::size_t at = random.below(text.size());
+      const std::size_t count = std::min<std::size_t>(random.below(12), text.size() - at);
+      switch (random.below(6)) {
+        case 0:
+          text[at] = static_cast<char>(random.below(256));
+          break;
+        case 1:
+          text.erase(at, count);
+          break;
+        case 2:
+          text.insert(at, text.substr(random.below(text.size()), count));
+          break;
+        case 3:
+          text.insert(at, 1, "\r\n:;%0 "[random.below(7)]);
+          break;
+        case 4:
+          text.resize(at);
+          break;
+        default:
+          text[at] = static_cast<char>(text[at] ^ (1 << random.below(8)));
+          break;
+      }
+    }
+    return text;
+  };
+  int answers = 0;
+  for (int round = 0; round < 3'000; ++round) {
+    Client client(world);
+    for (auto n = 1 + random.below(3); n > 0; --n) {
+      const std::string text = mutate(valid[random.below(std::size(valid))]);
+      const std::size_t cut = random.below(text.size() + 1);
+      client.send(text.substr(0, cut));
+      if (random.chance(0.3)) world.io.poll();
+      client.send(text.substr(cut));
+    }
+    for (int turn = 0; turn < 20; ++turn) world.io.poll();
+    if (client.received() > 0) ++answers;
+    if (round % 100 == 0) client.receive_all();  // an answer or a closed connection
+  }
+  CHECK(answers > 1'500);
+  check_clean(world);
+}
+
+}  // namespace parallax
