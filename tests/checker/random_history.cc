@@ -1,0 +1,138 @@
+#include "tests/checker/random_history.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include <fmt/format.h>
+
+namespace parallax::checker {
+namespace {
+
+/// When an operation takes effect, and which.
+struct Effect {
+  std::int64_t at;
+  std::uint64_t tie;
+  std::size_t operation;
+};
+
+class Store {
+ public:
+  Store(Texts& texts, std::size_t keys) : texts_(texts), state_(keys, kAbsent) {}
+
+  void apply(Operation& operation, std::size_t key, bool vague) {
+    Text& state = state_[key];
+    switch (operation.kind) {
+      case OperationKind::read:
+        operation.result = state;
+        break;
+      case OperationKind::write:
+        state = operation.value;
+        break;
+      case OperationKind::remove:
+        state = kAbsent;
+        break;
+      case OperationKind::cas:
+        if (state == operation.expected) {
+          state = operation.value;
+        } else if (operation.outcome == Outcome::ok) {
+          operation.outcome = Outcome::mismatch;
+          operation.value = kNothing;
+          if (!vague) operation.result = state;
+        }
+        break;
+      case OperationKind::append:
+        state = texts_.intern(std::string(texts_[state]) + std::string(texts_[operation.value]));
+        break;
+      case OperationKind::increment:
+        state = texts_.intern(std::to_string(number(state) + number(operation.value)));
+        operation.result = state;
+        break;
+      default:
+        break;
+    }
+  }
+
+ private:
+  long long number(Text text) const {
+    return text <= kAbsent ? 0 : std::stoll(std::string(texts_[text]));
+  }
+  Texts& texts_;
+  std::vector<Text> state_;
+};
+
+Text draw_value(const Shape& shape, Texts& texts, Random& random, std::size_t i) {
+  return texts.intern(
+      fmt::format("{}", shape.values == 0 ? i + 1 : 1 + random.below(shape.values)));
+}
+
+}  // namespace
+
+History random_history(const Shape& shape, Random& random) {
+  History history;
+  Texts& texts = history.texts;
+  std::vector<std::int64_t> free_at(shape.clients, 0);
+  std::vector<std::size_t> key_of;
+  std::vector<Effect> effects;
+  for (std::size_t i = 0; i < shape.operations; ++i) {
+    Operation o{.kind = shape.kinds[random.below(shape.kinds.size())]};
+    // The client that is free first goes on, so that all stay in step.
+    o.client = static_cast<std::uint32_t>(std::min_element(free_at.begin(), free_at.end()) -
+                                          free_at.begin());
+    key_of.push_back(random.below(shape.keys));
+    o.key = texts.intern(fmt::format("k{}", key_of.back()));
+    o.call_ns = free_at[o.client] + static_cast<std::int64_t>(random.between(0, shape.pause));
+    o.return_ns = o.call_ns + static_cast<std::int64_t>(random.between(0, shape.longest));
+    free_at[o.client] = o.return_ns;
+    if (o.kind != OperationKind::read && o.kind != OperationKind::remove) {
+      o.value = draw_value(shape, texts, random, i);
+    }
+    if (o.kind == OperationKind::cas) {
+      o.expected =
+          random.chance(0.2) ? kAbsent : draw_value(shape, texts, random, random.below(i + 1));
+    }
+    const bool failed = random.chance(shape.failed);
+    const bool unknown = !failed && random.chance(shape.unknown);
+    std::int64_t latest = o.return_ns;
+    if (failed) o.outcome = Outcome::failed;
+    if (unknown) {
+      o.outcome = Outcome::unknown;
+      latest += 3 * shape.longest;
+      o.return_ns = kNever;
+    }
+    const auto room = static_cast<std::uint64_t>(latest - o.call_ns);
+    const auto at = o.call_ns + static_cast<std::int64_t>(random.between(0, room));
+    const bool happens = !failed && (!unknown || random.chance(0.5));
+    if (happens) effects.push_back({at, random.next(), i});
+    history.operations.push_back(o);
+  }
+  std::sort(effects.begin(), effects.end(), [](const Effect& a, const Effect& b) {
+    return a.at != b.at ? a.at < b.at : a.tie < b.tie;
+  });
+  Store store(texts, shape.keys);
+  for (const Effect& effect : effects) {
+    store.apply(history.operations[effect.operation], key_of[effect.operation],
+                random.chance(shape.vague));
+  }
+  for (Operation& operation : history.operations) {
+    if (operation.outcome == Outcome::unknown) operation.result = kNothing;
+  }
+  return history;
+}
+
+void spoil(History& history, Random& random) {
+  auto& operations = history.operations;
+  std::vector<Text> values{kAbsent};
+  for (const Operation& operation : operations) {
+    if (operation.value > kAbsent) values.push_back(operation.value);
+    if (operation.result > kAbsent) values.push_back(operation.result);
+  }
+  std::vector<std::size_t> shown;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    if (operations[i].result != kNothing) shown.push_back(i);
+  }
+  if (shown.empty()) return;
+  operations[shown[random.below(shown.size())]].result = values[random.below(values.size())];
+}
+
+}  // namespace parallax::checker
