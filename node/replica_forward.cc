@@ -29,8 +29,8 @@ void Replica::Impl::forward(RequestHandle handle, NodeId to) {
                    .remaining = std::max(Duration::zero(), pending.deadline - now_.monotonic),
                    .request = encode_request(pending.request)});
   // A write is left alone until its deadline, whatever it was to be woken for before.
-  requests_.wake_at(handle, is_read(pending.request.operation) ? now_.monotonic + kReadRetry
-                                                               : pending.deadline);
+  requests_.wake_at(
+      handle, is_read(pending.request.operation) ? now_.monotonic + kReadRetry : pending.deadline);
 }
 
 /// The request is no longer with the node that it was sent to.
