@@ -21,12 +21,12 @@ std::optional<Number> parse_number(std::string_view digits) {
 
 std::string Stamp::to_string() const {
   // An ETag goes out with every answer, so no format string here.
-  constexpr std::size_t kDigits = std::numeric_limits<std::uint64_t>::digits10 + 1 + 1 +
-                                  std::numeric_limits<std::uint32_t>::digits10 + 1;
-  char text[kDigits];
-  char* end = std::to_chars(text, text + kDigits, hlc.value).ptr;
+  constexpr std::size_t kHlcDigits = std::numeric_limits<std::uint64_t>::digits10 + 1;
+  constexpr std::size_t kNodeDigits = std::numeric_limits<std::uint32_t>::digits10 + 1;
+  char text[kHlcDigits + 1 + kNodeDigits];
+  char* end = std::to_chars(text, text + kHlcDigits, hlc.value).ptr;
   *end++ = '-';
-  end = std::to_chars(end, text + kDigits, node.value).ptr;
+  end = std::to_chars(end, end + kNodeDigits, node.value).ptr;
   return std::string(text, end);
 }
 
