@@ -38,13 +38,11 @@ inline bool merge_version(Version& mine, const Version& theirs) {
 /// is a join of these; nothing ever overwrites.
 using KeyState = DottedVersionVectorSet<Version>;
 
-/// Whether `state` may be joined and stored: its own invariants, a context that holds the contexts
-/// of its versions (else a join of two good states could make a bad one), no value in a tombstone.
+/// Whether `state` may be joined and stored: its own invariants, and no value in a tombstone.
 /// Whoever takes a state in from outside (a record, a message) refuses others.
 inline bool well_formed(const KeyState& state) {
   for (const Version& version : state.versions()) {
     if (version.stamp.empty() || (version.tombstone && !version.value.empty())) return false;
-    if (!state.context().dominates(version.context)) return false;
   }
   return state.check();
 }

@@ -173,6 +173,16 @@ TEST_CASE("key space: where no version is left the context's highest reading sta
   CHECK(told(store, "k") == "5<7");
 }
 
+TEST_CASE("key space: a version that two records hold is told once and circles end") {
+  MemoryStore store;
+  write_log_versions(store, "k", 5, 7);
+  const std::string key = records::history_key(kOnlyGroup, Stamp{Hlc{6}, NodeId{1}}, "k");
+  WriteBatch batch;
+  batch.put(key, records::encode(key, HistoryRecord{{log_version(7, "7"), log_version(5, "5")}}));
+  must_write(store, batch);
+  CHECK(told(store, "k") == "7<0 6<7 5<6");
+}
+
 /// Replicas that write with what they know, now or earlier, and send each other whole states.
 TEST_CASE("key space: history holds every version that was ever there") {
   const std::uint64_t seed = GENERATE(range(1, 41));

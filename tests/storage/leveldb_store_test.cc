@@ -163,6 +163,17 @@ TEST_CASE("leveldb store: tables of either compression are read") {
   CHECK(must_scan(*must_open(temp.path())) == rows);
 }
 
+TEST_CASE("leveldb store: what is on the disk is about what was written") {
+  const TempDirectory temp;
+  const auto store = must_open(temp.path());
+  CHECK(store->approximate_bytes() < 10'000);
+  for (int i = 0; i < 200; ++i) {
+    must_write(*store, puts({{fmt::format("k{}", i), std::string(1'000, 'v')}}));
+  }
+  CHECK(store->approximate_bytes() > 200'000);
+  CHECK(store->approximate_bytes() < 250'000);
+}
+
 // --- Damage -----------------------------------------------------------------------------------
 
 TEST_CASE("leveldb store: damaged files of its own are found at the start") {
@@ -339,6 +350,7 @@ TEST_CASE("leveldb store: a power failure takes nothing that was acknowledged") 
   const std::size_t size = GENERATE(100u, 200'000u);
   CAPTURE(static_cast<int>(tail), size);
   const TempDirectory temp;
+  const TempDirectory ended;
   const auto faults = std::make_shared<DiskFaults>();
   {
     const auto store = must_open(temp.path(), {.faults = faults});
@@ -351,17 +363,21 @@ TEST_CASE("leveldb store: a power failure takes nothing that was acknowledged") 
     });
     std::this_thread::sleep_for(100ms);
     store->lose_power(tail);
+    // What a process that ends here leaves; below, what one leaves that closes its files.
+    fs::copy(temp.path(), ended.path(), fs::copy_options::recursive);
     writer.join();
     faults->fsync_delay_ms.store(0);
     CHECK(!store->write(puts({{"z", "1"}})).has_value());
   }
-  const auto store = must_open(temp.path());
-  const Rows rows = must_scan(*store);
-  const bool kept = tail == UnsyncedTail::keep;
-  REQUIRE(rows.size() == (kept ? 22u : 20u));
-  for (std::size_t i = 0; i < 20; ++i) CHECK(rows[i].first == fmt::format("k{:02}", i));
-  if (kept) CHECK(rows[20].second.size() == size);
-  must_write(*store, puts({{"z", "1"}}));
+  for (const fs::path& directory : {ended.path(), temp.path()}) {
+    const auto store = must_open(directory);
+    const Rows rows = must_scan(*store);
+    const bool kept = tail == UnsyncedTail::keep;
+    REQUIRE(rows.size() == (kept ? 22u : 20u));
+    for (std::size_t i = 0; i < 20; ++i) CHECK(rows[i].first == fmt::format("k{:02}", i));
+    if (kept) CHECK(rows[20].second.size() == size);
+    must_write(*store, puts({{"z", "1"}}));
+  }
 }
 
 TEST_CASE("leveldb store: a sync that fails later makes the store refuse and keeps what it had") {
