@@ -62,8 +62,7 @@ void add_global(CLI::App& app, CommandLine& line) {
                      ". Default: the cluster's for the key, else linearizable")
       ->type_name("LEVEL");
   app.add_option("--timeout-ms", line.timeout_ms,
-                 "Bound on each operation, all retries included (default 5000; import and verify "
-                 "15000 for each record)")
+                 "Bound on each operation, all its retries included (default 5000)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{3'600'000}))
       ->type_name("MS");
   app.add_flag("--json", line.global.json, "Machine-readable output, one JSON object");

@@ -127,7 +127,7 @@ std::string status_json(const std::vector<NodeAnswer>& answers) {
 }  // namespace
 
 ExitCode run_cluster(const GlobalOptions& global) {
-  const auto client = open_client(global, limits::kDefaultRequestTimeout);
+  const auto client = open_client(global);
   if (!client) return report(client.error(), global.json);
   const auto view = (*client)->cluster();
   if (!view) return report(view.error(), global.json);
@@ -139,7 +139,7 @@ ExitCode run_cluster(const GlobalOptions& global) {
 
 ExitCode run_status(const GlobalOptions& global, const std::vector<std::string>& endpoints) {
   // What a node says now: one that does not answer is an answer too, so nothing is retried.
-  const auto client = open_client(global, limits::kDefaultRequestTimeout, 1);
+  const auto client = open_client(global, 1);
   if (!client) return report(client.error(), global.json);
   const auto answers = ask_all(**client, endpoints.empty() ? global.endpoints : endpoints);
   ExitCode code = kDone;

@@ -16,7 +16,7 @@ namespace parallax::cli {
 struct GlobalOptions {
   std::vector<std::string> endpoints;
   std::optional<Consistency> consistency;
-  std::optional<std::chrono::milliseconds> timeout;  ///< absent: the verb's default
+  std::optional<std::chrono::milliseconds> timeout;  ///< absent: the library's default
   bool json = false;
 };
 
@@ -49,7 +49,6 @@ ExitCode run_verify(const GlobalOptions& global, const ImportArguments& argument
 
 /// The client of a verb. Errors as Client::open().
 Result<std::unique_ptr<Client>> open_client(const GlobalOptions& global,
-                                            std::chrono::milliseconds default_timeout,
                                             std::optional<int> max_attempts = std::nullopt);
 /// All of a file, or of standard input for "-". Errors: io naming the file.
 Result<std::string> read_input(const std::string& path);

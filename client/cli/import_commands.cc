@@ -18,8 +18,6 @@ namespace {
 
 namespace json = boost::json;
 
-/// Long enough for a cluster to elect another leader while records wait.
-constexpr std::chrono::milliseconds kDefaultTimeout{15'000};
 constexpr std::size_t kFailuresShown = 10;
 constexpr std::string_view kContentType = "text/plain; charset=utf-8";
 
@@ -283,17 +281,12 @@ ExitCode verify_records(const GlobalOptions& global, const ImportArguments& argu
   return counts.unread > 0 ? kFailed : kDone;
 }
 
-/// What both need: the file understood, and a client for as many requests as are wanted at once.
-Result<std::unique_ptr<Client>> open_for(const GlobalOptions& global) {
-  return open_client(global, kDefaultTimeout);
-}
-
 }  // namespace
 
 ExitCode run_import(const GlobalOptions& global, const ImportArguments& arguments) {
   const auto source = read_source(arguments);
   if (!source) return report(source.error(), global.json);
-  const auto client = open_for(global);
+  const auto client = open_client(global);
   if (!client) return report(client.error(), global.json);
   const ExitCode code = import_records(global, arguments, **client, *source);
   if (code != kDone || !arguments.verify) return code;
@@ -303,7 +296,7 @@ ExitCode run_import(const GlobalOptions& global, const ImportArguments& argument
 ExitCode run_verify(const GlobalOptions& global, const ImportArguments& arguments) {
   const auto source = read_source(arguments);
   if (!source) return report(source.error(), global.json);
-  const auto client = open_for(global);
+  const auto client = open_client(global);
   if (!client) return report(client.error(), global.json);
   return verify_records(global, arguments, **client, *source);
 }

@@ -27,11 +27,10 @@ ExitCode show_written(const GlobalOptions& global, const std::string& key, const
 }  // namespace
 
 Result<std::unique_ptr<Client>> open_client(const GlobalOptions& global,
-                                            std::chrono::milliseconds default_timeout,
                                             std::optional<int> max_attempts) {
   ClientOptions options;
   options.endpoints = global.endpoints;
-  options.timeout = global.timeout.value_or(default_timeout);
+  options.timeout = global.timeout.value_or(limits::kDefaultRequestTimeout);
   if (max_attempts) options.retry.max_attempts = *max_attempts;
   return Client::open(std::move(options));
 }
@@ -65,7 +64,7 @@ ExitCode run_put(const GlobalOptions& global, const PutArguments& arguments) {
   } else {
     value = Bytes(*arguments.value);
   }
-  const auto client = open_client(global, limits::kDefaultRequestTimeout);
+  const auto client = open_client(global);
   if (!client) return report(client.error(), global.json);
   PutOptions options;
   options.consistency = global.consistency;
@@ -76,7 +75,7 @@ ExitCode run_put(const GlobalOptions& global, const PutArguments& arguments) {
 }
 
 ExitCode run_delete(const GlobalOptions& global, const std::string& key) {
-  const auto client = open_client(global, limits::kDefaultRequestTimeout);
+  const auto client = open_client(global);
   if (!client) return report(client.error(), global.json);
   const auto answer = (*client)->remove(key, operation_options(global));
   if (!answer) return report(answer.error(), global.json);
@@ -84,7 +83,7 @@ ExitCode run_delete(const GlobalOptions& global, const std::string& key) {
 }
 
 ExitCode run_get(const GlobalOptions& global, const std::string& key) {
-  const auto client = open_client(global, limits::kDefaultRequestTimeout);
+  const auto client = open_client(global);
   if (!client) return report(client.error(), global.json);
   const auto answer = (*client)->get(key, operation_options(global));
   if (!answer) return report(answer.error(), global.json);

@@ -37,7 +37,8 @@ void Transfer::failed(std::uint64_t operation, Error error) {
   PARALLAX_ASSERT(in_flight_ > 0, "operation {} was not under way", operation);
   --in_flight_;
   ++consecutive_failures_;
-  const bool again = !error.definite() && repeated_[operation]++ < options_.repeats;
+  const bool can_pass = !error.definite() || error_info(error.code).retryable;
+  const bool again = can_pass && repeated_[operation]++ < options_.repeats;
   // It counts as failed until a repeat succeeds: if the whole ends before, this is its outcome.
   failures_.insert_or_assign(operation, std::move(error));
   if (again) waiting_.push_back(operation);

@@ -3,8 +3,8 @@
 // Pure bookkeeping for import and verify: it hands out record numbers, takes results, and decides
 // when an operation is tried again and when the whole is given up. An operation whose outcome is
 // unknown is handed out again, which is right only because storing the same bytes under the same
-// key twice is as good as once; so is reading. What is certain to have failed is not: the client
-// has already tried for as long as its deadline allowed.
+// key twice is as good as once; so is reading. So is one that failed for a reason that can pass. A
+// failure that would only repeat itself is final at once.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace parallax::cli {
 class Transfer {
  public:
   struct Options {
-    /// How often one operation of unknown outcome is handed out again.
+    /// How often one operation is handed out again.
     int repeats = 4;
     /// After this many failures with no success between them the rest is not tried.
     std::uint64_t give_up_after = 64;

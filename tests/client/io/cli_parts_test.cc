@@ -157,7 +157,10 @@ Error unsure() {
   return indefinite(ErrorCode::io, "broken");
 }
 Error sure() {
-  return definite(ErrorCode::no_leader, "none");
+  return definite(ErrorCode::mixing_denied, "never");
+}
+Error passing() {
+  return definite(ErrorCode::no_leader, "none yet");
 }
 
 TEST_CASE("transfer: what is done already is not handed out") {
@@ -174,7 +177,7 @@ TEST_CASE("transfer: what is done already is not handed out") {
   CHECK(transfer.not_tried() == 0);
 }
 
-TEST_CASE("transfer: unknown outcomes are repeated and definite failures are not") {
+TEST_CASE("transfer: unknown outcomes are repeated and final failures are not") {
   Transfer transfer({false, false}, {.repeats = 2});
   REQUIRE(transfer.take() == 0u);
   REQUIRE(transfer.take() == 1u);
@@ -189,6 +192,16 @@ TEST_CASE("transfer: unknown outcomes are repeated and definite failures are not
   REQUIRE(transfer.failures().size() == 2);
   CHECK_FALSE(transfer.failures().at(0).definite());
   CHECK(transfer.failures().at(1).definite());
+}
+
+TEST_CASE("transfer: a failure that can pass is repeated") {
+  Transfer transfer({false}, {.repeats = 1});
+  REQUIRE(transfer.take() == 0u);
+  transfer.failed(0, passing());
+  REQUIRE(transfer.take() == 0u);
+  transfer.failed(0, passing());
+  CHECK(transfer.over());
+  CHECK(transfer.failures().at(0).code == ErrorCode::no_leader);
 }
 
 TEST_CASE("transfer: a repeat that succeeds leaves no failure") {

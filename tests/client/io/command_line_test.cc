@@ -270,6 +270,10 @@ TEST_CASE("command line: tables of cluster and status") {
 TEST_CASE("command line: import stores every record and verify finds them") {
   const ScratchDirectory scratch;
   FakeStore store;
+  store.before_put = [](const std::string&, int) {
+    std::this_thread::sleep_for(1ms);
+    return std::unique_ptr<Action>();
+  };
   FakeServer server(serving(store));
   const std::string at = "--endpoints=" + server.endpoint();
   std::map<std::string, std::string> values;
