@@ -145,6 +145,11 @@ TEST_CASE("faults: a follower whose disk refuses acknowledges nothing") {
   REQUIRE(reply);
   CHECK(reply->evidence.replicas.size() == 2);
   world.run_for(500ms);
+  // Nor does it take in what it could never write.
+  const LogIndex last = world.replica(bad).status().last_index;
+  REQUIRE(world.put(leader, "k", "more"));
+  world.run_for(500ms);
+  CHECK(world.replica(bad).status().last_index == last);
   CHECK(world.put(bad, "k", "x").error().code == ErrorCode::read_only);
   world.crash(world.others(leader)[1]);
   const Reply alone = world.call(leader, put_request("k", "y", 2s));

@@ -1,6 +1,7 @@
 // Lost disks, late starts, damaged records, and followers that fell behind.
 #include <catch2/catch.hpp>
 
+#include "replication/command.h"
 #include "tests/node/fake_world.h"
 #include "tests/node/printing.h"
 
@@ -85,6 +86,60 @@ TEST_CASE("recovery: a wiped node gives no vote until it has joined a majority")
   world.crash(world.leader());
   world.wait_for_leader();
   CHECK(world.put(wiped, "k", "w"));
+}
+
+TEST_CASE("recovery: it does not end before a majority of the others has answered") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  const NodeId wiped = world.others(leader)[0];
+  const NodeId third = world.others(leader)[1];
+  world.wipe(wiped);
+  world.cut(wiped, third);
+  world.cut(third, wiped);
+  REQUIRE(world.start(wiped));
+  world.run_for(5s);
+  // It has all that the leader has, and has not heard what terms the third one knows.
+  CHECK(world.replica(wiped).status().applied_index ==
+        world.replica(leader).status().applied_index);
+  CHECK(membership(world, wiped) == Membership::recovering);
+
+  Envelope reply;
+  reply.from = third;
+  reply.to = wiped;
+  reply.incarnation = Incarnation{~std::uint64_t{0} >> 1};
+  reply.message = ProbeReply{.membership = Membership::member, .term = Term{50}};
+  world.replica(wiped).on_envelope(reply);
+  CHECK(world.replica(wiped).raft()->term() == Term{50});
+}
+
+TEST_CASE("recovery: the end of a recovery can come with a snapshot") {
+  World world({.log_keep_entries = 10});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  const NodeId wiped = world.others(leader)[0];
+  world.wipe(wiped);
+  bool ended = false;
+  world.drop_if([&](const Envelope& e) {
+    const auto* append = std::get_if<AppendEntries>(&e.message);
+    if (append == nullptr || e.to != wiped) return false;
+    for (const LogEntry& entry : append->entries) {
+      const auto command = decode_command(entry.payload);
+      ended |= command && std::holds_alternative<EndRecovery>(*command);
+    }
+    return ended;
+  });
+  REQUIRE(world.start(wiped));
+  REQUIRE(world.run_until([&] { return ended; }, 10s));
+  REQUIRE(world.leader() == leader);
+  for (int i = 0; i < 60; ++i) REQUIRE(world.put(leader, "k", fmt::format("{}", i)));
+  world.run_for(500ms);
+  world.heal();
+  REQUIRE(world.run_until([&] { return world.converged(); }, 10s));
+  CHECK(world.replica(wiped).counters().snapshots_installed >= 1);
+  CHECK(membership(world, wiped) == Membership::member);
 }
 
 TEST_CASE("recovery: what the lost disk voted is not voted again") {
