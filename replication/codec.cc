@@ -271,10 +271,9 @@ bool merge(std::string_view bytes, MessageLite& message) {
 bool read_bytes(CodedInputStream& in, std::string_view bytes, std::string_view& body) {
   int size = 0;
   if (!in.ReadVarintSizeAsInt(&size)) return false;
-  const auto at = static_cast<std::size_t>(in.CurrentPosition());
-  if (static_cast<std::size_t>(size) > bytes.size() - at) return false;
-  body = bytes.substr(at, static_cast<std::size_t>(size));
-  return in.Skip(size);
+  body =
+      bytes.substr(static_cast<std::size_t>(in.CurrentPosition()), static_cast<std::size_t>(size));
+  return in.Skip(size);  // false where `bytes` end before the body does
 }
 
 /// Merges `bytes` into `rest`, except for the length-delimited fields for which `claim(field)`

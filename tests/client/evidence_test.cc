@@ -143,6 +143,7 @@ TEST_CASE("evidence: what is none is refused with the member's name") {
       {"degraded=?0", "degraded=?0,", "a key expected"},
       {"degraded=?0", "degraded=?0;=1", "degraded: wrong parameters"},
       {"degraded=?0", "degraded=?0, x=\"open", "x: no value"},
+      {"degraded=?0", "degraded=?0, x=\"open\\", "x: no value"},
       {"degraded=?0", "degraded=?0, x=:open", "x: no value"},
       {"degraded=?0", "degraded=?0, X=1", "a key expected"},
   };

@@ -100,9 +100,14 @@ TEST_CASE("frame: a length out of bounds ends the stream") {
 }
 
 TEST_CASE("frame: after damage a reader yields nothing more") {
-  FrameReader reader;
   std::string damaged = framed("payload");
-  damaged.back() ^= 1;
+  SECTION("in the payload") {
+    damaged.back() ^= 1;
+  }
+  SECTION("in the length") {
+    damaged[3] = '\x7f';
+  }
+  FrameReader reader;
   std::string_view received = damaged;
   const auto first = reader.next(received);
   REQUIRE_FALSE(first.has_value());
@@ -110,7 +115,7 @@ TEST_CASE("frame: after damage a reader yields nothing more") {
   received = good;
   const auto second = reader.next(received);
   REQUIRE_FALSE(second.has_value());
-  CHECK(second.error() == first.error());
+  CHECK((second.error() == first.error()));
 }
 
 TEST_CASE("frame: every single bit flip is found") {
