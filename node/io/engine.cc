@@ -88,9 +88,16 @@ Engine::Engine(const NodeConfig& config, StoreDirectory directory)
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::open(const NodeConfig& config) {
-  PARALLAX_ASSIGN(StoreDirectory directory, StoreDirectory::lock(config.data_dir));
-  std::unique_ptr<Engine> engine(new Engine(config, std::move(directory)));
-  PARALLAX_TRY(engine->open_data());
+  Result<StoreDirectory> directory = StoreDirectory::lock(config.data_dir);
+  if (!directory) {
+    return definite(directory.error().code, "--data-dir: " + directory.error().message);
+  }
+  std::unique_ptr<Engine> engine(new Engine(config, std::move(*directory)));
+  if (const Result<void> opened = engine->open_data(); !opened) {
+    Error error = opened.error();
+    error.message = fmt::format("--data-dir: {}: {}", config.data_dir, error.message);
+    return error;
+  }
   const ClusterId cluster = engine->replica_->status().cluster;
   engine->cluster_known_ = !cluster.empty();
   Engine* const self = engine.get();
