@@ -42,8 +42,8 @@ RetryDecision decide_retry(const RetryPolicy& policy, bool is_read, const Attemp
     wait = Duration{static_cast<std::int64_t>(random.below(ceiling + 1))};
   }
   if (failure.retry_after) wait = std::max<Duration>(wait, *failure.retry_after);
-  // A wait that outlasts the deadline would only delay the same error.
-  if (wait >= history.remaining) return kStop;
+  // Nor is a wait begun that outlasts the deadline: it would only delay the same error.
+  if (wait + policy.least_attempt >= history.remaining) return kStop;
   return RetryDecision{.retry = true, .wait = wait};
 }
 

@@ -26,6 +26,9 @@ struct RetryPolicy {
   int max_attempts = 64;
   std::chrono::milliseconds base{20};
   std::chrono::milliseconds cap{1'000};
+  /// An attempt that would have less time than this before the deadline is not begun: cut short, it
+  /// would only turn a definite error into an unknown outcome.
+  std::chrono::milliseconds least_attempt{50};
 };
 
 /// How far one attempt came. In the order of time: a request counts as sent once its last byte was
@@ -63,7 +66,7 @@ struct AttemptHistory {
 
 struct RetryDecision {
   bool retry = false;
-  Duration wait{};  ///< before the next attempt; below history.remaining
+  Duration wait{};  ///< before the next attempt
   friend bool operator==(const RetryDecision&, const RetryDecision&) = default;
 };
 

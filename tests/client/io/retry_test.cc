@@ -98,13 +98,22 @@ TEST_CASE("retry: it ends with the attempts and with the time") {
   CHECK_FALSE(decide_retry(policy, true, failure, {.attempts = 1, .remaining = -1s}, random).retry);
 }
 
+TEST_CASE("retry: an attempt that would be cut short is not begun") {
+  Random random(5);
+  const RetryPolicy policy{.base = 0ms, .cap = 0ms, .least_attempt = 50ms};
+  const auto failure = answered(ErrorCode::no_leader, Certainty::definite, true);
+  CHECK(decide_retry(policy, false, failure, {.attempts = 1, .remaining = 51ms}, random).retry);
+  CHECK_FALSE(
+      decide_retry(policy, false, failure, {.attempts = 1, .remaining = 50ms}, random).retry);
+}
+
 TEST_CASE("retry: the node's own wish is the least wait") {
   Random random(5);
   auto failure = answered(ErrorCode::overloaded, Certainty::definite, true);
   failure.retry_after = 1s;
   const auto decision = decide_retry({}, true, failure, {.attempts = 1, .remaining = 3s}, random);
   CHECK(decision == RetryDecision{.retry = true, .wait = 1s});
-  // A wait that outlasts the deadline is not begun.
+  // A wait that leaves too little for an attempt is not begun.
   CHECK_FALSE(decide_retry({}, true, failure, {.attempts = 1, .remaining = 1s}, random).retry);
 }
 
