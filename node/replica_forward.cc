@@ -5,6 +5,7 @@
 // says "not done" only of what it knows not to have done, in this life or an earlier one.
 #include <algorithm>
 
+#include "base/canary.h"
 #include "node/operation_codec.h"
 #include "node/replica_impl.h"
 
@@ -29,8 +30,8 @@ void Replica::Impl::forward(RequestHandle handle, NodeId to) {
                    .remaining = std::max(Duration::zero(), pending.deadline - now_.monotonic),
                    .request = encode_request(pending.request)});
   // A write is left alone until its deadline, whatever it was to be woken for before.
-  requests_.wake_at(
-      handle, is_read(pending.request.operation) ? now_.monotonic + kReadRetry : pending.deadline);
+  const bool again = is_read(pending.request.operation) || canary(Canary::write_forwarded_again);
+  requests_.wake_at(handle, again ? now_.monotonic + kReadRetry : pending.deadline);
 }
 
 /// The request is no longer with the node that it was sent to.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/canary.h"
 #include "node/replica_impl.h"
 
 namespace parallax {
@@ -123,7 +124,11 @@ void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
   flight.applied = applied_.index;
   batch.append(std::exchange(pending_, {}));
   if (std::exchange(applied_dirty_, false)) {
-    put(batch, records::applied_key(kOnlyGroup), applied_);
+    AppliedRecord record = applied_;
+    if (canary(Canary::applied_index_too_low)) {
+      record.index = std::max(record.index.prev(), log_start_);
+    }
+    put(batch, records::applied_key(kOnlyGroup), record);
   }
   if (std::exchange(node_dirty_, false)) {
     NodeRecord record = node_;

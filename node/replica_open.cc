@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/canary.h"
 #include "node/replica_impl.h"
 #include "storage/data_directory.h"
 
@@ -41,7 +42,7 @@ Result<void> Replica::Impl::load(bool lost_disk) {
   if (node_.membership == Membership::none) return {};
 
   PARALLAX_ASSIGN(const auto bound, records::load<Hlc>(store_, records::clock_bound_key()));
-  if (bound) clock_ = HybridLogicalClock(*bound);
+  if (bound && !canary(Canary::stamp_reused_after_restart)) clock_ = HybridLogicalClock(*bound);
   PARALLAX_ASSIGN(const auto applied,
                   records::load<AppliedRecord>(store_, records::applied_key(kOnlyGroup)));
   if (applied) applied_ = *applied;

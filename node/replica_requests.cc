@@ -4,6 +4,7 @@
 // a forwarded write (elsewhere) exists whose fate is not known.
 #include <algorithm>
 
+#include "base/canary.h"
 #include "node/replica_impl.h"
 
 namespace parallax {
@@ -71,7 +72,8 @@ NodeId Replica::Impl::leader() const {
 }
 
 bool Replica::Impl::local_reads_allowed() const {
-  return node_.membership == Membership::member && raft_ && !node_.cluster.empty() && !installing_;
+  return node_.membership == Membership::member && raft_ && !node_.cluster.empty() &&
+         (!installing_ || canary(Canary::prefix_while_installing));
 }
 
 /// A request that waits, or has just come, is served, passed on, refused, or waits on.
@@ -298,6 +300,13 @@ Evidence Replica::Impl::write_evidence(LogIndex index, Term term) const {
 // ----------------------------------------------------------------------------------------
 
 void Replica::Impl::start_read(RequestHandle handle) {
+  if (canary(Canary::read_without_round)) {
+    Evidence evidence = local_evidence();
+    evidence.path = Path::read_index;
+    Reply reply = read_key(requests_.find(handle)->request, std::move(evidence));
+    finish(handle, std::move(reply));
+    return;
+  }
   const std::optional<RoundId> round = raft_->request_read_round();
   PARALLAX_ASSERT(round, "the leader of term {} begins no round", raft_->term());
   requests_.find(handle)->stage = PendingRequest::Stage::reading;
@@ -389,8 +398,8 @@ void Replica::Impl::on_due(RequestHandle handle) {
   requests_.wake_at(handle, pending.deadline);
   pending.refused_by = kNoNode;
   if (pending.stage == PendingRequest::Stage::forwarded) {
-    PARALLAX_ASSERT(is_read(pending.request.operation), "write {} of node {} would be sent twice",
-                    pending.id, config_.id);
+    PARALLAX_ASSERT(is_read(pending.request.operation) || canary(Canary::write_forwarded_again),
+                    "write {} of node {} would be sent twice", pending.id, config_.id);
     take_back(handle);  // a read whose answer has not come: nothing is lost by asking again
     route(handle);
   } else if (pending.stage == PendingRequest::Stage::waiting) {
@@ -416,6 +425,9 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
     case Stage::reading:
       return definite(ErrorCode::timeout, "no majority confirmed the read before the deadline");
     case Stage::appended:
+      if (canary(Canary::unknown_called_definite)) {
+        return definite(ErrorCode::timeout, "not done, or so it says");
+      }
       return indefinite(ErrorCode::timeout,
                         "the write is in the log; whether it commits is not known yet");
     case Stage::forwarded:

@@ -99,7 +99,10 @@ void Raft::step_snapshot_chunk(const Sender& from, const SnapshotChunk& chunk) {
   SnapshotReply reply{.term = term(), .transfer = chunk.transfer};
   if (chunk.index <= commit_) {
     // All of it is in our log already.
-    if (canary(Canary::snapshot_overwrites)) ready_.install.push_back(chunk);
+    if (canary(Canary::snapshot_overwrites)) {
+      ready_.install.push_back(chunk);
+      ready_.install.back().last = false;
+    }
     receiving_.reset();
     reply.done = true;
     send(from.id, reply);

@@ -1,0 +1,231 @@
+#include "simulation/checks.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "replication/command.h"
+#include "storage/key_space.h"
+
+namespace parallax::simulation {
+namespace {
+
+/// The version that an entry writes; nothing for entries of other kinds.
+std::optional<WriteKey> write_of(const Bytes& payload) {
+  if (payload.empty()) return std::nullopt;
+  Result<Command> command = decode_command(payload);
+  PARALLAX_ASSERT(command, "an entry does not decode: {}", command.error().message);
+  if (auto* write = std::get_if<WriteKey>(&*command)) return std::move(*write);
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Checks::after_start(NodeId id, const Replica& replica) {
+  Seen& seen = seen_[id] = {};
+  if (const Raft* raft = replica.raft()) {
+    seen.applied = raft->applied_index();
+    seen.log = raft->log().last_index();
+  }
+  const ReplicaStatus status = replica.status();
+  if (status.installing_snapshot) return;  // half a snapshot is ahead of the applied index
+  const Result<void> scanned =
+      KeySpace(replica.state(), kOnlyGroup)
+          .scan({}, {}, false, [&](auto key, const KeyState& state) {
+            for (const Version& version : state.versions()) {
+              PARALLAX_ASSERT(version.log_index <= status.applied_index,
+                              "node {} holds '{}' of entry {}, applied {}", id, key,
+                              version.log_index, status.applied_index);
+            }
+            return true;
+          });
+  (void)scanned;  // a damaged record is found when it is read for good
+}
+
+void Checks::after_crash(NodeId id) {
+  seen_[id] = {};
+}
+
+void Checks::after_turn(NodeId id, const Replica& replica) {
+  const Raft* raft = replica.raft();
+  if (raft == nullptr) return;
+  Seen& seen = seen_[id];
+  check_basic(*raft);
+  if (seen.last) check_delta(*seen.last, *raft);
+  const bool was_leader = seen.last && seen.last->role == Role::leader;
+  const bool new_term = !seen.last || seen.last->last_term != raft->log().last_term() ||
+                        seen.last->last > raft->log().last_index();
+  seen.last = summarize(*raft);
+  if (new_term) seen.log = std::min(seen.log, seen.last->commit);
+  check_new_entries(*raft, seen);
+  if (raft->is_leader() && !was_leader) check_leader(*raft);
+  check_applied(*raft, seen);
+}
+
+void Checks::check_leader(const Raft& raft) {
+  const auto [known, added] = leaders_.try_emplace(raft.term(), raft.id());
+  PARALLAX_ASSERT(known->second == raft.id(), "election safety: term {} has the leaders {} and {}",
+                  raft.term(), known->second, raft.id());
+  for (std::size_t i = raft.log().start().index.value; i < committed_.size(); ++i) {
+    const LogIndex index{i + 1};
+    PARALLAX_ASSERT(raft.log().term_at(index) == committed_[i].term,
+                    "leader completeness: leader {} of term {} lacks committed entry {} of term {}",
+                    raft.id(), raft.term(), index, committed_[i].term);
+  }
+}
+
+/// Log matching, by induction: entries of one index and term are the same and stand behind entries
+/// of one term. And whoever stamps, stamps above all its earlier stamps.
+void Checks::check_new_entries(const Raft& raft, Seen& seen) {
+  const RaftLog& log = raft.log();
+  for (LogIndex i = std::max(seen.log, log.start().index).next(); i <= log.last_index();
+       i = i.next()) {
+    if (!log.cached(i)) continue;
+    const LogEntry& entry = log.cached_entry(i);
+    const Term before = *log.term_at(i.prev());
+    const auto [known, added] = entries_.try_emplace({i, entry.term}, entry.payload, before);
+    PARALLAX_ASSERT(known->second.first == entry.payload && known->second.second == before,
+                    "log matching: entry {} of term {} differs on node {}", i, entry.term,
+                    raft.id());
+    if (!added) continue;
+    const std::optional<WriteKey> write = write_of(entry.payload);
+    if (!write) continue;
+    for (const Version& version : write->state.versions()) {
+      Hlc& last = issued_[version.stamp.node];
+      PARALLAX_ASSERT(version.stamp.hlc > last, "stamps: node {} issued {} after {}",
+                      version.stamp.node, version.stamp.hlc, last);
+      last = version.stamp.hlc;
+    }
+  }
+  seen.log = log.last_index();
+}
+
+void Checks::check_applied(const Raft& raft, Seen& seen) {
+  const LogIndex applied = raft.applied_index();
+  PARALLAX_ASSERT(applied >= seen.applied, "node {} applied {} and then {}", raft.id(),
+                  seen.applied, applied);
+  for (LogIndex i = seen.applied.next(); i <= applied; i = i.next()) {
+    const std::optional<Term> term = raft.log().term_at(i);
+    if (!term || i == raft.log().start().index) continue;  // came with a snapshot
+    if (i.value > committed_.size()) {
+      PARALLAX_ASSERT(raft.log().cached(i), "entry {} is applied, not cached", i);
+      commit(i, raft.log().cached_entry(i));
+      continue;
+    }
+    const Entry& known = committed_[i.value - 1];
+    PARALLAX_ASSERT(known.term == *term,
+                    "state machine safety: node {} applies entry {} of term {}, others of {}",
+                    raft.id(), i, *term, known.term);
+  }
+  seen.applied = applied;
+}
+
+void Checks::commit(LogIndex index, const LogEntry& entry) {
+  PARALLAX_ASSERT(index.value == committed_.size() + 1, "entry {} is applied first, {} never was",
+                  index, committed_.size() + 1);
+  committed_.push_back({entry.term, entry.payload});
+  const std::optional<WriteKey> write = write_of(entry.payload);
+  if (!write) return;
+  for (const Version& version : write->state.versions()) {
+    PARALLAX_ASSERT(version.stamp.hlc > last_stamp_,
+                    "log order is stamp order: entry {} is stamped {}, one before it {}", index,
+                    version.stamp.hlc, last_stamp_);
+    last_stamp_ = version.stamp.hlc;
+    PARALLAX_ASSERT(version.tombstone || values_.insert(version.value.to_string()).second,
+                    "a write is carried out once: entry {} writes '{}' again", index,
+                    version.value.view());
+    reference_[write->key].push_back({index, version.stamp, version.tombstone, version.value});
+  }
+}
+
+void Checks::on_message(const Envelope& envelope) {
+  const auto* reply = std::get_if<VoteReply>(&envelope.message);
+  if (reply == nullptr || !reply->granted || reply->pre_vote) return;
+  const auto [known, added] =
+      votes_.try_emplace({envelope.from, envelope.incarnation, reply->term}, envelope.to);
+  PARALLAX_ASSERT(known->second == envelope.to,
+                  "one vote per term: node {} voted for {} and {} in {}", envelope.from,
+                  known->second, envelope.to, reply->term);
+}
+
+const Checks::WrittenAt* Checks::held(const std::string& key, LogIndex index) const {
+  const auto found = reference_.find(key);
+  if (found == reference_.end()) return nullptr;
+  const std::vector<WrittenAt>& all = found->second;
+  const auto after = std::upper_bound(all.begin(), all.end(), index,
+                                      [](LogIndex i, const WrittenAt& w) { return i < w.index; });
+  return after == all.begin() ? nullptr : &*std::prev(after);
+}
+
+void Checks::check_answer(const Request& request, const Answer& answer) const {
+  const std::string& key = operation_key(request.operation);
+  const LogIndex index = answer.evidence.index;
+  PARALLAX_ASSERT(index.value <= committed_.size(), "an answer rests on entry {}, {} are committed",
+                  index, committed_.size());
+  const WrittenAt* at = held(key, index);
+  if (at == nullptr) {
+    PARALLAX_ASSERT(!answer.stamp && !answer.found, "'{}' is shown at {}, where nothing was", key,
+                    index);
+    return;
+  }
+  if (!is_read(request.operation)) {
+    PARALLAX_ASSERT(at->index == index && answer.stamp == at->stamp,
+                    "a write of '{}' is acknowledged as {} in entry {}, which holds {} of {}", key,
+                    answer.stamp->to_string(), index, at->stamp, at->index);
+    return;
+  }
+  PARALLAX_ASSERT(answer.stamp == at->stamp, "'{}' at {} is {}, shown as {}", key, index, at->stamp,
+                  answer.stamp ? answer.stamp->to_string() : "nothing");
+  PARALLAX_ASSERT(answer.found == !at->tombstone && (at->tombstone || answer.value == at->value),
+                  "'{}' at {} is shown with another value", key, index);
+}
+
+void Checks::check_contents(World& world) const {
+  for (NodeId id : world.ids()) {
+    const Replica& replica = world.replica(id);
+    PARALLAX_ASSERT(replica.status().applied_index.value == committed_.size(),
+                    "node {} applied {}, {} are committed", id, replica.status().applied_index,
+                    committed_.size());
+    const KeySpace keys(replica.state(), kOnlyGroup);
+    for (const auto& [key, writes] : reference_) {
+      const Result<KeyState> state = keys.load(key);
+      PARALLAX_ASSERT(state, "{}", state.error().message);
+      const Version* winner = state->winner();
+      PARALLAX_ASSERT(winner != nullptr && winner->stamp == writes.back().stamp &&
+                          winner->value == writes.back().value,
+                      "no acknowledged write is lost: node {} holds {} of '{}', {} was the last",
+                      id, winner == nullptr ? "nothing" : winner->stamp.to_string(), key,
+                      writes.back().stamp);
+    }
+  }
+}
+
+void Checks::check_join_laws(World& world, const std::string& key) const {
+  std::vector<KeyState> states;
+  for (NodeId id : world.ids()) {
+    if (!world.up(id)) continue;
+    const Result<KeyState> state = KeySpace(world.replica(id).state(), kOnlyGroup).load(key);
+    if (!state) continue;
+    PARALLAX_ASSERT(state->check(), "node {} holds '{}' in a state that contradicts itself", id,
+                    key);
+    states.push_back(*state);
+  }
+  for (const KeyState& a : states) {
+    for (const KeyState& b : states) {
+      KeyState ab = a;
+      ab.join(b);
+      KeyState ba = b;
+      ba.join(a);
+      PARALLAX_ASSERT(ab == ba, "join of '{}' does not commute", key);
+      KeyState again = ab;
+      PARALLAX_ASSERT(!again.join(b) && again == ab, "join of '{}' is not idempotent", key);
+      KeyState right = states.front();
+      right.join(ab);
+      KeyState left = states.front();
+      left.join(a);
+      left.join(b);
+      PARALLAX_ASSERT(left == right, "join of '{}' is not associative", key);
+    }
+  }
+}
+
+}  // namespace parallax::simulation

@@ -1,0 +1,79 @@
+// The properties that must hold while a simulated cluster runs, looked at after every turn of every
+// node. A broken one is an assertion that names it.
+//
+// Raft's five (Ongaro 2014, figure 3.2): election safety, leader append-only, log matching, leader
+// completeness, state machine safety; beside them: monotone term, commit and applied index, one
+// vote per term, stamps that are never used twice and rise along the log, data that is never ahead
+// of its applied index.
+//
+// The committed log is also a reference: what each key held at each index. Answers are held against
+// it (check_answer), and at the end every replica's contents.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "replication/leader_follower/raft_invariants.h"
+#include "simulation/world.h"
+
+namespace parallax::simulation {
+
+class Checks : public Observer {
+ public:
+  void after_turn(NodeId id, const Replica& replica) override;
+  void after_start(NodeId id, const Replica& replica) override;
+  void after_crash(NodeId id) override;
+
+  /// A message on its way: votes are held against earlier ones.
+  void on_message(const Envelope& envelope);
+  /// Holds an answer against the reference at the index that its evidence names.
+  void check_answer(const Request& request, const Answer& answer) const;
+  /// What each node holds of each key is what the log says. Call when the world has converged.
+  void check_contents(World& world) const;
+  /// Joins of what live nodes hold of `key` obey the lattice's laws.
+  void check_join_laws(World& world, const std::string& key) const;
+
+  std::size_t committed() const { return committed_.size(); }
+  /// Whether a committed entry writes `value`.
+  bool was_written(const std::string& value) const { return values_.contains(value); }
+
+ private:
+  struct Seen {
+    std::optional<RaftSummary> last;
+    LogIndex applied;
+    LogIndex log;  ///< entries up to here have been looked at
+  };
+  struct Entry {
+    Term term;
+    Bytes payload;
+  };
+  struct WrittenAt {
+    LogIndex index;
+    Stamp stamp;
+    bool tombstone;
+    Bytes value;
+  };
+
+  void check_leader(const Raft& raft);
+  void check_new_entries(const Raft& raft, Seen& seen);
+  void check_applied(const Raft& raft, Seen& seen);
+  void commit(LogIndex index, const LogEntry& entry);
+  /// What `key` held at `index`; nullptr: nothing ever.
+  const WrittenAt* held(const std::string& key, LogIndex index) const;
+
+  std::map<NodeId, Seen> seen_;
+  std::map<Term, NodeId> leaders_;
+  std::map<std::tuple<NodeId, Incarnation, Term>, NodeId> votes_;
+  /// By index and term: what the entry is, and the term of the one before it.
+  std::map<std::pair<LogIndex, Term>, std::pair<Bytes, Term>> entries_;
+  std::map<NodeId, Hlc> issued_;
+  std::vector<Entry> committed_;  ///< entry i + 1
+  Hlc last_stamp_;                ///< along the committed log
+  std::map<std::string, std::vector<WrittenAt>> reference_;
+  std::unordered_set<std::string> values_;  ///< every client writes each value once
+};
+
+}  // namespace parallax::simulation

@@ -1,0 +1,412 @@
+#include "simulation/simulation.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/assert.h"
+#include "consistency/checker/linearizability.h"
+#include "simulation/clients.h"
+
+namespace parallax::simulation {
+namespace {
+
+struct Broken : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Assertions end the run instead of the process, for as long as this lives.
+class AssertionsThrow {
+ public:
+  AssertionsThrow() {
+    set_assertion_handler([](const std::string& line) { throw Broken(line); });
+  }
+  ~AssertionsThrow() { set_assertion_handler(nullptr); }
+};
+
+/// After the faults everything must be well again within this.
+constexpr Duration kSettleTime = 60s;
+
+class Run {
+ public:
+  Run(const SimulationOptions& options, std::function<void(const std::string&)> sink)
+      : options_(options),
+        random_(options.seed),
+        plan_(make_plan(
+            {options.seed, options.nodes, options.duration, options.faults, options.skip})),
+        trace_(std::move(sink)),
+        world_(world_options(), &trace_, &checks_),
+        clients_(world_, checks_, &trace_, client_options()) {
+    world_.limit_steps(options.max_steps);
+    world_.watch([this](const Envelope& envelope) { checks_.on_message(envelope); });
+  }
+
+  void run() {
+    first_start();
+    for (const FaultEvent& event : plan_.events) {
+      world_.after(event.at - MonoTime{}, [this, event] { apply(event); });
+    }
+    clients_.start();
+    for (int part = 0; part < 10; ++part) {
+      world_.run_for(options_.duration / 10);
+      checks_.check_join_laws(world_, clients_.key(0));
+    }
+    if (world_.steps() >= options_.max_steps) return;  // a shortened run ends where it was cut
+    settle();
+    verdict();
+  }
+
+  void report(Outcome& outcome) const {
+    outcome.hash = trace_.hash();
+    outcome.steps = world_.steps();
+    outcome.operations = clients_.issued();
+    outcome.answered = clients_.answered();
+    outcome.faults = faults_;
+    outcome.crashes = crashes_;
+    outcome.partitions = partitions_;
+    outcome.planned = plan_.total;
+    outcome.damage_found = world_.corruptions_found();
+    outcome.simulated = world_.now() - MonoTime{};
+  }
+
+ private:
+  WorldOptions world_options() {
+    WorldOptions world;
+    world.nodes = options_.nodes;
+    world.seed = options_.seed ^ 0x30d1d;
+    world.drop = plan_.loss;
+    world.duplicate = plan_.duplication;
+    world.reorder = plan_.reordering;
+    world.through_codec = random_.chance(0.2);
+    // Some runs forget their log at once, so that snapshots are needed all the time.
+    if (random_.chance(0.5)) world.log_keep_entries = random_.between(1, 60);
+    if (random_.chance(0.3)) world.max_write = 10ms;
+    if (random_.chance(0.3)) world.max_latency = 20ms;
+    if (random_.chance(0.3)) world.history_retention = 1s;
+    return world;
+  }
+
+  ClientOptions client_options() {
+    ClientOptions clients;
+    clients.seed = options_.seed;
+    clients.clients = random_.between(4, 10);
+    clients.keys = random_.between(1, 6);
+    clients.think = std::chrono::milliseconds(random_.between(60, 160));
+    clients.reads = 0.1 * static_cast<double>(random_.between(2, 7));
+    clients.deletes = random_.chance(0.5) ? 0.1 : 0.0;
+    if (options_.level == "prefix") clients.prefix_reads = 1.0;
+    if (options_.level == "linearizable") clients.prefix_reads = 0.0;
+    return clients;
+  }
+
+  /// In any order, and sometimes with one node away for a while.
+  void first_start() {
+    const bool straggling = random_.chance(0.3);
+    for (NodeId id : world_.ids()) {
+      const auto ms = random_.below(straggling ? 3'000 : 50);
+      world_.after(std::chrono::milliseconds(ms), [this, id] { start(id); });
+    }
+  }
+
+  void start(NodeId id) {
+    if (world_.up(id)) return;
+    const Result<void> started = world_.start(id);
+    PARALLAX_ASSERT(started, "node {} does not start: {}", id, started.error().message);
+  }
+
+  NodeId target(const FaultEvent& event) const {
+    if (event.node != 0) return NodeId{event.node};
+    const NodeId leader = world_.leader();
+    return leader != kNoNode ? leader : NodeId{1};
+  }
+
+  /// Whether `id` may lose its disk too: at most a minority has, at any time.
+  bool may_lose_disk(NodeId id) const {
+    const std::size_t lost = world_.lost_disks() + (world_.lost_disk(id) ? 0 : 1);
+    return lost <= (options_.nodes - 1) / 2;
+  }
+
+  void count(const FaultEvent& event, NodeId id) {
+    ++faults_;
+    trace_.event(world_.now(), 'f', id, static_cast<std::uint64_t>(event.kind), event.variant,
+                 [&] { return "FAULT " + describe(event); });
+  }
+
+  void restart_after(NodeId id, Duration delay) {
+    world_.after(delay, [this, id] { start(id); });
+  }
+
+  void apply(const FaultEvent& event) {
+    if (settling_) return;
+    const NodeId id = target(event);
+    switch (event.kind) {
+      case FaultKind::crash:
+        return crash(event, id);
+      case FaultKind::partition:
+        return partition(event, id);
+      case FaultKind::clock:
+        return clock(event, id);
+      case FaultKind::wipe:
+        if (!may_lose_disk(id)) return;
+        count(event, id);
+        world_.wipe(id);
+        return restart_after(id, event.lasts);
+      case FaultKind::corruption:
+        if (!may_lose_disk(id) || !world_.corrupt(id)) return;
+        count(event, id);
+        if (event.variant % 2 == 0) {  // else it is found when somebody reads it
+          world_.crash(id);
+          restart_after(id, event.lasts);
+        }
+        return;
+      case FaultKind::pause:
+        if (!world_.up(id)) return;
+        count(event, id);
+        world_.pause(id, true);
+        return world_.after(event.lasts, [this, id] { world_.pause(id, false); });
+      case FaultKind::slow_disk:
+        count(event, id);
+        world_.slow_disk(id, std::chrono::milliseconds(10 + event.variant % 400));
+        return world_.after(event.lasts, [this, id] { world_.slow_disk(id, Duration{}); });
+      case FaultKind::disk_full:
+        count(event, id);
+        world_.set_disk_full(id, true);
+        return world_.after(event.lasts, [this, id] {
+          world_.set_disk_full(id, false);
+          world_.crash(id);  // it refuses writes until it is started anew
+          start(id);
+        });
+      case FaultKind::delay:
+        count(event, id);
+        world_.set_latency(1ms, std::chrono::milliseconds(10 + event.variant % 800));
+        return world_.after(event.lasts, [this] { world_.set_latency(100us, 1ms); });
+      case FaultKind::transfer:
+        if (!world_.up(id)) return;
+        count(event, id);
+        (void)world_.replica(id).transfer_leadership(
+            NodeId{static_cast<std::uint32_t>(1 + event.variant % options_.nodes)});
+        return;
+      case FaultKind::loss:
+      case FaultKind::duplication:
+      case FaultKind::reordering:
+      case FaultKind::count:
+        break;
+    }
+    PARALLAX_UNREACHABLE("no dated fault is {}", fault_name(event.kind));
+  }
+
+  void crash(const FaultEvent& event, NodeId id) {
+    ++crashes_;
+    count(event, id);
+    if (event.variant % 8 == 0) {  // the power fails everywhere
+      for (NodeId each : world_.ids()) {
+        world_.crash(each);
+        restart_after(
+            each, event.lasts + Duration{static_cast<std::int64_t>(random_.below(1'000'000'000))});
+      }
+      return;
+    }
+    if (event.variant % 2 == 0) {
+      // At a chosen place between persist, send and acknowledge.
+      world_.crash_at(id, kFailPoints[event.variant / 8 % std::size(kFailPoints)]);
+    } else {
+      world_.crash(id);
+    }
+    restart_after(id, event.lasts);
+  }
+
+  void partition(const FaultEvent& event, NodeId id) {
+    ++partitions_;
+    count(event, id);
+    std::vector<std::pair<NodeId, NodeId>> links;
+    const std::vector<NodeId> nodes = world_.ids();
+    const auto both = [&](NodeId a, NodeId b) {
+      links.emplace_back(a, b);
+      links.emplace_back(b, a);
+    };
+    switch (event.variant % 5) {
+      case 0:  // one node alone
+        for (NodeId other : world_.others(id)) both(id, other);
+        break;
+      case 1:  // it hears nobody
+        for (NodeId other : world_.others(id)) links.emplace_back(other, id);
+        break;
+      case 2:  // nobody hears it
+        for (NodeId other : world_.others(id)) links.emplace_back(id, other);
+        break;
+      case 3:  // a bridge: everybody hears id, the others only that
+        for (NodeId a : world_.others(id)) {
+          for (NodeId b : world_.others(id)) {
+            if (a < b) both(a, b);
+          }
+        }
+        break;
+      default:  // halves
+        for (NodeId a : nodes) {
+          for (NodeId b : nodes) {
+            if ((event.variant >> a.value & 8) < (event.variant >> b.value & 8)) both(a, b);
+          }
+        }
+    }
+    for (const auto& [from, to] : links) world_.cut(from, to);
+    world_.after(event.lasts, [this, links] {
+      for (const auto& [from, to] : links) world_.join(from, to);
+    });
+  }
+
+  void clock(const FaultEvent& event, NodeId id) {
+    count(event, id);
+    switch (event.variant % 3) {
+      case 0:
+        world_.set_clock(id, std::chrono::milliseconds(event.amount));
+        break;
+      case 1:
+        world_.set_clock(id, std::chrono::milliseconds(event.amount / 5));
+        break;
+      default:
+        world_.set_drift(id, event.amount * 50);
+        break;  // up to a tenth
+    }
+    world_.after(event.lasts, [this, id] {
+      world_.set_drift(id, 0);
+      world_.set_clock(id, 0ms);
+    });
+  }
+
+  void settle() {
+    settling_ = true;
+    clients_.stop();
+    world_.heal();
+    for (NodeId id : world_.ids()) {
+      world_.set_clock(id, 0ms);
+      world_.set_drift(id, 0);
+      world_.slow_disk(id, Duration{});
+      world_.crash_at(id, "");
+      world_.pause(id, false);
+      world_.set_disk_full(id, false);
+      world_.crash(id);  // whoever refuses writes, or has not noticed its damage
+      start(id);
+    }
+    const MonoTime begun = world_.now();
+    bool well = false;
+    while (!well && world_.now() - begun < kSettleTime) {
+      world_.run_for(100ms);
+      for (NodeId id : world_.ids()) start(id);
+      well = clients_.idle() && world_.converged();
+    }
+    if (world_.steps() >= options_.max_steps) return;
+    PARALLAX_ASSERT(well, "convergence: {} s after healing the replicas are not equal",
+                    std::chrono::duration_cast<std::chrono::seconds>(kSettleTime).count());
+  }
+
+  void verdict() {
+    checks_.check_contents(world_);
+    clients_.check_refused();
+    const checker::LinearizabilityResult result =
+        checker::check_linearizability(clients_.history());
+    if (result.verdict == checker::Verdict::yes) return;
+    throw Broken(result.verdict == checker::Verdict::no && result.counterexample
+                     ? "the history is not linearizable:\n" + result.counterexample->text
+                     : "the history could not be judged: " + result.reason);
+  }
+
+  SimulationOptions options_;
+  Random random_;
+  FaultPlan plan_;
+  Trace trace_;
+  Checks checks_;
+  World world_;
+  Clients clients_;
+  bool settling_ = false;
+  std::uint64_t faults_ = 0;
+  std::uint64_t crashes_ = 0;
+  std::uint64_t partitions_ = 0;
+};
+
+/// What a line about a broken property is about, without the figures: for comparing two.
+std::string essence(const std::string& broken) {
+  std::string result;
+  for (char c : broken.substr(0, broken.find('\n'))) {
+    if (c < '0' || c > '9') result += c;
+  }
+  return result.substr(0, 60);
+}
+
+}  // namespace
+
+Outcome simulate(const SimulationOptions& options, std::function<void(const std::string&)> sink) {
+  const AssertionsThrow guard;
+  Outcome outcome;
+  std::optional<Run> run;
+  try {
+    run.emplace(options, std::move(sink));
+    run->run();
+    outcome.ok = true;
+  } catch (const Broken& broken) {
+    outcome.broken = broken.what();
+  }
+  if (run) run->report(outcome);
+  return outcome;
+}
+
+SimulationOptions shrink(const SimulationOptions& options,
+                         const std::function<void(const std::string&)>& progress) {
+  SimulationOptions best = options;
+  const Outcome first = simulate(best);
+  if (first.ok) return best;
+  const std::string wanted = essence(first.broken);
+  const auto still_breaks = [&](const SimulationOptions& candidate) {
+    const Outcome outcome = simulate(candidate);
+    return !outcome.ok && essence(outcome.broken) == wanted;
+  };
+  // Whole kinds first, then single events, then the end of the run.
+  for (FaultKind kind : std::set<FaultKind>(best.faults)) {
+    SimulationOptions candidate = best;
+    candidate.faults.erase(kind);
+    candidate.skip.clear();  // positions are those of the plan with its kinds
+    if (!still_breaks(candidate)) continue;
+    best = candidate;
+    progress(fmt::format("without {}", fault_name(kind)));
+  }
+  const std::size_t planned = simulate(best).planned;
+  for (std::size_t width = std::max<std::size_t>(planned / 2, 1); width > 0; width /= 2) {
+    for (std::size_t from = 0; from < planned; from += width) {
+      SimulationOptions candidate = best;
+      for (std::size_t i = from; i < std::min(planned, from + width); ++i) candidate.skip.insert(i);
+      if (candidate.skip == best.skip || !still_breaks(candidate)) continue;
+      best = candidate;
+      progress(fmt::format("{} of {} faults left", planned - best.skip.size(), planned));
+    }
+  }
+  std::uint64_t low = 0;
+  std::uint64_t high = simulate(best).steps;
+  while (low + 1 < high) {
+    SimulationOptions candidate = best;
+    candidate.max_steps = low + (high - low) / 2;
+    if (still_breaks(candidate)) {
+      high = candidate.max_steps;
+      best = candidate;
+    } else {
+      low = candidate.max_steps;
+    }
+  }
+  if (best.max_steps != options.max_steps) progress(fmt::format("{} steps", best.max_steps));
+  return best;
+}
+
+std::string replay_arguments(const SimulationOptions& options) {
+  std::string text = fmt::format("--seed {} --nodes {}", options.seed, options.nodes);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options.duration).count();
+  text += fmt::format(" --seconds {}", seconds);
+  std::vector<std::string_view> names;
+  for (FaultKind kind : options.faults) names.push_back(fault_name(kind));
+  if (names.size() != static_cast<std::size_t>(FaultKind::count)) {
+    text += fmt::format(" --faults {}",
+                        names.empty() ? "none" : fmt::format("{}", fmt::join(names, ",")));
+  }
+  if (!options.skip.empty()) text += fmt::format(" --skip {}", fmt::join(options.skip, ","));
+  if (options.max_steps != ~std::uint64_t{0}) text += fmt::format(" --steps {}", options.max_steps);
+  if (!options.level.empty()) text += fmt::format(" --level {}", options.level);
+  return text;
+}
+
+}  // namespace parallax::simulation
