@@ -30,15 +30,6 @@ class ConfigurationSet {
     return true;
   }
   std::size_t size() const { return count_; }
-  /// What it takes now; growing takes three times its slots for a moment.
-  std::uint64_t memory_bytes() const { return stored_bytes_ + slots_.size() * sizeof(Slot); }
-
- private:
-  struct Slot {
-    const std::uint64_t* word = nullptr;
-    std::uint64_t hash = 0;
-  };
-
   static std::uint64_t hash_of(std::span<const std::uint64_t> word) {
     std::uint64_t hash = 0x9e3779b97f4a7c15u;
     for (const std::uint64_t part : word) {
@@ -47,6 +38,14 @@ class ConfigurationSet {
     }
     return hash;
   }
+  /// What it takes now; growing takes three times its slots for a moment.
+  std::uint64_t memory_bytes() const { return stored_bytes_ + slots_.size() * sizeof(Slot); }
+
+ private:
+  struct Slot {
+    const std::uint64_t* word = nullptr;
+    std::uint64_t hash = 0;
+  };
 
   void grow() {
     std::vector<Slot> larger(slots_.size() * 2);

@@ -16,7 +16,6 @@ struct Cluster {
   std::uint32_t write = kNone;  ///< none for the initial value
   std::uint32_t first_returned = kNone;
   std::uint32_t last_called = kNone;
-  bool needed = false;  ///< it holds an operation that surely happened
 
   bool forward() const { return first_return < last_call; }
 };
@@ -43,7 +42,6 @@ class Zones {
   ZonesResult run(Text initial) {
     open_cluster(initial, kNone);
     clusters_[0].first_return = kBeforeAll;
-    clusters_[0].needed = true;
     if (!gather_writes()) return {};
     gather_reads();
     find_conflicts();
@@ -66,7 +64,6 @@ class Zones {
       cluster.last_call = operation.call_ns;
       cluster.last_called = i;
     }
-    if (operation.outcome != Outcome::unknown) cluster.needed = true;
   }
 
   /// False if an operation is there that zones cannot judge.
@@ -106,7 +103,7 @@ class Zones {
   void find_conflicts() {
     std::vector<const Cluster*> forward, backward;
     for (const Cluster& cluster : clusters_) {
-      if (cluster.needed) (cluster.forward() ? forward : backward).push_back(&cluster);
+      (cluster.forward() ? forward : backward).push_back(&cluster);
     }
     std::sort(forward.begin(), forward.end(),
               [](const Cluster* a, const Cluster* b) { return a->first_return < b->first_return; });

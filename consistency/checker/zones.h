@@ -8,9 +8,9 @@
 // forward zones overlap; and no backward zone lies inside a forward one. (Longer cycles of clusters
 // always contain one of two.)
 //
-// The initial value is the cluster of a write that returned before everything. An unknown write
-// whose value somebody read is one that returns never; unread it is left out. Failed operations
-// have no say. A mismatch that says what it saw is a read.
+// The initial value is the cluster of a write that returned before everything. An unknown write is
+// one that returns never: unread, it contradicts nothing. Failed operations have no say. A mismatch
+// that says what it saw is a read.
 //
 // What it does not do: writes of equal values, deletes, successful or unknown compare-and-sets,
 // increments, appends.

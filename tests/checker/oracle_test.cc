@@ -5,6 +5,8 @@
 
 #include "consistency/checker/counterexample.h"
 #include "consistency/checker/linearizability.h"
+#include "consistency/checker/model.h"
+#include "consistency/checker/search.h"
 #include "tests/checker/random_history.h"
 
 namespace parallax::checker {
@@ -82,6 +84,42 @@ TEST_CASE("random small histories get the verdict of the brute-force oracle") {
   // The histories are neither all good nor all bad, or little would have been tested.
   CHECK(yes > 500);
   CHECK(no > 500);
+}
+
+TEST_CASE("the shortest violation ends where the history first cannot be explained") {
+  const auto model = GENERATE(values<Case>({
+      {"register", {read, write, remove}, 3, false},
+      {"register with unique values", {read, write}, 0, true},
+      {"cas register", {read, write, cas}, 3, false},
+      {"append", {read, append}, 3, false},
+  }));
+  CAPTURE(model.name);
+  Random random(8);
+  int violated = 0;
+  for (int i = 0; i < 3000; ++i) {
+    History history = random_history(draw_shape(model, random), random);
+    for (int left = 3; left > 0; --left) spoil(history, random);
+    const auto& texts = history.texts;
+    CAPTURE(i, write_history(history));
+    const auto found = search(texts, history.operations, kAbsent, {});
+    if (found.verdict != Verdict::no) continue;
+    ++violated;
+    auto part = shortest_violation(texts, history.operations, kAbsent, {}, found.returns_passed);
+    REQUIRE_FALSE(brute_force_linearizable(texts, part));
+    // The last return is the first too many: with its operation still running all is well.
+    Operation* last = nullptr;
+    for (Operation& o : part) {
+      if (o.outcome == Outcome::unknown) continue;
+      if (last == nullptr ||
+          std::pair(o.return_ns, o.call_ns) >= std::pair(last->return_ns, last->call_ns)) {
+        last = &o;
+      }
+    }
+    for (const Operation& o : part) REQUIRE(o.call_ns <= last->return_ns);
+    last->outcome = is_pure(*last) ? Outcome::failed : Outcome::unknown;
+    REQUIRE(brute_force_linearizable(texts, part));
+  }
+  CHECK(violated > 500);
 }
 
 TEST_CASE("what a counterexample leaves out never made the violation") {
