@@ -1,0 +1,27 @@
+-- Puts of 100 bytes to 4,096 keys; arguments: "preload" takes the keys in order, else at random.
+local keys = 4096
+local requests = {}
+local order = false
+local at = 0
+
+function init(args)
+  order = args[1] == "preload"
+  math.randomseed(os.time())
+  for i = 1, keys do
+    local body = string.format("%0100d", i)
+    requests[i] = wrk.format("PUT", string.format("/v1/kv/bench/%04d", i), nil, body)
+  end
+end
+
+function request()
+  at = order and at % keys + 1 or math.random(keys)
+  return requests[at]
+end
+
+-- One line for scripts/bench: answers, microseconds, failures, p50 and p99 in microseconds.
+function done(summary, latency)
+  local e = summary.errors
+  print(string.format("result %d %d %d %d %d", summary.requests, summary.duration,
+    e.connect + e.read + e.write + e.status + e.timeout,
+    latency:percentile(50), latency:percentile(99)))
+end
