@@ -410,7 +410,7 @@ void HttpConnection::carry_out_request() {
 }
 
 void HttpConnection::on_reply(Reply reply) {
-  if (state_ != State::waiting) return;
+  PARALLAX_ASSERT(state_ == State::waiting, "an answer in state {}", static_cast<int>(state_));
   const RequestMetrics::Answered answered = describe(form_, reply);
   shared_.metrics.count(answered, http_clock_now() - began_);
   std::string leader_address;

@@ -53,7 +53,7 @@ struct HttpShared {
 
   virtual ~HttpShared() = default;
   /// Hands the call to the node; the answer comes to HttpConnection::on_reply() of the connection
-  /// in this slot, if it is still there.
+  /// in this slot, which does not close before.
   virtual void submit(std::uint32_t slot, Request request) = 0;
   /// The connection is closed and gives its slot back.
   virtual void closed(std::uint32_t slot) = 0;
@@ -144,7 +144,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::size_t counted_body_ = 0;  ///< this connection's part of HttpShared::body_bytes
   std::optional<Error> refusal_;  ///< of a body whose rest is being thrown away
 
-  KvForm form_;        ///< of the answer; while waiting
+  KvForm form_;       ///< of the answer; while waiting
   Duration began_{};  ///< when the call went to the node
   std::string out_;
   std::size_t written_ = 0;

@@ -7,6 +7,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/assert.h"
 #include "node/io/http_connection.h"
 #include "node/io/sockets.h"
 
@@ -77,30 +78,26 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
     struct Done {
       Core* core;
       std::uint32_t slot;
-      std::uint32_t generation;
-      void operator()(Reply reply) const { core->on_reply(slot, generation, std::move(reply)); }
+      void operator()(Reply reply) const { core->on_reply(slot, std::move(reply)); }
     };
     static_assert(sizeof(Done) <= 2 * sizeof(void*) && std::is_trivially_copyable_v<Done>);
-    node.submit(std::move(request), Done{this, slot, slots_[slot].generation});
+    node.submit(std::move(request), Done{this, slot});
   }
 
   void closed(std::uint32_t slot) override {
     --connections;
-    slots_[slot].connection.reset();
-    ++slots_[slot].generation;
+    slots_[slot].reset();
     free_.push_back(slot);
   }
 
  private:
-  struct Slot {
-    std::shared_ptr<HttpConnection> connection;
-    std::uint32_t generation = 0;  ///< tells an answer for an earlier connection from one for this
-  };
-
-  void on_reply(std::uint32_t slot, std::uint32_t generation, Reply reply) {
+  /// A connection keeps its slot while it waits for the node, so the answer is for whoever is
+  /// there.
+  void on_reply(std::uint32_t slot, Reply reply) {
     --requests_in_flight;
-    if (slots_[slot].generation != generation) return;
-    const auto connection = slots_[slot].connection;  // it may close itself
+    if (gone_) return;
+    const auto connection = slots_[slot];  // it may close itself
+    PARALLAX_ASSERT(connection != nullptr, "an answer for the free slot {}", slot);
     connection->on_reply(std::move(reply));
   }
 
@@ -135,7 +132,7 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
     free_.pop_back();
     ++connections;
     const auto connection = std::make_shared<HttpConnection>(std::move(socket), *this, slot);
-    slots_[slot].connection = connection;
+    slots_[slot] = connection;
     if (!full) return connection->start();
     connection->start_refused(
         definite(ErrorCode::overloaded,
@@ -172,7 +169,7 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
   template <class Visit>
   void for_each_connection(Visit visit) {
     for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
-      if (const auto connection = slots_[slot].connection) visit(*connection);
+      if (const auto connection = slots_[slot]) visit(*connection);
     }
   }
 
@@ -181,7 +178,7 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
   const Duration interval_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::vector<Acceptor*> waiting_acceptors_;
-  std::vector<Slot> slots_;
+  std::vector<std::shared_ptr<HttpConnection>> slots_;  ///< null: free
   std::vector<std::uint32_t> free_;
   std::time_t date_of_ = 0;
   bool gone_ = false;

@@ -43,7 +43,8 @@ struct HttpServerOptions {
 };
 
 /// Not thread-safe: every call on the engine's thread, which runs the io_context. Both arguments
-/// must outlive the server, and the server every answer that the service still owes.
+/// must outlive the server; once it is gone and the io_context has run what was under way, the
+/// service must not answer any more.
 class HttpServer {
  public:
   HttpServer(boost::asio::io_context& io, NodeService& node, HttpServerOptions options);

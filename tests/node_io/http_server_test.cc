@@ -554,9 +554,13 @@ TEST_CASE("http server: a server may go while clients are connected") {
   Tcp::socket socket(io);
   socket.connect({asio::ip::address_v4::loopback(),
                   static_cast<std::uint16_t>(std::stoi(address->substr(10)))});
+  node.hold = true;
+  asio::write(socket, asio::buffer(request("GET", "/v1/kv/k")));
   io.run_for(20ms);
   CHECK(server->connections() == 1);
+  CHECK(server->requests_in_flight() == 1);
   server.reset();
+  node.release();  // an answer for a client that is gone
   io.run_for(20ms);
   CHECK(io.stopped());  // nothing is left to be done
 }
