@@ -239,8 +239,8 @@ Action FakeStore::operator()(const SeenRequest& request) {
   const std::string key = *percent_decode(request.path.substr(kKeyPathPrefix.size()));
   const std::lock_guard lock(mutex_);
   if (request.method == "PUT") {
-    if (before_put) {
-      if (const auto action = before_put(key, total_puts_)) return *action;
+    if (before_put_) {
+      if (const auto action = before_put_(key, total_puts_)) return *action;
     }
     ++total_puts_;
     ++puts_[key];
@@ -262,6 +262,10 @@ std::map<std::string, std::string> FakeStore::values() const {
 std::map<std::string, int> FakeStore::puts() const {
   const std::lock_guard lock(mutex_);
   return puts_;
+}
+void FakeStore::before_put(BeforePut asked) {
+  const std::lock_guard lock(mutex_);
+  before_put_ = std::move(asked);
 }
 void FakeStore::set(const std::string& key, const std::string& value) {
   const std::lock_guard lock(mutex_);

@@ -102,7 +102,8 @@ class FakeStore {
   std::map<std::string, int> puts() const;  ///< how often each key was stored
   void set(const std::string& key, const std::string& value);
   /// Asked before each put; a returned action takes the put's place.
-  std::function<std::unique_ptr<Action>(const std::string& key, int puts_so_far)> before_put;
+  using BeforePut = std::function<std::unique_ptr<Action>(const std::string& key, int puts_so_far)>;
+  void before_put(BeforePut asked);
 
  private:
   const std::string cluster_id_;
@@ -110,6 +111,7 @@ class FakeStore {
   std::map<std::string, std::string> values_;
   std::map<std::string, int> puts_;
   int total_puts_ = 0;
+  BeforePut before_put_;
 };
 
 /// A port of 127.0.0.1 that refuses connections (it was free a moment ago).
