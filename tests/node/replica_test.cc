@@ -358,9 +358,13 @@ TEST_CASE("replica: stamps issued but lost with the disk's tail do not come agai
   for (int round = 0; round < 5; ++round) {
     world.run_for(1s);  // the next stamp needs a new bound
     world.hold_disk(id, true);
-    std::optional<Reply> reply;
-    world.submit(id, put_request("k", "lost"), [&](const Reply& r) { reply = r; });
-    world.run_for(5ms);
+    for (int i = 0; i < 50; ++i) {
+      world.submit(id, put_request("k", "lost"), [](const Reply&) {});
+      world.run_for(20ms);
+    }
+    const auto bound = records::load<Hlc>(world.store(id), records::clock_bound_key());
+    REQUIRE(bound);
+    CHECK(world.replica(id).status().clock <= **bound);
     issued = std::max(issued, world.replica(id).status().clock);
     world.crash(id, 0);
     world.set_clock(id, std::chrono::minutes(-round));
