@@ -250,6 +250,38 @@ TEST_CASE("peer transport: a peer that does not answer the hello is dialled agai
   CHECK_FALSE(world[kOne].transport->connected_to(kTwo));
 }
 
+TEST_CASE("peer transport: the pause between two dials stays within the backoff") {
+  PeerWorld world(2);
+  PeerTransportOptions quick = world.options(kOne);
+  quick.max_backoff = 100ms;
+  world.start(quick);
+  world.run_for(700ms);
+  // One that only listens, so that nothing but the backoff brings node 1 here.
+  Acceptor mute(world.context(), *literal_endpoint(world.address(kTwo)));
+  mute.non_blocking(true);
+  Socket socket(world.context());
+  CHECK(world.run_until(
+      [&] {
+        boost::system::error_code failed;
+        mute.accept(socket, failed);
+        return !failed;
+      },
+      250ms));
+}
+
+TEST_CASE("peer transport: a long frame in place of a hello is not waited for") {
+  PeerWorld world(2);
+  PeerTransportOptions patient = world.options(kOne);
+  patient.handshake_timeout = 60s;
+  world.start(patient);
+  std::string frame;
+  append_frame(frame, std::string(1 << 20, 'x'));
+  RawPeer peer(world.context(), world.address(kOne));
+  peer.write(frame.substr(0, 8'000));
+  CHECK(world.run_until([&] { return peer.closed_now(); }, 2s));
+  CHECK(world[kOne].transport->counters().connections_refused == 1);
+}
+
 TEST_CASE("peer transport: a slow reader costs a bounded queue and then messages") {
   PeerWorld world(2);
   PeerTransportOptions small = world.options(kOne);
