@@ -49,6 +49,11 @@ struct ReplicaConfig {
       limits::kLogKeepEntries;  ///< applied entries kept for slow peers
   std::size_t log_keep_bytes = limits::kLogKeepBytes;
   std::size_t max_requests = limits::kMaxRequestsInFlight;
+  // Sizes that decide how often rare paths are taken; the simulator makes them small.
+  std::size_t log_cache_bytes = limits::kLogCacheBytes;
+  std::size_t max_append_bytes = limits::kMaxAppendBytes;
+  std::size_t max_inflight_appends = limits::kMaxInflightAppends;
+  std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
 };
 
 /// Both clocks, read once per turn.

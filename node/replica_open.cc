@@ -132,6 +132,9 @@ void Replica::Impl::start_raft(RaftRestored restored) {
   config.election_timeout_min = config_.election_timeout_min;
   config.election_timeout_max = config_.election_timeout_max;
   config.heartbeat_interval = config_.heartbeat_interval;
+  config.log_cache_bytes = config_.log_cache_bytes;
+  config.max_append_bytes = config_.max_append_bytes;
+  config.max_inflight_appends = config_.max_inflight_appends;
   raft_.emplace(std::move(config), std::move(restored), now_.monotonic);
   raft_->set_may_lead(may_lead());
 }

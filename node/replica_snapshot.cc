@@ -85,7 +85,7 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
   std::optional<Error> fault;
   const ScanRange range{transfer.cursor, records::key_state_range(kOnlyGroup).end};
   PARALLAX_TRY(transfer.view->scan(range, [&](std::string_view key, std::string_view value) {
-    if (bytes >= limits::kSnapshotChunkBytes) {
+    if (bytes >= config_.snapshot_chunk_bytes) {
       chunk.last = false;
       transfer.cursor = std::string(key);
       return false;

@@ -1,5 +1,7 @@
 #include "replication/message.h"
 
+#include <algorithm>
+
 namespace parallax {
 namespace {
 
@@ -23,6 +25,54 @@ struct Name {
 
 std::string_view message_name(const Message& message) {
   return std::visit(Name{}, message);
+}
+
+std::string describe(const Message& message) {
+  const auto payload = [](const Bytes& bytes) {
+    const bool text =
+        bytes.size() <= 40 && std::all_of(bytes.view().begin(), bytes.view().end(),
+                                          [](char c) { return c >= ' ' && c <= '~'; });
+    return text ? fmt::format("'{}'", bytes.view()) : fmt::format("{} bytes", bytes.size());
+  };
+  const auto yes = [](bool flag, std::string_view word) { return flag ? std::string(word) : ""; };
+  if (const auto* m = std::get_if<VoteRequest>(&message)) {
+    return fmt::format("{} term {} last {}/{}{}", m->pre_vote ? "pre-vote?" : "vote?", m->term,
+                       m->last_index, m->last_term, yes(m->transfer, " transfer"));
+  }
+  if (const auto* m = std::get_if<VoteReply>(&message)) {
+    return fmt::format("{} {} term {}", m->pre_vote ? "pre-vote" : "vote",
+                       m->granted ? "granted" : "refused", m->term);
+  }
+  if (const auto* m = std::get_if<AppendEntries>(&message)) {
+    std::string text = fmt::format("append term {} prev {}/{} commit {}", m->term, m->prev_index,
+                                   m->prev_term, m->commit);
+    for (const LogEntry& entry : m->entries) {
+      text += fmt::format(" [{}/{} {}]", entry.index, entry.term, payload(entry.payload));
+    }
+    return text;
+  }
+  if (const auto* m = std::get_if<AppendReply>(&message)) {
+    if (m->accepted) return fmt::format("appended term {} match {}", m->term, m->match);
+    return fmt::format("append refused term {} prev {} hint {}/{}", m->term, m->rejected_prev,
+                       m->hint_index, m->hint_term);
+  }
+  if (const auto* m = std::get_if<Heartbeat>(&message)) {
+    return fmt::format("heartbeat term {} round {} commit {}", m->term, m->round, m->commit);
+  }
+  if (const auto* m = std::get_if<HeartbeatReply>(&message)) {
+    return fmt::format("heartbeat-reply term {} round {}", m->term, m->round);
+  }
+  if (const auto* m = std::get_if<TimeoutNow>(&message)) {
+    return fmt::format("timeout-now term {}", m->term);
+  }
+  if (const auto* m = std::get_if<SnapshotChunk>(&message)) {
+    return fmt::format("chunk {} of snapshot {}/{}, {} records{}", m->sequence, m->index,
+                       m->index_term, m->records.size(), yes(m->last, ", last"));
+  }
+  if (const auto* m = std::get_if<SnapshotReply>(&message)) {
+    return fmt::format("chunks received {}{}", m->received, yes(m->done, ", done"));
+  }
+  return std::string(message_name(message));
 }
 
 }  // namespace parallax

@@ -159,6 +159,8 @@ using Message = std::variant<VoteRequest, VoteReply, AppendEntries, AppendReply,
 
 /// "append-entries", for logs, traces and metrics.
 std::string_view message_name(const Message& message);
+/// One line with what the message says, for people: traces and test scripts.
+std::string describe(const Message& message);
 
 /// A message with what every message carries.
 struct Envelope {

@@ -107,8 +107,10 @@ void Checks::check_applied(const Raft& raft, Seen& seen) {
     const std::optional<Term> term = raft.log().term_at(i);
     if (!term || i == raft.log().start().index) continue;  // came with a snapshot
     if (i.value > committed_.size()) {
-      PARALLAX_ASSERT(raft.log().cached(i), "entry {} is applied, not cached", i);
-      commit(i, raft.log().cached_entry(i));
+      // It was seen when it was appended, first of all at its leader.
+      const auto entry = entries_.find({i, *term});
+      PARALLAX_ASSERT(entry != entries_.end(), "entry {} of term {} comes from nowhere", i, *term);
+      commit(i, *term, entry->second.first);
       continue;
     }
     const Entry& known = committed_[i.value - 1];
@@ -119,11 +121,11 @@ void Checks::check_applied(const Raft& raft, Seen& seen) {
   seen.applied = applied;
 }
 
-void Checks::commit(LogIndex index, const LogEntry& entry) {
+void Checks::commit(LogIndex index, Term term, const Bytes& payload) {
   PARALLAX_ASSERT(index.value == committed_.size() + 1, "entry {} is applied first, {} never was",
                   index, committed_.size() + 1);
-  committed_.push_back({entry.term, entry.payload});
-  const std::optional<WriteKey> write = write_of(entry.payload);
+  committed_.push_back({term, payload});
+  const std::optional<WriteKey> write = write_of(payload);
   if (!write) return;
   for (const Version& version : write->state.versions()) {
     PARALLAX_ASSERT(version.stamp.hlc > last_stamp_,
@@ -137,9 +139,55 @@ void Checks::commit(LogIndex index, const LogEntry& entry) {
   }
 }
 
-void Checks::on_message(const Envelope& envelope) {
+/// Whether the node's store holds entry `index` (of `term`), or a state that includes it.
+bool Checks::holds(World& world, NodeId id, LogIndex index, Term term) {
+  const MemoryStore& store = world.store(id);
+  const auto start = records::load<LogStart>(store, records::log_start_key(kOnlyGroup));
+  if (!start || (*start && (*start)->index >= index)) return true;  // damage is found elsewhere
+  const auto entry = records::load<LogEntry>(store, records::log_entry_key(kOnlyGroup, index));
+  return !entry || (*entry && (*entry)->term == term);
+}
+
+void Checks::check_committed(World& world, NodeId id) {
+  if (!world.up(id)) return;
+  const Raft* raft = world.replica(id).raft();
+  if (raft == nullptr || !raft->is_leader()) return;
+  Seen& seen = seen_[id];
+  const LogIndex index = raft->commit_index();
+  if (index <= seen.committed || index <= raft->log().start().index) return;
+  seen.committed = index;
+  const Term term = *raft->log().term_at(index);
+  std::size_t disks = 0;
+  for (NodeId each : world.ids()) {
+    if (world.lost_disk(each) || holds(world, each, index, term)) ++disks;
+  }
+  PARALLAX_ASSERT(disks >= raft->majority(), "leader {} commits entry {}, on {} disks", id, index,
+                  disks);
+}
+
+void Checks::on_message(World& world, const Envelope& envelope) {
+  const bool same_disk = world.up(envelope.from) && !world.lost_disk(envelope.from);
+  if (const auto* reply = std::get_if<AppendReply>(&envelope.message)) {
+    // Only while the sender still is where it was when it said so.
+    if (!reply->accepted || !same_disk || reply->match.value == 0) return;
+    const Raft* raft = world.replica(envelope.from).raft();
+    if (raft == nullptr || raft->term() != reply->term) return;
+    const std::optional<Term> term = raft->log().term_at(reply->match);
+    PARALLAX_ASSERT(!term || holds(world, envelope.from, reply->match, *term),
+                    "durable before said: node {} acknowledges entry {}, which is not on its disk",
+                    envelope.from, reply->match);
+    return;
+  }
   const auto* reply = std::get_if<VoteReply>(&envelope.message);
   if (reply == nullptr || !reply->granted || reply->pre_vote) return;
+  if (same_disk) {
+    const auto hard =
+        records::load<HardState>(world.store(envelope.from), records::hard_state_key(kOnlyGroup));
+    PARALLAX_ASSERT(!hard || !*hard || (*hard)->term > reply->term ||
+                        ((*hard)->term == reply->term && (*hard)->voted_for == envelope.to),
+                    "durable before said: node {} votes for {} in {}, which is not on its disk",
+                    envelope.from, envelope.to, reply->term);
+  }
   const auto [known, added] =
       votes_.try_emplace({envelope.from, envelope.incarnation, reply->term}, envelope.to);
   PARALLAX_ASSERT(known->second == envelope.to,

@@ -27,8 +27,11 @@ class Checks : public Observer {
   void after_start(NodeId id, const Replica& replica) override;
   void after_crash(NodeId id) override;
 
-  /// A message on its way: votes are held against earlier ones.
-  void on_message(const Envelope& envelope);
+  /// A message as it arrives: one vote per term, and nothing is promised that is not on the disk.
+  void on_message(World& world, const Envelope& envelope);
+  /// What a leader counts as committed is on the disks of a majority, not counting those that have
+  /// lost theirs since they said so.
+  void check_committed(World& world, NodeId id);
   /// Holds an answer against the reference at the index that its evidence names.
   void check_answer(const Request& request, const Answer& answer) const;
   /// What each node holds of each key is what the log says. Call when the world has converged.
@@ -44,7 +47,8 @@ class Checks : public Observer {
   struct Seen {
     std::optional<RaftSummary> last;
     LogIndex applied;
-    LogIndex log;  ///< entries up to here have been looked at
+    LogIndex log;        ///< entries up to here have been looked at
+    LogIndex committed;  ///< as leader: up to here the disks have been looked at
   };
   struct Entry {
     Term term;
@@ -57,10 +61,11 @@ class Checks : public Observer {
     Bytes value;
   };
 
+  static bool holds(World& world, NodeId id, LogIndex index, Term term);
   void check_leader(const Raft& raft);
   void check_new_entries(const Raft& raft, Seen& seen);
   void check_applied(const Raft& raft, Seen& seen);
-  void commit(LogIndex index, const LogEntry& entry);
+  void commit(LogIndex index, Term term, const Bytes& payload);
   /// What `key` held at `index`; nullptr: nothing ever.
   const WrittenAt* held(const std::string& key, LogIndex index) const;
 

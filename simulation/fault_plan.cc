@@ -27,7 +27,7 @@ constexpr Habit kHabits[] = {
     {FaultKind::delay, 0.3, 1, 4, 200ms, 3s},     {FaultKind::partition, 0.75, 1, 6, 200ms, 6s},
     {FaultKind::crash, 0.75, 1, 8, 50ms, 5s},     {FaultKind::pause, 0.4, 1, 4, 100ms, 4s},
     {FaultKind::slow_disk, 0.3, 1, 3, 500ms, 5s}, {FaultKind::disk_full, 0.15, 1, 2, 500ms, 4s},
-    {FaultKind::corruption, 0.2, 1, 2, 1s, 4s},   {FaultKind::wipe, 0.3, 1, 2, 500ms, 4s},
+    {FaultKind::corruption, 0.2, 1, 2, 1s, 4s},   {FaultKind::wipe, 0.4, 1, 3, 50ms, 4s},
     {FaultKind::clock, 0.4, 1, 6, 1s, 10s},       {FaultKind::transfer, 0.3, 1, 5, 0ms, 0ms},
 };
 
@@ -84,7 +84,7 @@ FaultPlan make_plan(const PlanOptions& options) {
   const bool lossy = random.chance(0.5);
   const double loss = 0.001 * static_cast<double>(random.between(1, 100));
   const bool doubling = random.chance(0.4);
-  const double duplication = 0.001 * static_cast<double>(random.between(1, 100));
+  const double duplication = 0.001 * static_cast<double>(random.between(1, 300));
   const bool reordering = random.chance(0.5);
   if (lossy && options.allowed.contains(FaultKind::loss)) plan.loss = loss;
   if (doubling && options.allowed.contains(FaultKind::duplication)) plan.duplication = duplication;

@@ -37,7 +37,10 @@ class Run {
         world_(world_options(), &trace_, &checks_),
         clients_(world_, checks_, &trace_, client_options()) {
     world_.limit_steps(options.max_steps);
-    world_.watch([this](const Envelope& envelope) { checks_.on_message(envelope); });
+    world_.watch([this](const Envelope& envelope) {
+      checks_.on_message(world_, envelope);
+      checks_.check_committed(world_, envelope.from);
+    });
   }
 
   void run() {
@@ -79,6 +82,10 @@ class Run {
     world.through_codec = random_.chance(0.2);
     // Some runs forget their log at once, so that snapshots are needed all the time.
     if (random_.chance(0.5)) world.log_keep_entries = random_.between(1, 60);
+    if (random_.chance(0.5)) world.snapshot_chunk_bytes = random_.between(1, 400);
+    if (random_.chance(0.3)) world.log_cache_bytes = 200;
+    if (random_.chance(0.3)) world.max_append_bytes = random_.between(1, 500);
+    if (random_.chance(0.3)) world.max_inflight_appends = random_.between(1, 4);
     if (random_.chance(0.3)) world.max_write = 10ms;
     if (random_.chance(0.3)) world.max_latency = 20ms;
     if (random_.chance(0.3)) world.history_retention = 1s;
@@ -148,6 +155,7 @@ class Run {
       case FaultKind::wipe:
         if (!may_lose_disk(id)) return;
         count(event, id);
+        if (event.variant % 3 == 0) return amnesia(event, id);
         world_.wipe(id);
         return restart_after(id, event.lasts);
       case FaultKind::corruption:
@@ -170,13 +178,17 @@ class Run {
       case FaultKind::disk_full:
         count(event, id);
         world_.set_disk_full(id, true);
+        refusing_.insert(id);
         return world_.after(event.lasts, [this, id] {
+          if (settling_) return;
+          refusing_.erase(id);
           world_.set_disk_full(id, false);
           world_.crash(id);  // it refuses writes until it is started anew
           start(id);
         });
       case FaultKind::delay:
         count(event, id);
+        if (event.variant % 2 == 0) return slow_links(event, id);
         world_.set_latency(1ms, std::chrono::milliseconds(10 + event.variant % 800));
         return world_.after(event.lasts, [this] { world_.set_latency(100us, 1ms); });
       case FaultKind::transfer:
@@ -194,12 +206,51 @@ class Run {
     PARALLAX_UNREACHABLE("no dated fault is {}", fault_name(event.kind));
   }
 
+  /// What others say comes to `id` late, by up to seconds: long after they have gone on.
+  void slow_links(const FaultEvent& event, NodeId id) {
+    const std::vector<NodeId> others = world_.others(id);
+    for (NodeId other : others) {
+      world_.set_link_delay(other, id, std::chrono::milliseconds(100 + event.variant / 2 % 2'500));
+    }
+    world_.after(event.lasts, [this, id, others] {
+      for (NodeId other : others) world_.set_link_delay(other, id, Duration{});
+    });
+  }
+
+  /// The hardest moment to lose a disk: `id` is cut off, the others go on without it, and one whose
+  /// vote and acknowledgements they rested on comes back empty to the side that was cut off.
+  void amnesia(const FaultEvent& event, NodeId id) {
+    world_.isolate(id);
+    const Duration until = std::chrono::milliseconds(1'200 + event.variant / 3 % 2'000);
+    world_.after(until, [this, event, id] {
+      const NodeId heir = world_.leader();
+      std::vector<NodeId> others = world_.others(id);
+      std::erase(others, heir);
+      const NodeId victim = others[event.variant / 7 % others.size()];
+      if (settling_ || heir == id || heir == kNoNode || !may_lose_disk(victim)) {
+        world_.heal_links();
+        return;
+      }
+      world_.wipe(victim);
+      for (NodeId other : world_.ids()) {
+        world_.cut(victim, other);
+        world_.cut(other, victim);
+      }
+      world_.join(victim, id);
+      world_.join(id, victim);
+      start(victim);
+      world_.after(event.lasts + 1s, [this] { world_.heal_links(); });
+    });
+  }
+
   void crash(const FaultEvent& event, NodeId id) {
     ++crashes_;
     count(event, id);
-    if (event.variant % 8 == 0) {  // the power fails everywhere
+    if (event.variant % 8 == 0) {                      // the power fails everywhere
+      const bool clocks_too = event.variant % 3 == 0;  // and those of the machines with it
       for (NodeId each : world_.ids()) {
         world_.crash(each);
+        if (clocks_too) world_.set_clock(each, std::chrono::milliseconds(-20'000));
         restart_after(
             each, event.lasts + Duration{static_cast<std::int64_t>(random_.below(1'000'000'000))});
       }
@@ -282,8 +333,9 @@ class Run {
       world_.slow_disk(id, Duration{});
       world_.crash_at(id, "");
       world_.pause(id, false);
+      // Whoever refuses writes, or has not noticed its damage; the others go on as they are.
+      if (refusing_.contains(id) || world_.damage_pending(id)) world_.crash(id);
       world_.set_disk_full(id, false);
-      world_.crash(id);  // whoever refuses writes, or has not noticed its damage
       start(id);
     }
     const MonoTime begun = world_.now();
@@ -317,6 +369,7 @@ class Run {
   World world_;
   Clients clients_;
   bool settling_ = false;
+  std::set<NodeId> refusing_;  ///< disks that are full
   std::uint64_t faults_ = 0;
   std::uint64_t crashes_ = 0;
   std::uint64_t partitions_ = 0;

@@ -87,12 +87,15 @@ struct World::Node : PhysicalClock, DiskPort, NetworkPort, ClientPort, FailPoint
 
 void World::Node::send(Envelope envelope) {
   World& w = world;
-  w.note('s', id, envelope.to.value, envelope.message.index(), [&] {
-    return fmt::format("sends {} to n{}", message_name(envelope.message), envelope.to);
-  });
+  w.note('s', id, envelope.to.value, envelope.message.index(),
+         [&] { return fmt::format("to n{}: {}", envelope.to, describe(envelope.message)); });
   if (w.options_.drop > 0 && w.random_.chance(w.options_.drop)) return;
   const bool twice = w.options_.duplicate > 0 && w.random_.chance(w.options_.duplicate);
   MonoTime at = w.now_ + w.draw(w.options_.min_latency, w.options_.max_latency);
+  if (!w.link_delay_.empty()) {
+    const auto slow = w.link_delay_.find({envelope.from, envelope.to});
+    if (slow != w.link_delay_.end()) at += slow->second;
+  }
   if (!w.options_.reorder) {
     MonoTime& busy = w.link_busy_until_[{envelope.from, envelope.to}];
     at = busy = std::max(busy, at);
@@ -208,6 +211,10 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   config.log_keep_entries = options_.log_keep_entries;
   config.log_keep_bytes = options_.log_keep_bytes;
   config.history_retention = options_.history_retention;
+  config.log_cache_bytes = options_.log_cache_bytes;
+  config.max_append_bytes = options_.max_append_bytes;
+  config.max_inflight_appends = options_.max_inflight_appends;
+  config.snapshot_chunk_bytes = options_.snapshot_chunk_bytes;
   const TurnTime time{now_, n.now()};
   lost_disk = lost_disk || n.start_as_lost;
   auto opened = Replica::open(config, *n.store, time, lost_disk);
@@ -289,6 +296,10 @@ bool World::lost_disk(NodeId id) const {
   const auto record = records::load<NodeRecord>(*n.store, records::node_key());
   return !record || !*record || (*record)->membership != Membership::member ||
          (*record)->cluster.empty();
+}
+
+bool World::damage_pending(NodeId id) const {
+  return node(id).damage_pending;
 }
 
 std::size_t World::lost_disks() const {
@@ -392,9 +403,8 @@ void World::deliver(const Envelope& envelope) {
   if (!n.replica) return;
   if (watcher_) watcher_(envelope);
   ++delivered_;
-  note('r', n.id, envelope.from.value, envelope.message.index(), [&] {
-    return fmt::format("receives {} from n{}", message_name(envelope.message), envelope.from);
-  });
+  note('r', n.id, envelope.from.value, envelope.message.index(),
+       [&] { return fmt::format("from n{}: {}", envelope.from, describe(envelope.message)); });
   n.inbox.push_back(envelope);
   wake(n);
 }
@@ -416,6 +426,7 @@ void World::isolate(NodeId id) {
 }
 void World::heal() {
   cut_.clear();
+  link_delay_.clear();
   drop_if_ = nullptr;
   options_.drop = options_.duplicate = 0;
   options_.reorder = false;
@@ -428,6 +439,13 @@ void World::set_loss(double drop, double duplicate) {
 void World::set_latency(Duration least, Duration most) {
   options_.min_latency = least;
   options_.max_latency = most;
+}
+void World::set_link_delay(NodeId from, NodeId to, Duration extra) {
+  if (extra == Duration{}) {
+    link_delay_.erase({from, to});
+  } else {
+    link_delay_[{from, to}] = extra;
+  }
 }
 void World::set_clock(NodeId id, std::chrono::milliseconds offset) {
   node(id).clock_offset = offset;

@@ -47,6 +47,10 @@ struct WorldOptions {
   std::uint64_t log_keep_entries = limits::kLogKeepEntries;
   std::size_t log_keep_bytes = limits::kLogKeepBytes;
   std::size_t max_requests = limits::kMaxRequestsInFlight;
+  std::size_t log_cache_bytes = limits::kLogCacheBytes;
+  std::size_t max_append_bytes = limits::kMaxAppendBytes;
+  std::size_t max_inflight_appends = limits::kMaxInflightAppends;
+  std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
   std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;
 };
 
@@ -106,15 +110,21 @@ class World {
   /// the cluster's first entry. Faults must keep these a minority.
   std::size_t lost_disks() const;
   bool lost_disk(NodeId id) const;
+  /// A record was damaged and nobody has noticed yet.
+  bool damage_pending(NodeId id) const;
 
   // --- Faults -----------------------------------------------------------------------------------
   void cut(NodeId from, NodeId to);  ///< one way
   void join(NodeId from, NodeId to);
   void isolate(NodeId id);
+  /// No link is cut any more.
+  void heal_links() { cut_.clear(); }
   /// Links, loss, duplication, reordering and delays are as if there had been none.
   void heal();
   void set_loss(double drop, double duplicate);
   void set_latency(Duration least, Duration most);
+  /// Messages on this link take this much longer.
+  void set_link_delay(NodeId from, NodeId to, Duration extra);
   /// Physical clock of a node, beside the true time.
   void set_clock(NodeId id, std::chrono::milliseconds offset);
   /// Parts per million that the clock runs too fast, from now on.
@@ -190,6 +200,7 @@ class World {
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
   std::set<std::pair<NodeId, NodeId>> cut_;
   std::map<std::pair<NodeId, NodeId>, MonoTime> link_busy_until_;
+  std::map<std::pair<NodeId, NodeId>, Duration> link_delay_;
   std::function<bool(const Envelope&)> drop_if_;
   std::function<void(const Envelope&)> watcher_;
   std::uint64_t next_request_ = 1;

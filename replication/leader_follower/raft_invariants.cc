@@ -54,6 +54,9 @@ void check_delta(const RaftSummary& before, const Raft& after) {
     PARALLAX_ASSERT(before.voted_for == kNoNode || now.voted_for == before.voted_for,
                     "vote of term {}: {} -> {}", now.term, before.voted_for, now.voted_for);
     if (before.role == Role::leader && now.role == Role::leader) {
+      PARALLAX_ASSERT(
+          now.commit == before.commit || after.log().term_at(now.commit) == std::optional(now.term),
+          "leader of {} commits entry {} of another term by counting", now.term, now.commit);
       PARALLAX_ASSERT(now.last >= before.last, "leader's log {} -> {}", before.last, now.last);
     }
   }

@@ -55,6 +55,7 @@ void Raft::on_snapshot_failed(NodeId peer, std::uint64_t transfer) {
   const auto found = progress_.find(peer);
   if (found == progress_.end() || found->second.transfer != transfer) return;
   if (found->second.state != ProgressState::snapshot) return;
+  if (found->second.all_requested) return;  // chunks behind the last one do not exist
   found->second.become_probe();
   found->second.paused = true;  // until the next heartbeat
 }

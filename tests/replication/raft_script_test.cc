@@ -26,7 +26,7 @@ class RaftScript {
       words >> options.nodes;
       world_.emplace(options);
       world_->on_deliver = [this](const RaftWorld::Packet& packet) {
-        say("{}->{} {}", packet.from, packet.to, RaftWorld::describe(packet.message));
+        say("{}->{} {}", packet.from, packet.to, describe(packet.message));
       };
     } else {
       const auto before = states();

@@ -163,7 +163,9 @@ void RaftWorld::serve_chunk(Node& node, const ChunkRead& read) {
     }
   }
   chunk.last = (read.sequence + 1) * options_.chunk_entries >= state.size();
-  if (skip > 0 || (chunk.records.empty() && read.sequence > 0)) return;  // asked past the end
+  if (skip > 0 || (chunk.records.empty() && read.sequence > 0)) {  // asked past the end
+    return node.raft->on_snapshot_failed(read.peer, read.transfer);
+  }
   node.raft->on_snapshot_chunk(read.peer, std::move(chunk));
 }
 
@@ -272,48 +274,6 @@ void RaftWorld::check() {
       }
     }
   }
-}
-
-std::string RaftWorld::describe(const Message& message) {
-  const auto yes = [](bool flag, std::string_view word) { return flag ? std::string(word) : ""; };
-  if (const auto* m = std::get_if<VoteRequest>(&message)) {
-    return fmt::format("{} term {} last {}/{}{}", m->pre_vote ? "pre-vote?" : "vote?", m->term,
-                       m->last_index, m->last_term, yes(m->transfer, " transfer"));
-  }
-  if (const auto* m = std::get_if<VoteReply>(&message)) {
-    return fmt::format("{} {} term {}", m->pre_vote ? "pre-vote" : "vote",
-                       m->granted ? "granted" : "refused", m->term);
-  }
-  if (const auto* m = std::get_if<AppendEntries>(&message)) {
-    std::string text = fmt::format("append term {} prev {}/{} commit {}", m->term, m->prev_index,
-                                   m->prev_term, m->commit);
-    for (const LogEntry& entry : m->entries) {
-      text += fmt::format(" [{}/{} '{}']", entry.index, entry.term, entry.payload.view());
-    }
-    return text;
-  }
-  if (const auto* m = std::get_if<AppendReply>(&message)) {
-    if (m->accepted) return fmt::format("appended term {} match {}", m->term, m->match);
-    return fmt::format("append refused term {} prev {} hint {}/{}", m->term, m->rejected_prev,
-                       m->hint_index, m->hint_term);
-  }
-  if (const auto* m = std::get_if<Heartbeat>(&message)) {
-    return fmt::format("heartbeat term {} round {} commit {}", m->term, m->round, m->commit);
-  }
-  if (const auto* m = std::get_if<HeartbeatReply>(&message)) {
-    return fmt::format("heartbeat-reply term {} round {}", m->term, m->round);
-  }
-  if (const auto* m = std::get_if<TimeoutNow>(&message)) {
-    return fmt::format("timeout-now term {}", m->term);
-  }
-  if (const auto* m = std::get_if<SnapshotChunk>(&message)) {
-    return fmt::format("chunk {} of snapshot {}/{}, {} records{}", m->sequence, m->index,
-                       m->index_term, m->records.size(), yes(m->last, ", last"));
-  }
-  if (const auto* m = std::get_if<SnapshotReply>(&message)) {
-    return fmt::format("chunks received {}{}", m->received, yes(m->done, ", done"));
-  }
-  return std::string(message_name(message));
 }
 
 }  // namespace parallax::testing

@@ -97,8 +97,6 @@ class RaftWorld {
   /// Invariants of each node and between nodes: Raft's five properties (figure 3.2).
   void check();
 
-  static std::string describe(const Message& message);
-
  private:
   void start(Node& node);
   void serve_chunk(Node& node, const ChunkRead& read);
