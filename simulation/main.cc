@@ -35,6 +35,8 @@ struct Arguments {
   double minutes = 0;
   bool replay = false;
   bool shrink = false;
+  bool expect_broken = false;
+  bool require_marks = false;
   std::size_t jobs = 1;
   std::string trace_file;
 };
@@ -123,6 +125,17 @@ int run_one(const Arguments& arguments) {
   return outcome.ok ? 0 : 1;
 }
 
+/// The marks as a table; false when one was never reached.
+bool tell_marks(const RangeTotals& totals) {
+  bool all = true;
+  for (std::size_t i = 0; i < totals.marks.size(); ++i) {
+    all = all && totals.marks[i] > 0;
+    fmt::print("{:>12} {}{}\n", totals.marks[i], kMarkNames[i],
+               totals.marks[i] == 0 ? "   NEVER REACHED" : "");
+  }
+  return all;
+}
+
 int run_many(const Arguments& arguments) {
   RangeOptions range;
   range.run = arguments.run;
@@ -136,6 +149,10 @@ int run_many(const Arguments& arguments) {
   Progress progress(arguments);
   const RangeTotals totals = run_range(range, std::ref(progress));
   progress.end();
+  if (arguments.expect_broken) {
+    fmt::print("{} after {} seeds\n", totals.broken_seed ? "found" : "NOT FOUND", totals.seeds);
+    return totals.broken_seed ? 0 : 1;
+  }
   if (totals.broken_seed) {
     SimulationOptions run = arguments.run;
     run.seed = *totals.broken_seed;
@@ -147,7 +164,7 @@ int run_many(const Arguments& arguments) {
       "{} partitions, {} damaged records found): nothing broke\n",
       totals.seeds, totals.simulated_seconds, totals.simulated_seconds / progress.seconds(),
       totals.operations, totals.faults, totals.crashes, totals.partitions, totals.damage_found);
-  return 0;
+  return !arguments.require_marks || tell_marks(totals) ? 0 : 1;
 }
 
 [[noreturn]] void usage_error(const std::string& message) {
@@ -213,6 +230,11 @@ int main(int argc, char** argv) {
   app.add_option("--jobs", arguments.jobs, "processes")->check(CLI::Range(1, 64));
   app.add_option("--trace", arguments.trace_file, "file for the timeline of a failure");
   app.add_option("--canary", canary_name, "switch on a deliberate bug (test builds)");
+  app.add_flag("--expect-broken", arguments.expect_broken,
+               "with --seeds: exit 0 if something breaks, 1 if nothing does");
+  app.add_flag("--require-marks", arguments.require_marks,
+               "with --seeds: print how often rare paths were taken; exit 1 if one never was "
+               "(test builds)");
   app.add_flag("--replay", arguments.replay, "print the timeline of --seed");
   app.add_flag("--shrink", arguments.shrink, "find a smaller run of --seed that still breaks");
   try {

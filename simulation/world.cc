@@ -360,6 +360,8 @@ void World::turn(Node& n) {
     }
     n.driver->turn();
   } catch (const Died&) {
+    // What it did before it died may be out already.
+    if (observer_ != nullptr) observer_->after_turn(n.id, *n.replica);
     die(n, std::nullopt);
     return;
   }
