@@ -8,7 +8,7 @@ function init(args)
   order = args[1] == "preload"
   math.randomseed(os.time())
   for i = 1, keys do
-    local body = string.format("%0100d", i)
+    local body = string.rep("v", 96) .. string.format("%04d", i)
     requests[i] = wrk.format("PUT", string.format("/v1/kv/bench/%04d", i), nil, body)
   end
 end
