@@ -221,9 +221,16 @@ class Run {
   /// vote and acknowledgements they rested on comes back empty to the side that was cut off.
   void amnesia(const FaultEvent& event, NodeId id) {
     world_.isolate(id);
-    const Duration until = std::chrono::milliseconds(1'200 + event.variant / 3 % 2'000);
-    world_.after(until, [this, event, id] {
+    wait_for_heir(event, id, world_.now() + 3s);
+  }
+
+  /// As soon as the others have a leader: the one cut off may still take itself for theirs.
+  void wait_for_heir(const FaultEvent& event, NodeId id, MonoTime deadline) {
+    world_.after(10ms, [this, event, id, deadline] {
       const NodeId heir = world_.leader();
+      if (!settling_ && (heir == kNoNode || heir == id) && world_.now() < deadline) {
+        return wait_for_heir(event, id, deadline);
+      }
       std::vector<NodeId> others = world_.others(id);
       std::erase(others, heir);
       const NodeId victim = others[event.variant / 7 % others.size()];

@@ -119,7 +119,8 @@ void Raft::step_vote_request(const Sender& from, const VoteRequest& request) {
 
 void Raft::step_vote_reply(const Sender& from, const VoteReply& reply) {
   const Role expected = reply.pre_vote ? Role::pre_candidate : Role::candidate;
-  if (role_ != expected || from.recovering) return;
+  if (role_ != expected) return;
+  if (from.recovering && !canary(Canary::recovering_node_votes)) return;
   const Term asked = reply.pre_vote ? Term{term().value + 1} : term();
   if (reply.granted && reply.term != asked) return;  // of an earlier campaign
   votes_.emplace(from.id, reply.granted);
