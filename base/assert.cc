@@ -8,7 +8,9 @@ namespace {
 AssertionHandler g_handler = nullptr;
 }
 
-void set_assertion_handler(AssertionHandler handler) { g_handler = handler; }
+void set_assertion_handler(AssertionHandler handler) {
+  g_handler = handler;
+}
 
 void assertion_failed(std::string_view condition, std::string_view file, int line,
                       const std::string& detail) {

@@ -24,6 +24,7 @@ namespace parallax {
   X(recovering_node_votes, "a node that lost its disk votes")                          \
   X(recovering_node_counts, "its acknowledgements count toward commitment")            \
   X(old_incarnation_counts, "progress of a lost disk is kept for the new one")         \
+  X(old_incarnation_commits, "a commit index meant for a lost disk is taken")          \
   X(stamp_reused_after_restart, "a restart ignores the persisted clock bound")         \
   X(stamp_without_observing, "a leader's clock does not observe what the log holds")   \
   X(applied_index_too_low, "the applied index is written behind the data it is of")    \

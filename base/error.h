@@ -18,8 +18,9 @@ enum class Certainty {
   indefinite,  ///< Unknown: it may have happened, or may happen yet.
 };
 
-/// The codes that go out on the wire (`urn:parallax:error:CODE`), and the internal ones behind them.
-/// One list: error_info() below gives each its name, HTTP status and whether a retry can help.
+/// The codes that go out on the wire (`urn:parallax:error:CODE`), and the internal ones behind
+/// them. One list: error_info() below gives each its name, HTTP status and whether a retry can
+/// help.
 enum class ErrorCode {
   bad_request,
   unknown_level,
@@ -49,9 +50,9 @@ enum class ErrorCode {
   timeout,
   internal,
   // Never leave a process: an operating failure at one of its ports.
-  io,        ///< the disk or the network refused
-  corrupt,   ///< stored or received bytes fail their checksum or schema
-  refused,   ///< a data directory or a peer that is not ours; a setting that is wrong
+  io,       ///< the disk or the network refused
+  corrupt,  ///< stored or received bytes fail their checksum or schema
+  refused,  ///< a data directory or a peer that is not ours; a setting that is wrong
 };
 
 struct ErrorInfo {
@@ -70,7 +71,7 @@ const ErrorInfo* find_error(std::string_view name);
 struct Error {
   ErrorCode code = ErrorCode::internal;
   Certainty certainty = Certainty::definite;
-  std::string message;  ///< names what was wrong and what would be right; one line
+  std::string message;      ///< names what was wrong and what would be right; one line
   NodeId leader = kNoNode;  ///< with not_leader: who leads, when known
 
   bool definite() const { return certainty == Certainty::definite; }
@@ -102,8 +103,8 @@ inline Error indefinite(ErrorCode code, std::string message) {
   } while (false)
 
 /// `PARALLAX_ASSIGN(auto value, expression)`: as above, else declares or sets `value`.
-#define PARALLAX_ASSIGN(target, ...)                                                              \
-  auto PARALLAX_CONCAT(parallax_result_, __LINE__) = (__VA_ARGS__);                               \
-  if (!PARALLAX_CONCAT(parallax_result_, __LINE__))                                               \
-    return PARALLAX_CONCAT(parallax_result_, __LINE__).error();                                   \
+#define PARALLAX_ASSIGN(target, ...)                                \
+  auto PARALLAX_CONCAT(parallax_result_, __LINE__) = (__VA_ARGS__); \
+  if (!PARALLAX_CONCAT(parallax_result_, __LINE__))                 \
+    return PARALLAX_CONCAT(parallax_result_, __LINE__).error();     \
   target = std::move(*PARALLAX_CONCAT(parallax_result_, __LINE__))

@@ -68,10 +68,10 @@ Result<bool> etag_list_matches(std::string_view list, const Stamp& stamp);
 /// unknown_level, bad_parameter for a parameter that the level does not take.
 Result<Consistency> parse_consistency(std::string_view text);
 
-/// An error with what goes beside it in the body. (The error does not come first: a Problem must not
-/// be constructible from an Error alone, or Result<Problem> could not tell the two apart.)
+/// An error with what goes beside it in the body. (The error does not come first: a Problem must
+/// not be constructible from an Error alone, or Result<Problem> could not tell the two apart.)
 struct Problem {
-  std::string leader_address;   ///< with not_leader: where it serves clients; empty: unknown
+  std::string leader_address;  ///< with not_leader: where it serves clients; empty: unknown
   Error error;
   std::optional<Stamp> etag;    ///< with precondition_failed: the present version
   std::optional<int> required;  ///< with not_enough_replicas

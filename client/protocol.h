@@ -34,7 +34,9 @@ struct Delete {
 };
 using Operation = std::variant<Put, Get, Delete>;
 
-inline bool is_read(const Operation& operation) { return std::holds_alternative<Get>(operation); }
+inline bool is_read(const Operation& operation) {
+  return std::holds_alternative<Get>(operation);
+}
 const std::string& operation_key(const Operation& operation);
 
 struct Request {
@@ -75,11 +77,11 @@ Result<Evidence> parse_evidence(std::string_view header);
 
 /// The answer to a request that was carried out. An absent key is an answer too.
 struct Answer {
-  Consistency consistency;        ///< the effective level
-  std::optional<Stamp> stamp;     ///< version read or written; a tombstone's too; absent: none ever
-  bool found = false;             ///< reads: there is a value
-  Bytes value;                    ///< reads
-  std::string content_type;       ///< reads
+  Consistency consistency;     ///< the effective level
+  std::optional<Stamp> stamp;  ///< version read or written; a tombstone's too; absent: none ever
+  bool found = false;          ///< reads: there is a value
+  Bytes value;                 ///< reads
+  std::string content_type;    ///< reads
   Evidence evidence;
   friend bool operator==(const Answer&, const Answer&) = default;
 };

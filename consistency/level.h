@@ -1,7 +1,8 @@
 // The one list of consistency levels.
 //
 // A level is a rule for which version a read may return and when a write may be acknowledged. A
-// request names its level; the reply names the level that it got, and they are never silently apart.
+// request names its level; the reply names the level that it got, and they are never silently
+// apart.
 #pragma once
 
 #include <array>

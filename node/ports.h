@@ -43,11 +43,11 @@ class FailPointPort {
 };
 
 inline constexpr std::string_view kFailPoints[] = {
-    "before-send",         ///< a turn's work is done in memory; nothing has left
-    "between-send-submit", ///< what leaves at once has left; the batch has not been handed over
-    "after-submit",        ///< the batch is with the disk
-    "before-send-after",   ///< a batch is durable; what waited for it has not left
-    "before-reply",        ///< clients have not been answered
+    "before-send",          ///< a turn's work is done in memory; nothing has left
+    "between-send-submit",  ///< what leaves at once has left; the batch has not been handed over
+    "after-submit",         ///< the batch is with the disk
+    "before-send-after",    ///< a batch is durable; what waited for it has not left
+    "before-reply",         ///< clients have not been answered
 };
 
 }  // namespace parallax

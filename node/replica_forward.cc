@@ -12,6 +12,9 @@
 namespace parallax {
 namespace {
 
+/// A write whose receiver no longer leads is given up (its outcome is unknown) after this long: a
+/// receiver that is still there says what became of it, a dead one never will.
+constexpr Duration kOrphanedWriteWait = std::chrono::milliseconds(1'000);
 /// After this long without an answer a read is sent again.
 constexpr Duration kReadRetry = std::chrono::milliseconds(500);
 
@@ -46,8 +49,11 @@ void Replica::Impl::take_back_reads() {
   std::vector<RequestHandle> reads;
   for (const auto& [id, handle] : forwards_) {
     PendingRequest& pending = *requests_.find(handle);
-    if (is_read(pending.request.operation) && pending.sent_to != seen_leader_) {
+    if (pending.sent_to == seen_leader_) continue;
+    if (is_read(pending.request.operation)) {
       reads.push_back(handle);
+    } else {
+      requests_.wake_at(handle, std::min(pending.deadline, now_.monotonic + kOrphanedWriteWait));
     }
   }
   for (RequestHandle handle : reads) {

@@ -398,8 +398,11 @@ void Replica::Impl::on_due(RequestHandle handle) {
   requests_.wake_at(handle, pending.deadline);
   pending.refused_by = kNoNode;
   if (pending.stage == PendingRequest::Stage::forwarded) {
-    PARALLAX_ASSERT(is_read(pending.request.operation) || canary(Canary::write_forwarded_again),
-                    "write {} of node {} would be sent twice", pending.id, config_.id);
+    if (!is_read(pending.request.operation) && !canary(Canary::write_forwarded_again)) {
+      // Whoever leads now has taken over from the node that has it: see take_back_reads().
+      finish(handle, expiry_error(pending));
+      return;
+    }
     take_back(handle);  // a read whose answer has not come: nothing is lost by asking again
     route(handle);
   } else if (pending.stage == PendingRequest::Stage::waiting) {
@@ -436,8 +439,7 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
                         fmt::format("node {} did not answer before the deadline", pending.sent_to));
       }
       return indefinite(ErrorCode::timeout,
-                        fmt::format("the write was passed on to node {}, which did not answer "
-                                    "before the deadline",
+                        fmt::format("the write was passed on to node {}, which has not answered",
                                     pending.sent_to));
   }
   PARALLAX_UNREACHABLE("stage {}", static_cast<int>(pending.stage));

@@ -147,6 +147,7 @@ void fill(wire::Heartbeat& out, const Heartbeat& m) {
   out.set_commit(m.commit.value);
   if (m.mark != FreshnessMark{}) fill(*out.mutable_mark(), m.mark);
   out.set_mark_commit(m.mark_commit.value);
+  out.set_receiver(m.receiver.value);
 }
 
 void fill(wire::HeartbeatReply& out, const HeartbeatReply& m) {
@@ -411,6 +412,7 @@ Message read(const wire::Heartbeat& m) {
   return Heartbeat{.term = Term{m.term()},
                    .round = RoundId{m.round()},
                    .commit = LogIndex{m.commit()},
+                   .receiver = Incarnation{m.receiver()},
                    .mark = read(m.mark()),
                    .mark_commit = LogIndex{m.mark_commit()}};
 }

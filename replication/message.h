@@ -67,7 +67,8 @@ struct FreshnessMark {
 struct Heartbeat {
   Term term;
   RoundId round;
-  LogIndex commit;  ///< never above what the receiver is known to hold
+  LogIndex commit;       ///< never above what `receiver` is known to hold
+  Incarnation receiver;  ///< whose acknowledgements `commit` rests on; another one ignores it
   /// The receiver's mark, given back once a majority has confirmed a later round: whoever has
   /// applied mark_commit is at most (its own time now - mark.at) behind.
   FreshnessMark mark;
@@ -78,8 +79,8 @@ struct Heartbeat {
 struct HeartbeatReply {
   Term term;
   RoundId round;
-  FreshnessMark mark;            ///< the sender's time when it answered
-  bool recovery_ready = false;   ///< a recovering node has joined what a majority holds
+  FreshnessMark mark;           ///< the sender's time when it answered
+  bool recovery_ready = false;  ///< a recovering node has joined what a majority holds
   friend bool operator==(const HeartbeatReply&, const HeartbeatReply&) = default;
 };
 
@@ -116,7 +117,8 @@ struct SnapshotReply {
   friend bool operator==(const SnapshotReply&, const SnapshotReply&) = default;
 };
 
-// --- Empty store (docs/ARCHITECTURE.md) -----------------------------------------------------------
+// --- Empty store (docs/ARCHITECTURE.md)
+// -----------------------------------------------------------
 
 /// "Who are you all, and what do you hold?" Asked by nodes without a marker and recovering ones.
 struct Probe {
@@ -125,20 +127,22 @@ struct Probe {
 
 struct ProbeReply {
   Membership membership = Membership::none;
-  Term term;                       ///< the highest heard of
-  bool has_log = false;            ///< holds at least one log entry, or had one
-  bool has_versions = false;       ///< holds at least one version
-  bool applied_first = false;      ///< has applied entry 1: the cluster exists
-  Incarnation heard_of_receiver;   ///< the highest incarnation of the asker that it knows
+  Term term;                      ///< the highest heard of
+  bool has_log = false;           ///< holds at least one log entry, or had one
+  bool has_versions = false;      ///< holds at least one version
+  bool applied_first = false;     ///< has applied entry 1: the cluster exists
+  Incarnation heard_of_receiver;  ///< the highest incarnation of the asker that it knows
   friend bool operator==(const ProbeReply&, const ProbeReply&) = default;
 };
 
-// --- Forwarding ------------------------------------------------------------------------------------
+// --- Forwarding
+// ------------------------------------------------------------------------------------
 
 /// A client's request passed on to the node that can serve it. The payload is node/operation_codec.
 ///
-/// The network may double it, and a copy may arrive in a later life of its receiver. `term` names the
-/// one leadership that may carry it out: a receiver that has forgotten whether it did says nothing.
+/// The network may double it, and a copy may arrive in a later life of its receiver. `term` names
+/// the one leadership that may carry it out: a receiver that has forgotten whether it did says
+/// nothing.
 struct Forward {
   RequestId id;          ///< of the sender; never used again, also not for another try
   Term term;             ///< in which the sender takes the receiver for the leader

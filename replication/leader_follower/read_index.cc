@@ -36,6 +36,7 @@ void Raft::send_heartbeat(NodeId peer, Progress& progress) {
   send_at_once(peer, Heartbeat{.term = term(),
                                .round = round_,
                                .commit = known,
+                               .receiver = progress.incarnation,
                                .mark = std::exchange(progress.published_mark, {}),
                                .mark_commit = progress.published_commit});
 }
@@ -90,9 +91,11 @@ void Raft::confirm_rounds() {
 // --- Follower ---------------------------------------------------------------------------------
 
 void Raft::step_heartbeat(const Sender& from, const Heartbeat& heartbeat) {
-  PARALLAX_ASSERT(heartbeat.commit <= log_.last_index() || recovering_,
-                  "told that {} is committed, holds {}", heartbeat.commit, log_.last_index());
-  commit_to(std::max(commit_, std::min(heartbeat.commit, log_.last_index())));
+  // What the leader knows to be equal here may be what a lost disk once held: then entries at the
+  // same place can be another leader's, and committing them would break state machine safety.
+  if (heartbeat.receiver == incarnation_ || canary(Canary::old_incarnation_commits)) {
+    commit_to(std::max(commit_, std::min(heartbeat.commit, log_.last_index())));
+  }
   if (heartbeat.mark.life == config_.life && !next_freshness_) {
     next_freshness_ = {heartbeat.mark.at, heartbeat.mark_commit};
     adopt_freshness();

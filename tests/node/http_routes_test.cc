@@ -429,7 +429,9 @@ TEST_CASE("http routes: what is refused and how") {
        {},
        "",
        ErrorCode::not_found,
-       "there is nothing at '/?" "?" "?'"},
+       "there is nothing at '/?"
+       "?"
+       "?'"},
       {"parameters where none are",
        "GET",
        "/v1/status?verbose=1",

@@ -157,6 +157,26 @@ TEST_CASE("faults: a follower whose disk refuses acknowledges nothing") {
   CHECK_FALSE(alone.error().definite());
 }
 
+TEST_CASE("faults: a write passed on to a leader that died is given up long before its deadline") {
+  World world({});
+  world.start_all();
+  const NodeId old = world.wait_for_leader();
+  const NodeId follower = world.others(old).front();
+  REQUIRE(world.put(follower, "k", "v"));
+  // It arrives, and its answer never comes.
+  world.drop_if([&](const Envelope& e) {
+    return std::holds_alternative<ForwardReply>(e.message) && e.from == old;
+  });
+  std::optional<Reply> reply;
+  world.submit(follower, put_request("k", "w", 30s), [&](const Reply& r) { reply = r; });
+  world.run_for(20ms);
+  world.crash(old);
+  REQUIRE(world.run_until([&] { return reply.has_value(); }, 3s));
+  REQUIRE(reply->has_error());
+  CHECK_FALSE(reply->error().definite());  // it may have been done
+  CHECK(world.put(follower, "k", "x"));
+}
+
 TEST_CASE("faults: at most two batches are in flight and the rest gathers") {
   World world({});
   world.start_all();

@@ -1,9 +1,9 @@
-// Random schedules: loss, duplication, reordering, partitions, slow disks, crashes that lose what was
-// not durable, wiped disks, compaction and snapshots. After every step Raft's properties are checked
-// (raft_world.cc); at the end everything heals and all state machines must be equal.
-#include <catch2/catch.hpp>
-
+// Random schedules: loss, duplication, reordering, partitions, slow disks, crashes that lose what
+// was not durable, wiped disks, compaction and snapshots. After every step Raft's properties are
+// checked (raft_world.cc); at the end everything heals and all state machines must be equal.
 #include <set>
+
+#include <catch2/catch.hpp>
 
 #include "raft_world.h"
 
@@ -14,10 +14,11 @@ using std::chrono::milliseconds;
 
 struct Run {
   explicit Run(std::uint64_t seed)
-      : random(seed), world({.nodes = random.chance(0.3) ? std::size_t{5} : std::size_t{3},
-                             .seed = seed,
-                             .log_cache_bytes = random.chance(0.5) ? std::size_t{64} : 1 << 20,
-                             .durable_at_once = false}) {
+      : random(seed),
+        world({.nodes = random.chance(0.3) ? std::size_t{5} : std::size_t{3},
+               .seed = seed,
+               .log_cache_bytes = random.chance(0.5) ? std::size_t{64} : 1 << 20,
+               .durable_at_once = false}) {
     loss = random.chance(0.5) ? 0.1 : 0.0;
     duplication = random.chance(0.5) ? 0.1 : 0.0;
     reordering = random.chance(0.5) ? 0.3 : 0.0;

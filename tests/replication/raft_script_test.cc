@@ -1,12 +1,12 @@
 // Runs the scripts of tests/data/raft: commands, a line "----", and what they print. With
 // PARALLAX_REWRITE=1 in the environment the expected outputs are written anew; read the diff.
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include <catch2/catch.hpp>
 
 #include "raft_world.h"
 
@@ -53,11 +53,11 @@ class RaftScript {
         continue;
       }
       const Raft& raft = world_->raft(i);
-      result.push_back(fmt::format(
-          "{}: {}{} term {} leader {} log ({}, {}] commit {} applied {}", i, role_name(raft.role()),
-          raft.recovering() ? " recovering" : "", raft.term(), raft.leader(),
-          raft.log().start().index, raft.log().last_index(), raft.commit_index(),
-          raft.applied_index()));
+      result.push_back(fmt::format("{}: {}{} term {} leader {} log ({}, {}] commit {} applied {}",
+                                   i, role_name(raft.role()),
+                                   raft.recovering() ? " recovering" : "", raft.term(),
+                                   raft.leader(), raft.log().start().index, raft.log().last_index(),
+                                   raft.commit_index(), raft.applied_index()));
     }
     return result;
   }

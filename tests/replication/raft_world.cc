@@ -73,7 +73,8 @@ void RaftWorld::collect(Node& node) {
       node.applied = entry.index;
       node.state[entry.index] = fmt::format("{}:{}", entry.term, entry.payload.view());
       node.raft->on_applied(entry.index);
-      if (entry.payload == Bytes{fmt::format("end-recovery {} {}", node.id, node.disk.incarnation)} &&
+      if (entry.payload ==
+              Bytes{fmt::format("end-recovery {} {}", node.id, node.disk.incarnation)} &&
           node.raft->recovering()) {
         node.raft->end_recovery(node.disk.incarnation);
       }
@@ -202,7 +203,9 @@ void RaftWorld::crash(std::uint32_t id) {
   node.confirmed.clear();
 }
 
-void RaftWorld::restart(std::uint32_t id) { start(node(id)); }
+void RaftWorld::restart(std::uint32_t id) {
+  start(node(id));
+}
 
 void RaftWorld::wipe(std::uint32_t id) {
   crash(id);

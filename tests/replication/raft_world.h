@@ -1,4 +1,5 @@
-// A group of Raft cores over a fake network and fake disks, stepped by hand, by scripts or at random.
+// A group of Raft cores over a fake network and fake disks, stepped by hand, by scripts or at
+// random.
 #pragma once
 
 #include <deque>
@@ -77,7 +78,9 @@ class RaftWorld {
   /// Delivers every packet now under way, once. Packets of cut links are lost.
   std::size_t deliver_round();
   void deliver(std::size_t position);
-  void drop(std::size_t position) { packets_.erase(packets_.begin() + static_cast<long>(position)); }
+  void drop(std::size_t position) {
+    packets_.erase(packets_.begin() + static_cast<long>(position));
+  }
   /// Delivers and collects until nothing moves.
   void stabilize();
   void crash(std::uint32_t id);
@@ -107,8 +110,8 @@ class RaftWorld {
   std::deque<Node> nodes_;
   std::deque<Packet> packets_;
   std::set<std::pair<NodeId, NodeId>> cut_;
-  std::map<Term, NodeId> leaders_;                 ///< election safety
-  std::map<LogIndex, LogEntry> committed_;         ///< state machine safety, leader completeness
+  std::map<Term, NodeId> leaders_;          ///< election safety
+  std::map<LogIndex, LogEntry> committed_;  ///< state machine safety, leader completeness
   std::uint64_t lives_ = 0;
 };
 

@@ -88,6 +88,7 @@ Heartbeat make(Random& random, Heartbeat) {
   m.commit = LogIndex{random_number(random)};
   m.mark = random_mark(random);
   m.mark_commit = LogIndex{random_number(random)};
+  m.receiver = Incarnation{random_number(random)};
   return m;
 }
 
