@@ -72,7 +72,8 @@ ReplicaReady Replica::Impl::take_ready(bool may_persist) {
     decide_membership(batch);
   }
   ReplicaReady out;
-  if (!fatal_ && persist && wants_batch(batch)) write(std::move(batch), out);
+  // A read that failed on the way has left half a turn: what it began must not become durable.
+  if (!fatal_ && !disk_failed_ && persist && wants_batch(batch)) write(std::move(batch), out);
   if (fatal_) return {};
   out.send_now = std::exchange(send_now_, {});
   out.send_after = std::exchange(send_after_, {});

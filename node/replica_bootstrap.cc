@@ -6,6 +6,7 @@
 namespace parallax {
 
 void Replica::Impl::on_probe_reply(const Envelope& envelope, const ProbeReply& reply) {
+  if (reply.life != config_.life) return;  // an answer to an earlier life, whose disk may be gone
   heard_term_ = std::max(heard_term_, reply.term);
   if (!raft_) {
     bootstrap_.step(envelope.from, reply);

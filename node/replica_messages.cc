@@ -58,7 +58,9 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
       [&](const auto& message) {
         using M = std::decay_t<decltype(message)>;
         if constexpr (std::is_same_v<M, Probe>) {
-          send(envelope.from, probe_reply(envelope.from));
+          ProbeReply reply = probe_reply(envelope.from);
+          reply.life = message.life;
+          send(envelope.from, std::move(reply));
           // Somebody has come: no need to wait for a whole interval before asking in turn.
           next_probe_ = std::min(next_probe_, now_.monotonic + kMinProbeInterval);
         } else if constexpr (std::is_same_v<M, ProbeReply>) {
@@ -106,7 +108,7 @@ void Replica::Impl::send_probes() {
   for (auto& [id, peer] : peers_) {
     if (!searching && !(long_ago(peer.heard) && long_ago(peer.probed))) continue;
     peer.probed = now_.monotonic;
-    send(id, Probe{});
+    send(id, Probe{.life = config_.life});
   }
 }
 

@@ -209,6 +209,13 @@ void Replica::Impl::propose_write(RequestHandle handle) {
     wait(handle);
     return;
   }
+  if (raft_->log().cache_bytes() > limits::kLogCacheBytes + limits::kMaxProposalsInFlightBytes) {
+    // Entries that do not commit stay in memory although their requests have gone.
+    finish(handle, definite(ErrorCode::overloaded,
+                            fmt::format("{} bytes of log entries wait for a majority",
+                                        raft_->log().cache_bytes())));
+    return;
+  }
   const std::optional<Stamp> stamp = issue_stamp();
   if (!stamp) {
     clock_waited_for_ = true;

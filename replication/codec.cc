@@ -171,6 +171,7 @@ void fill(wire::ProbeReply& out, const ProbeReply& m) {
   out.set_has_versions(m.has_versions);
   out.set_applied_first(m.applied_first);
   out.set_heard_of_receiver(m.heard_of_receiver.value);
+  out.set_life(m.life);
 }
 
 /// Encodes one kind behind an envelope that is filled but for it.
@@ -231,8 +232,8 @@ struct Encode {
     fill(*envelope.mutable_snapshot_reply(), m);
     finish();
   }
-  void operator()(const Probe&) const {
-    envelope.mutable_probe();
+  void operator()(const Probe& m) const {
+    envelope.mutable_probe()->set_life(m.life);
     finish();
   }
   void operator()(const ProbeReply& m) const {
@@ -437,7 +438,8 @@ Message read(const wire::ProbeReply& m) {
                     .has_log = m.has_log(),
                     .has_versions = m.has_versions(),
                     .applied_first = m.applied_first(),
-                    .heard_of_receiver = Incarnation{m.heard_of_receiver()}};
+                    .heard_of_receiver = Incarnation{m.heard_of_receiver()},
+                    .life = m.life()};
 }
 
 Bytes take_bytes(std::string* field) {
@@ -462,7 +464,7 @@ Result<Message> read_message(wire::Envelope& in) {
     case wire::Envelope::kSnapshotReply:
       return read(in.snapshot_reply());
     case wire::Envelope::kProbe:
-      return Message{Probe{}};
+      return Message{Probe{.life = in.probe().life()}};
     case wire::Envelope::kProbeReply:
       return read(in.probe_reply());
     case wire::Envelope::kForward:

@@ -122,6 +122,7 @@ struct SnapshotReply {
 
 /// "Who are you all, and what do you hold?" Asked by nodes without a marker and recovering ones.
 struct Probe {
+  std::uint64_t life = 0;  ///< of the asking process, to be given back
   friend bool operator==(const Probe&, const Probe&) = default;
 };
 
@@ -132,6 +133,9 @@ struct ProbeReply {
   bool has_versions = false;      ///< holds at least one version
   bool applied_first = false;     ///< has applied entry 1: the cluster exists
   Incarnation heard_of_receiver;  ///< the highest incarnation of the asker that it knows
+  /// Of the Probe that this answers. A copy that outlived its asker must not tell the next life of
+  /// that node, its disk lost meanwhile, that the cluster is only beginning.
+  std::uint64_t life = 0;
   friend bool operator==(const ProbeReply&, const ProbeReply&) = default;
 };
 

@@ -55,6 +55,7 @@ void Raft::become_follower(Term new_term, NodeId leader) {
   if (new_term > term()) {
     hard_state_ = {new_term, kNoNode};
     hard_state_changed_ = true;
+    receiving_.reset();
   }
   role_ = Role::follower;
   leader_ = leader;
@@ -63,7 +64,6 @@ void Raft::become_follower(Term new_term, NodeId leader) {
   rounds_.clear();
   round_wanted_ = false;
   transfer_to_ = kNoNode;
-  receiving_.reset();
   reset_election_timer();
 }
 

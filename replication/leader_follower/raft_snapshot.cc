@@ -80,12 +80,12 @@ void Raft::step_snapshot_reply(const Sender& from, const SnapshotReply& reply) {
     advance_commit();
     return;
   }
-  if (reply.received < progress.chunks_acked) {
+  if (reply.received == 0 && progress.chunks_acked > 0) {
     mark(Mark::snapshot_begun_again);
     begin_snapshot(from.id, progress);  // it has forgotten the beginning
     return;
   }
-  if (reply.received == progress.chunks_acked) return;
+  if (reply.received <= progress.chunks_acked) return;  // late: a newer answer overtook it
   progress.chunks_acked = reply.received;
   progress.last_advance = now_;
   while (!progress.unacked.empty() && progress.unacked.front().sequence < reply.received) {

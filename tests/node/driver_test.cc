@@ -90,7 +90,7 @@ AppendEntries entries(std::uint64_t prev, std::uint64_t count) {
 }
 
 void become_member(Node& node) {
-  node.turn({ProbeReply{}});
+  node.turn({ProbeReply{.life = 9}});
   REQUIRE(node.ports.batches.size() == 1);
   node.write();
   node.turn();
@@ -104,7 +104,7 @@ TEST_CASE("driver: the marker is durable before a member says anything as one") 
   node.turn();
   CHECK(node.ports.saw("probe to 2"));
   CHECK(node.ports.batches.empty());
-  node.turn({ProbeReply{}});
+  node.turn({ProbeReply{.life = 9}});
   CHECK(node.ports.saw("submit 1"));
   node.turn({VoteRequest{.term = Term{1}, .last_index = {}, .last_term = {}}});
   CHECK_FALSE(node.ports.saw("vote-reply to 2"));

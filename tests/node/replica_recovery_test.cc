@@ -109,8 +109,15 @@ TEST_CASE("recovery: it does not end before a majority of the others has answere
   reply.from = third;
   reply.to = wiped;
   reply.incarnation = Incarnation{~std::uint64_t{0} >> 1};
-  reply.message = ProbeReply{.membership = Membership::member, .term = Term{50}};
+  // It is an answer to this life's question, not to that of an earlier one.
+  ProbeReply answer{.membership = Membership::member, .term = Term{50}};
+  reply.message = answer;
   world.replica(wiped).on_envelope(reply);
+  CHECK(world.replica(wiped).raft()->term() < Term{50});
+  for (answer.life = 1; answer.life < 20; ++answer.life) {
+    reply.message = answer;
+    world.replica(wiped).on_envelope(reply);
+  }
   CHECK(world.replica(wiped).raft()->term() == Term{50});
 }
 

@@ -126,8 +126,8 @@ SnapshotReply make(Random& random, SnapshotReply) {
   return m;
 }
 
-Probe make(Random&, Probe) {
-  return {};
+Probe make(Random& random, Probe) {
+  return {.life = random_number(random)};
 }
 
 ProbeReply make(Random& random, ProbeReply) {
@@ -137,6 +137,7 @@ ProbeReply make(Random& random, ProbeReply) {
   m.has_versions = coin(random);
   m.applied_first = coin(random);
   m.heard_of_receiver = Incarnation{random_number(random)};
+  m.life = random_number(random);
   return m;
 }
 
