@@ -1,7 +1,7 @@
 // From an HTTP request to what it asks of a node, or to the answer that refuses it.
 //
 // Pure: no sockets, and no HTTP library. The table of routes is in http_routes.cc; what each means
-// is docs/HTTP_API.md.
+// is client/http_protocol.h.
 //
 // What is not understood is refused, never skipped: an unknown parameter, a condition that the
 // level cannot decide or a header that asks for something that this version does not do is a 400

@@ -1,7 +1,7 @@
 // Requests passed on to the node that leads.
 //
-// A write leaves this node a second time only after a definite word that the first try did not
-// happen. The receiver's part of that: it carries out each copy of a Forward at most once, and it
+// A write leaves this node again only as the very same Forward, or after a definite word that it
+// did not happen. The receiver's part of that: it carries out one copy of a Forward at most, and
 // says "not done" only of what it knows not to have done, in this life or an earlier one.
 #include <algorithm>
 
@@ -15,8 +15,8 @@ namespace {
 /// A write whose receiver no longer leads is given up (its outcome is unknown) after this long: a
 /// receiver that is still there says what became of it, a dead one never will.
 constexpr Duration kOrphanedWriteWait = std::chrono::milliseconds(1'000);
-/// After this long without an answer a read is sent again.
-constexpr Duration kReadRetry = std::chrono::milliseconds(500);
+/// After this long without an answer a request is sent again.
+constexpr Duration kForwardRetry = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -28,13 +28,42 @@ void Replica::Impl::forward(RequestHandle handle, NodeId to) {
   pending.sent_to = to;
   forwards_.emplace(id, handle);
   ++counters_.requests_forwarded;
-  send(to, Forward{.id = id,
-                   .term = raft_->term(),
-                   .remaining = std::max(Duration::zero(), pending.deadline - now_.monotonic),
-                   .request = encode_request(pending.request)});
-  // A write is left alone until its deadline, whatever it was to be woken for before.
-  const bool again = is_read(pending.request.operation) || canary(Canary::write_forwarded_again);
-  requests_.wake_at(handle, again ? now_.monotonic + kReadRetry : pending.deadline);
+  pending.sent_term = raft_->term();
+  pending.orphaned = false;
+  send_forward(pending);
+  requests_.wake_at(handle, now_.monotonic + kForwardRetry);
+}
+
+void Replica::Impl::send_forward(const PendingRequest& pending) {
+  send(pending.sent_to,
+       Forward{.id = pending.forward_id,
+               .term = pending.sent_term,
+               .remaining = std::max(Duration::zero(), pending.deadline - now_.monotonic),
+               .request = encode_request(pending.request)});
+}
+
+/// No answer yet. A read is asked for anew. A write goes out again only as the very same Forward,
+/// of which its receiver carries out one copy; when another leadership has taken over, it waits a
+/// little longer for the old one's word and is then given up: its outcome is unknown.
+void Replica::Impl::on_forward_due(RequestHandle handle) {
+  PendingRequest& pending = *requests_.find(handle);
+  if (is_read(pending.request.operation) || canary(Canary::write_forwarded_again)) {
+    take_back(handle);
+    route(handle);
+    return;
+  }
+  if (pending.orphaned) {
+    finish(handle, expiry_error(pending));
+    return;
+  }
+  const NodeId now_leads = leader();
+  if (now_leads == pending.sent_to && raft_->term() == pending.sent_term) {
+    send_forward(pending);
+  } else if (now_leads != kNoNode) {
+    pending.orphaned = true;
+  }
+  requests_.wake_at(handle,
+                    now_.monotonic + (pending.orphaned ? kOrphanedWriteWait : kForwardRetry));
 }
 
 /// The request is no longer with the node that it was sent to.
@@ -49,11 +78,8 @@ void Replica::Impl::take_back_reads() {
   std::vector<RequestHandle> reads;
   for (const auto& [id, handle] : forwards_) {
     PendingRequest& pending = *requests_.find(handle);
-    if (pending.sent_to == seen_leader_) continue;
-    if (is_read(pending.request.operation)) {
+    if (is_read(pending.request.operation) && pending.sent_to != seen_leader_) {
       reads.push_back(handle);
-    } else {
-      requests_.wake_at(handle, std::min(pending.deadline, now_.monotonic + kOrphanedWriteWait));
     }
   }
   for (RequestHandle handle : reads) {

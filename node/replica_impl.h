@@ -99,6 +99,8 @@ struct Replica::Impl {
 
   // --- replica_forward.cc -----------------------------------------------------------------------
   void forward(RequestHandle handle, NodeId to);
+  void send_forward(const PendingRequest& pending);
+  void on_forward_due(RequestHandle handle);
   void take_back(RequestHandle handle);
   void take_back_reads();
   void on_forward(const Envelope& envelope, const Forward& forward);

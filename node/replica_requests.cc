@@ -405,13 +405,7 @@ void Replica::Impl::on_due(RequestHandle handle) {
   requests_.wake_at(handle, pending.deadline);
   pending.refused_by = kNoNode;
   if (pending.stage == PendingRequest::Stage::forwarded) {
-    if (!is_read(pending.request.operation) && !canary(Canary::write_forwarded_again)) {
-      // Whoever leads now has taken over from the node that has it: see take_back_reads().
-      finish(handle, expiry_error(pending));
-      return;
-    }
-    take_back(handle);  // a read whose answer has not come: nothing is lost by asking again
-    route(handle);
+    on_forward_due(handle);
   } else if (pending.stage == PendingRequest::Stage::waiting) {
     route(handle);
   }

@@ -42,8 +42,10 @@ struct PendingRequest {
   // Forwarding.
   RequestId forward_id;  ///< forwarded
   NodeId sent_to;
-  NodeId refused_by;  ///< answered that it cannot, definitely ...
-  Term refused_term;  ///< ... in this term of ours: no use to ask again at once
+  Term sent_term;         ///< forwarded: the leadership that it is bound to
+  bool orphaned = false;  ///< forwarded: that leadership is over
+  NodeId refused_by;      ///< answered that it cannot, definitely ...
+  Term refused_term;      ///< ... in this term of ours: no use to ask again at once
 };
 
 /// Not thread-safe; belongs to one replica.

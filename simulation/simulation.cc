@@ -173,7 +173,7 @@ class Run {
         return world_.after(event.lasts, [this, id] { world_.pause(id, false); });
       case FaultKind::slow_disk:
         count(event, id);
-        world_.slow_disk(id, std::chrono::milliseconds(10 + event.variant % 400));
+        world_.slow_disk(id, std::chrono::milliseconds(10 + event.variant % 1'500));
         return world_.after(event.lasts, [this, id] { world_.slow_disk(id, Duration{}); });
       case FaultKind::disk_full:
         count(event, id);

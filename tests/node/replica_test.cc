@@ -503,7 +503,7 @@ TEST_CASE("replica: forwarded requests find the next leader") {
   CHECK(world.get(at, "k")->value == Bytes{"v"});
 }
 
-TEST_CASE("replica: a write that was refused once is sent on and then left alone") {
+TEST_CASE("replica: a write that was refused once is sent on and then only repeated as it was") {
   World world({});
   world.start_all();
   const NodeId old = world.wait_for_leader();
@@ -534,7 +534,14 @@ TEST_CASE("replica: a write that was refused once is sent on and then left alone
   REQUIRE(world.run_until([&] { return forwards.size() == 2; }, 1s));
   CHECK(forwards[1].to == next);
   REQUIRE(world.run_until([&] { return write.has_value(); }, 6s));
-  CHECK(forwards.size() == 2);
+  // The very same one: its receiver carries out one copy.
+  for (std::size_t i = 2; i < forwards.size(); ++i) {
+    CHECK(forwards[i].to == next);
+    const auto& repeated = std::get<Forward>(forwards[i].message);
+    CHECK(repeated.id == std::get<Forward>(forwards[1].message).id);
+    CHECK(repeated.term == std::get<Forward>(forwards[1].message).term);
+  }
+  CHECK(forwards.size() > 2);
   REQUIRE(write->has_error());
   CHECK_FALSE(write->error().definite());
 }

@@ -57,7 +57,7 @@ TEST_CASE("simulation: clusters of one, two, five and seven nodes") {
   const Outcome outcome = simulate(options);
   CAPTURE(options.nodes, options.seed, outcome.broken);
   CHECK(outcome.ok);
-  CHECK(outcome.answered > 50);
+  CHECK(outcome.answered > 20);
 }
 
 TEST_CASE("simulation: plans have faults of every kind over a few seeds") {
@@ -118,7 +118,7 @@ TEST_CASE("simulation: what breaks is named, and shrinks to a run that breaks th
   CHECK_FALSE(after.ok);
   CHECK(after.broken.find("definite means not done") != std::string::npos);
   CHECK(smaller.faults.size() < breaking->faults.size());
-  CHECK(after.steps <= before.steps);
+  CHECK(after.faults <= before.faults);
   CHECK(replay_arguments(smaller).find(fmt::format("--seed {} ", breaking->seed)) == 0);
 }
 
