@@ -13,6 +13,15 @@ void Replica::Impl::on_probe_reply(const Envelope& envelope, const ProbeReply& r
     return;
   }
   if (!recovering()) return;
+  if (reply.heard_of_receiver > node_.incarnation) {
+    // Drawn by a clock that had fallen behind, and whoever was asked then did not remember: for
+    // this peer we are somebody from before, whose word is void. Nothing rests on a recovering
+    // node's word, so it may take another number at any time.
+    node_.incarnation = Incarnation{reply.heard_of_receiver.value + 1};
+    node_dirty_ = true;
+    force_batch_ = true;
+    raft_->draw_again(node_.incarnation);
+  }
   // The disk that was lost may have held a vote in any term that a majority has heard of. A refusal
   // from that term brings ours up to it; end_recovery() counts the vote in it as spent.
   if (reply.term > raft_->term()) {

@@ -230,6 +230,12 @@ void Raft::compact(LogIndex index) {
   ready_.log_start = log_.start();
 }
 
+void Raft::draw_again(Incarnation incarnation) {
+  PARALLAX_ASSERT(recovering_ && incarnation > incarnation_, "incarnation {} after {}", incarnation,
+                  incarnation_);
+  incarnation_ = incarnation;
+}
+
 void Raft::end_recovery(Incarnation incarnation) {
   PARALLAX_ASSERT(incarnation == incarnation_, "recovery of {} ended, this is {}", incarnation,
                   incarnation_);

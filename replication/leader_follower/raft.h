@@ -171,6 +171,8 @@ class Raft {
   void compact(LogIndex index);
   /// Entry EndRecovery of this node was applied: it votes and counts again, from the next term on.
   void end_recovery(Incarnation incarnation);
+  /// A recovering node turned out to have drawn an incarnation that is not its highest.
+  void draw_again(Incarnation incarnation);
   /// A recovering node has joined what a majority holds; the leader may end the recovery.
   void set_recovery_ready() { recovery_ready_ = true; }
   /// While set, it does not campaign (a clock too far off, a disk that refuses).

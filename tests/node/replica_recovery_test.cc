@@ -121,6 +121,27 @@ TEST_CASE("recovery: it does not end before a majority of the others has answere
   CHECK(world.replica(wiped).raft()->term() == Term{50});
 }
 
+TEST_CASE("recovery: a clock that fell behind does not make a node one from before") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  const NodeId wiped = world.others(leader)[0];
+  const NodeId third = world.others(leader)[1];
+  // All clocks lose a minute; the third node forgets whom it knew; only the leader remembers.
+  for (NodeId id : world.ids()) world.set_clock(id, -60'000ms);
+  world.wipe(wiped);
+  world.crash(third);
+  REQUIRE(world.start(third));
+  world.isolate(leader);
+  REQUIRE(world.start(wiped));
+  world.run_for(300ms);
+  CHECK(membership(world, wiped) == Membership::recovering);
+  world.heal();
+  CHECK(world.run_until([&] { return world.converged(); }, 10s));
+  CHECK(membership(world, wiped) == Membership::member);
+}
+
 TEST_CASE("recovery: the end of a recovery can come with a snapshot") {
   World world({.log_keep_entries = 10});
   world.start_all();
