@@ -41,6 +41,12 @@ void Checks::after_start(NodeId id, const Replica& replica) {
   (void)scanned;  // a damaged record is found when it is read for good
 }
 
+/// Stamps of entries that were only on the lost disk are forgotten: nobody has seen them. Those
+/// that are committed rise along the log whatever was lost.
+void Checks::after_loss(NodeId id) {
+  issued_.erase(id);
+}
+
 void Checks::after_crash(NodeId id) {
   seen_[id] = {};
 }

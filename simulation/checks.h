@@ -26,6 +26,7 @@ class Checks : public Observer {
   void after_turn(NodeId id, const Replica& replica) override;
   void after_start(NodeId id, const Replica& replica) override;
   void after_crash(NodeId id) override;
+  void after_loss(NodeId id) override;
 
   /// A message as it arrives: one vote per term, and nothing is promised that is not on the disk.
   void on_message(World& world, const Envelope& envelope);
