@@ -19,7 +19,6 @@ namespace parallax {
   X(acknowledge_before_sync, "a follower's acknowledgement overtakes its write")       \
   X(leader_counts_unsynced, "a leader counts entries that it has not written itself")  \
   X(read_without_round, "a leader answers a linearizable read without a round")        \
-  X(read_with_earlier_round, "a read rides on a round that began before it arrived")   \
   X(serve_before_no_op, "a leader serves before its term's no-op is applied")          \
   X(recovering_node_votes, "a node that lost its disk votes")                          \
   X(recovering_node_counts, "its acknowledgements count toward commitment")            \

@@ -13,7 +13,6 @@ namespace parallax {
 std::optional<RoundId> Raft::request_read_round() {
   if (!is_leader()) return std::nullopt;
   round_wanted_ = true;
-  if (canary(Canary::read_with_earlier_round) && !rounds_.empty()) return rounds_.back().id;
   return RoundId{round_.value + 1};
 }
 
