@@ -7,7 +7,7 @@
 // (a torn last record is a batch that is not there). Clocks: every node has its own physical clock
 // with offset and drift; monotonic time is true time.
 //
-// After every turn of a node the observer looks at it (observer.h).
+// After every turn of a node the observer looks at it.
 //
 // Not thread-safe; several worlds may run in several processes.
 #pragma once
