@@ -73,6 +73,7 @@ struct Error {
   Certainty certainty = Certainty::definite;
   std::string message;      ///< names what was wrong and what would be right; one line
   NodeId leader = kNoNode;  ///< with not_leader: who leads, when known
+  std::string etag = {};    ///< with precondition_failed: the present version's, unquoted; or none
 
   bool definite() const { return certainty == Certainty::definite; }
   friend bool operator==(const Error&, const Error&) = default;
@@ -82,10 +83,10 @@ template <class T>
 using Result = boost::system::result<T, Error>;
 
 inline Error definite(ErrorCode code, std::string message) {
-  return Error{code, Certainty::definite, std::move(message), kNoNode};
+  return Error{code, Certainty::definite, std::move(message)};
 }
 inline Error indefinite(ErrorCode code, std::string message) {
-  return Error{code, Certainty::indefinite, std::move(message), kNoNode};
+  return Error{code, Certainty::indefinite, std::move(message)};
 }
 
 // boost::system::result asks for this for value() on a failure; we never call value() unchecked.

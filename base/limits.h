@@ -25,6 +25,21 @@ inline constexpr auto kSlowRequestTimeout = 15s;
 inline constexpr std::size_t kMaxClientConnections = 10'000;
 inline constexpr std::size_t kMaxRequestsInFlight = 20'000;
 inline constexpr std::size_t kMaxSiblings = 32;
+inline constexpr std::uint32_t kDefaultScanLimit = 100;
+inline constexpr std::uint32_t kMaxScanLimit = 1'000;
+/// A page of a range ends behind this many bytes of keys and values, or keys looked at.
+inline constexpr std::size_t kMaxScanBytes = 4 << 20;
+inline constexpr std::size_t kMaxScanKeys = 10'000;
+inline constexpr std::size_t kMaxBatchOperations = 1'000;
+inline constexpr std::size_t kMaxBatchBytes = 8 << 20;
+inline constexpr std::size_t kMaxEtagsPerCondition = 64;
+/// A time to live of up to ten years.
+inline constexpr auto kMaxTtl = std::chrono::hours(24 * 3653);
+
+// Idempotency keys.
+inline constexpr std::size_t kMaxIdempotencyKeyBytes = 128;
+inline constexpr auto kIdempotencyRetention = std::chrono::hours(24);
+inline constexpr std::size_t kMaxIdempotencyRows = 1'000'000;
 
 // Clocks.
 inline constexpr auto kClockBoundAhead = 100ms;

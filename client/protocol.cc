@@ -1,11 +1,39 @@
 #include "client/protocol.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace parallax {
 
-const std::string& operation_key(const Operation& operation) {
-  return std::visit([](const auto& o) -> const std::string& { return o.key; }, operation);
+bool is_read(const Operation& operation) {
+  return !std::holds_alternative<Put>(operation) && !std::holds_alternative<Delete>(operation) &&
+         !std::holds_alternative<Increment>(operation) &&
+         !std::holds_alternative<SetPolicy>(operation);
+}
+
+const std::string* operation_key(const Operation& operation) {
+  return std::visit(
+      [](const auto& o) -> const std::string* {
+        if constexpr (requires { o.key; }) {
+          return &o.key;
+        } else if constexpr (requires { o.prefix; }) {
+          return &o.prefix;
+        } else {
+          return nullptr;
+        }
+      },
+      operation);
+}
+
+bool EtagSet::matches(const std::optional<Stamp>& present) const {
+  if (!present) return false;
+  return any || std::find(stamps.begin(), stamps.end(), *present) != stamps.end();
+}
+
+bool Conditions::hold(const std::optional<Stamp>& present) const {
+  return (!if_match || if_match->matches(present)) &&
+         (!if_none_match || !if_none_match->matches(present));
 }
 
 std::string_view path_name(Path path) {
