@@ -12,25 +12,30 @@
 namespace parallax {
 
 // Name, and the bug that it is.
-#define PARALLAX_CANARIES(X)                                                           \
-  X(vote_not_persisted, "a vote leaves without being written")                         \
-  X(vote_for_older_log, "votes without comparing logs (Ongaro 2014, 3.6.1)")           \
-  X(commit_older_term, "commits entries of an older term by counting (3.6.2)")         \
-  X(acknowledge_before_sync, "a follower's acknowledgement overtakes its write")       \
-  X(leader_counts_unsynced, "a leader counts entries that it has not written itself")  \
-  X(read_without_round, "a leader answers a linearizable read without a round")        \
-  X(serve_before_no_op, "a leader serves before its term's no-op is applied")          \
-  X(recovering_node_votes, "a node that lost its disk votes")                          \
-  X(recovering_node_counts, "its acknowledgements count toward commitment")            \
-  X(old_incarnation_counts, "progress of a lost disk is kept for the new one")         \
-  X(old_incarnation_commits, "a commit index meant for a lost disk is taken")          \
-  X(stamp_reused_after_restart, "a restart ignores the persisted clock bound")         \
-  X(stamp_without_observing, "a leader's clock does not observe what the log holds")   \
-  X(applied_index_too_low, "the applied index is written behind the data it is of")    \
-  X(snapshot_overwrites, "a late chunk of a snapshot replaces newer state")            \
-  X(prefix_while_installing, "prefix reads see half a snapshot")                       \
-  X(write_forwarded_again, "a forwarder sends a write again after an unknown outcome") \
-  X(unknown_called_definite, "a write whose fate is open is reported as not done")     \
+#define PARALLAX_CANARIES(X)                                                                \
+  X(vote_not_persisted, "a vote leaves without being written")                              \
+  X(vote_for_older_log, "votes without comparing logs (Ongaro 2014, 3.6.1)")                \
+  X(commit_older_term, "commits entries of an older term by counting (3.6.2)")              \
+  X(acknowledge_before_sync, "a follower's acknowledgement overtakes its write")            \
+  X(leader_counts_unsynced, "a leader counts entries that it has not written itself")       \
+  X(read_without_round, "a leader answers a linearizable read without a round")             \
+  X(serve_before_no_op, "a leader serves before its term's no-op is applied")               \
+  X(recovering_node_votes, "a node that lost its disk votes")                               \
+  X(recovering_node_counts, "its acknowledgements count toward commitment")                 \
+  X(old_incarnation_counts, "progress of a lost disk is kept for the new one")              \
+  X(old_incarnation_commits, "a commit index meant for a lost disk is taken")               \
+  X(stamp_reused_after_restart, "a restart ignores the persisted clock bound")              \
+  X(stamp_without_observing, "a leader's clock does not observe what the log holds")        \
+  X(applied_index_too_low, "the applied index is written behind the data it is of")         \
+  X(snapshot_overwrites, "a late chunk of a snapshot replaces newer state")                 \
+  X(prefix_while_installing, "prefix reads see half a snapshot")                            \
+  X(write_forwarded_again, "a forwarder sends a write again after an unknown outcome")      \
+  X(unknown_called_definite, "a write whose fate is open is reported as not done")          \
+  X(condition_without_pending, "a condition is evaluated without what is proposed already") \
+  X(refusal_without_round, "a condition's refusal leaves without a read round")             \
+  X(retry_not_recognized, "an idempotency key is looked for among proposals only")          \
+  X(rows_not_in_snapshot, "idempotency rows do not travel with a snapshot")                 \
+  X(expiry_not_agreed, "a linearizable read shows an expiry that nobody agreed on")         \
   X(checksum_ignored, "a damaged record is served")
 
 enum class Canary : std::uint8_t {

@@ -116,8 +116,8 @@ struct Request {
   std::chrono::milliseconds timeout = limits::kDefaultRequestTimeout;
   /// false: a node that cannot serve the request itself answers not_leader instead.
   bool forward = true;
-  Conditions conditions = {};                         ///< Put and Delete
-  std::string idempotency_key = {};                   ///< Put, Delete and Increment; empty: none
+  Conditions conditions = {};                           ///< Put and Delete
+  std::string idempotency_key = {};                     ///< Put, Delete and Increment; empty: none
   std::optional<VersionVector> context = std::nullopt;  ///< Put and Delete: replaces these versions
   std::optional<SessionToken> session = std::nullopt;
   friend bool operator==(const Request&, const Request&) = default;
@@ -186,8 +186,8 @@ struct Answer {
   std::optional<Error> refusal = std::nullopt;
   bool replayed = false;                              ///< the first outcome of an idempotency key
   std::optional<std::int64_t> number = std::nullopt;  ///< Increment: the sum
-  VersionVector context = {};                         ///< reads and writes of one key: what was seen
-  SessionToken session = {};                          ///< the request's, joined with what was done
+  VersionVector context = {};  ///< reads and writes of one key: what was seen
+  SessionToken session = {};   ///< the request's, joined with what was done
   /// Scan and GetMany, in the order of the request; siblings, newest first, when there are several.
   std::vector<Item> items = {};
   std::vector<std::string> missing = {};  ///< GetMany: keys without a value

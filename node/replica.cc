@@ -58,7 +58,10 @@ void Replica::Impl::observe_role() {
   const bool lost = led_term_ != Term{} && led != led_term_;
   led_term_ = led;
   seen_leader_ = leader_now;
-  if (lost) requeue_reads();
+  if (lost) {
+    forget_proposals();
+    requeue_reads();
+  }
   if (leader_now != kNoNode) take_back_reads();
 }
 
@@ -87,6 +90,7 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
     propose_own_entries();
     if (persist) compact_log();
     RaftReady ready = raft_->take_ready(persist);
+    const LogIndex taken = raft_->log().last_index();
     bool again = !ready.committed.empty() || !ready.install.empty() || !ready.loads.empty() ||
                  !ready.chunk_reads.empty();
     if (!disk_failed_) {
@@ -111,7 +115,7 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
     for (const ChunkRead& read : ready.chunk_reads) read_chunk(read);
     if (fatal_) return;
     observe_role();
-    again |= route_waiting();
+    again |= route_waiting() || raft_->log().last_index() > taken;
     if (!again) return;
   }
 }

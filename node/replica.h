@@ -28,6 +28,7 @@
 #include "client/protocol.h"
 #include "clock/clock_offsets.h"
 #include "clock/hybrid_logical_clock.h"
+#include "node/idempotency_table.h"
 #include "replication/leader_follower/bootstrap.h"
 #include "replication/leader_follower/raft.h"
 #include "storage/overlay.h"
@@ -54,6 +55,7 @@ struct ReplicaConfig {
   std::size_t max_append_bytes = limits::kMaxAppendBytes;
   std::size_t max_inflight_appends = limits::kMaxInflightAppends;
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
+  IdempotencyTable::Limits idempotency = {};  ///< the same on every node: the log rests on it
 };
 
 /// Both clocks, read once per turn.

@@ -42,6 +42,11 @@ bool Replica::Impl::apply(const LogEntry& entry) {
     }
     if (const auto* write = std::get_if<WriteKey>(&*command)) {
       if (!apply_write(*write, entry.index)) return false;
+      settle_keys(*write, entry.index, entry.term);
+    } else if (const auto* policy = std::get_if<WritePolicy>(&*command)) {
+      PolicyRecord record = policy->record;
+      record.log_index = entry.index;
+      if (!put_policy(policy->prefix, record)) return false;
     } else if (const auto* init = std::get_if<InitCluster>(&*command)) {
       apply_init(*init);
     }
@@ -60,26 +65,75 @@ bool Replica::Impl::apply(const LogEntry& entry) {
 }
 
 bool Replica::Impl::apply_write(const WriteKey& command, LogIndex index) {
-  std::vector<Version> versions = command.state.versions();
-  for (Version& version : versions) version.log_index = index;
-  const KeyState state = KeyState::from_parts(std::move(versions), command.state.context());
-  if (!well_formed(state)) {
-    fail(definite(ErrorCode::corrupt,
-                  fmt::format("log entry {} holds versions that contradict each other", index)));
+  if (!command.state.empty()) {
+    std::vector<Version> versions = command.state.versions();
+    for (Version& version : versions) {
+      if (version.log_index == LogIndex{}) version.log_index = index;
+    }
+    const KeyState state = KeyState::from_parts(std::move(versions), command.state.context());
+    if (!well_formed(state)) {
+      fail(definite(ErrorCode::corrupt,
+                    fmt::format("log entry {} holds versions that contradict each other", index)));
+      return false;
+    }
+    // A leader stamps only after its term's no-op is applied, so with every entry before that; this
+    // is early enough for each stamp to be above all that the log holds.
+    if (!canary(Canary::stamp_without_observing)) clock_.observe(state.context().highest());
+    WriteBatch batch;
+    const Result<KeyState> joined = keys_.join(command.key, state, batch);
+    if (!joined) {
+      fail(joined.error());
+      return false;
+    }
+    stage(std::move(batch));
+    has_versions_ = true;
+    clean_credit_ += 2;
+  }
+  if (command.idempotency) {
+    IdempotencyRow row = *command.idempotency;
+    row.record.index = index;
+    if (!put_row(row)) return false;
+  }
+  return apply_floor(command.idempotency_floor);
+}
+
+/// Idempotency rows up to `floor` are let go of.
+bool Replica::Impl::apply_floor(Hlc floor) {
+  WriteBatch batch;
+  if (const Result<void> raised = idempotency_.raise_floor(floor, batch); !raised) {
+    fail(raised.error());
     return false;
   }
-  // A leader stamps only after its term's no-op is applied, so with every entry before that; this
-  // is early enough for each stamp to be above all that the log holds.
-  if (!canary(Canary::stamp_without_observing)) clock_.observe(state.context().highest());
+  applied_.idempotency_floor = idempotency_.floor();
+  stage(std::move(batch));
+  return true;
+}
+
+/// A row of the log or of a snapshot: the later of two under one key counts.
+bool Replica::Impl::put_row(const IdempotencyRow& row) {
+  clock_.observe(row.record.at);
   WriteBatch batch;
-  const Result<KeyState> joined = keys_.join(command.key, state, batch);
-  if (!joined) {
-    fail(joined.error());
+  if (const Result<void> put = idempotency_.put(row, batch); !put) {
+    fail(put.error());
     return false;
   }
   stage(std::move(batch));
-  has_versions_ = true;
-  clean_credit_ += 2;
+  return true;
+}
+
+/// A policy of the log or of a snapshot.
+bool Replica::Impl::put_policy(std::string_view prefix, const PolicyRecord& record) {
+  const Result<bool> taken = policies_.set(prefix, record);
+  if (!taken) {
+    fail(taken.error());
+    return false;
+  }
+  if (!*taken) return true;
+  std::string key = records::policy_key(kOnlyGroup, prefix);
+  Bytes bytes = records::encode(key, record);
+  WriteBatch batch;
+  batch.put(std::move(key), std::move(bytes));
+  stage(std::move(batch));
   return true;
 }
 

@@ -4,7 +4,9 @@
 //   replica.cc            the turn: inputs in, one pass over the Raft core, one batch out
 //   replica_messages.cc   envelopes, probes, who is there
 //   replica_bootstrap.cc  empty store, recovery, the cluster's first entry
-//   replica_requests.cc   requests: routing, writes, reads, deadlines
+//   replica_requests.cc   requests: admission, routing, deadlines
+//   replica_writes.cc     writes: what they come to, their entries, their outcomes
+//   replica_reads.cc      reads: rounds, what is shown
 //   replica_forward.cc    requests passed on between nodes
 //   replica_apply.cc      committed entries into key states
 //   replica_log.cc        the batch: log entries, compaction, history retention
@@ -17,11 +19,14 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
+#include "node/evaluation.h"
 #include "node/forward_filter.h"
 #include "node/log_sizes.h"
+#include "node/policy_table.h"
 #include "node/replica.h"
 #include "node/request_table.h"
 #include "replication/command.h"
@@ -35,6 +40,7 @@ struct Replica::Impl {
   // --- replica_open.cc --------------------------------------------------------------------------
   Result<void> load(bool lost_disk);
   Result<void> load_log(RaftRestored& restored);
+  Result<void> load_policies();
   void start_raft(RaftRestored restored);
 
   // --- replica.cc -------------------------------------------------------------------------------
@@ -80,22 +86,46 @@ struct Replica::Impl {
   void wait(RequestHandle handle);
   /// Routes all that wait, if anything that they can wait for has changed. True when it did.
   bool route_waiting();
-  void start_read(RequestHandle handle);
-  void propose_write(RequestHandle handle);
-  std::optional<Stamp> issue_stamp();
-  void requeue_reads();
-  void on_confirmed(ConfirmedRound confirmed);
-  void answer_confirmed_reads();
-  bool local_reads_allowed() const;
-  Reply read_key(const Request& request, Evidence evidence);
-  Evidence local_evidence() const;
-  void settle_proposals(LogIndex index, Term term);
-  Evidence write_evidence(LogIndex index, Term term) const;
   void on_due(RequestHandle handle);
   Error expiry_error(const PendingRequest& request) const;
   void finish(RequestHandle handle, Reply reply);
   void answer(NodeId peer, RequestId id, Reply reply);
   Error not_leader_error() const;
+  void check_session(RequestHandle handle);
+  bool too_far_ahead(Hlc clock) const;
+
+  // --- replica_writes.cc ------------------------------------------------------------------------
+  void propose_write(RequestHandle handle);
+  std::optional<Stamp> issue_stamp();
+  bool take_context(const VersionVector& context);
+  bool answered_before(RequestHandle handle, const Stamp& stamp);
+  Result<KeyState> proposed_state(const std::string& key) const;
+  void refuse(RequestHandle handle, const KeyState& known, Evaluation evaluation,
+              const Stamp& stamp);
+  void append(RequestHandle handle, Command command);
+  LogIndex propose(Command command);
+  void settle_proposals(LogIndex index, Term term);
+  void settle_keys(const WriteKey& command, LogIndex index, Term term);
+  void forget_proposals();
+  Answer write_answer(const PendingRequest& pending, Evidence evidence) const;
+  Evidence write_evidence(LogIndex index, Term term) const;
+
+  // --- replica_reads.cc -------------------------------------------------------------------------
+  void start_read(RequestHandle handle);
+  void requeue_reads();
+  void on_confirmed(ConfirmedRound confirmed);
+  void answer_confirmed_reads();
+  void answer_confirmed(RequestHandle handle, Evidence evidence);
+  void agree_on_expiry(RequestHandle handle, const std::vector<std::string>& keys,
+                       Evidence evidence);
+  bool local_reads_allowed() const;
+  /// `expired` gets the keys whose shown state rests on an expiry that the log does not have.
+  Reply read(const Request& request, Evidence evidence, std::vector<std::string>& expired);
+  Result<void> read_into(const Request& request, Answer& answer, std::vector<std::string>& expired);
+  Result<void> scan_into(const Scan& scan, UnixMillis now, Answer& answer,
+                         std::vector<std::string>& expired);
+  SessionToken session_for(const Request& request, LogIndex index) const;
+  Evidence local_evidence() const;
 
   // --- replica_forward.cc -----------------------------------------------------------------------
   void forward(RequestHandle handle, NodeId to);
@@ -110,6 +140,9 @@ struct Replica::Impl {
   void apply_committed();
   bool apply(const LogEntry& entry);
   bool apply_write(const WriteKey& command, LogIndex index);
+  bool put_row(const IdempotencyRow& row);
+  bool apply_floor(Hlc floor);
+  bool put_policy(std::string_view prefix, const PolicyRecord& record);
   void apply_init(const InitCluster& command);
   void apply_end_recovery(const EndRecovery& command);
   void stage(WriteBatch batch);
@@ -160,6 +193,8 @@ struct Replica::Impl {
   std::optional<Raft> raft_;
   Overlay overlay_;
   KeySpace keys_;
+  IdempotencyTable idempotency_;
+  PolicyTable policies_;
 
   // --- Batches ----------------------------------------------------------------------------------
   struct InFlight {
@@ -216,6 +251,26 @@ struct Replica::Impl {
     RequestHandle request;
   };
   std::deque<Proposal> proposals_;  ///< in rising order of index; two terms may share one
+  /// Of the present leadership: what keys will be when all that is proposed is applied, and the
+  /// index of the last proposal on each. Conditions are evaluated against it: an entry commits only
+  /// with all before it.
+  struct ProposedKey {
+    KeyState state;
+    LogIndex last;
+  };
+  std::unordered_map<std::string, ProposedKey> proposed_keys_;
+  /// Of the present leadership: idempotency keys that are proposed, and who waits for their
+  /// outcome.
+  std::unordered_map<std::string, std::vector<RequestHandle>> proposed_rows_;
+  Hlc proposed_floor_;  ///< of the idempotency rows
+  /// Confirmed, but resting on entries that are not applied yet.
+  struct LateRead {
+    LogIndex index;
+    Evidence evidence;
+    RequestHandle request;
+  };
+  std::vector<LateRead> late_reads_;
+  bool route_again_ = false;  ///< something of what waits can go on, whatever the situation
   /// What a waiting request can be waiting for.
   struct Situation {
     Membership membership = Membership::none;

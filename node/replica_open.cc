@@ -24,6 +24,7 @@ Replica::Impl::Impl(ReplicaConfig config, const Store& store, TurnTime now)
       bootstrap_(config_.id, config_.members),
       overlay_(store),
       keys_(overlay_, kOnlyGroup),
+      idempotency_(overlay_, kOnlyGroup, config_.idempotency),
       last_batch_(now.monotonic),
       last_clean_(now.monotonic),
       next_probe_(now.monotonic),
@@ -58,6 +59,9 @@ Result<void> Replica::Impl::load(bool lost_disk) {
     return false;
   }));
 
+  PARALLAX_TRY(idempotency_.open(applied_.idempotency_floor));
+  PARALLAX_TRY(load_policies());
+
   RaftRestored restored;
   PARALLAX_ASSIGN(const auto hard_state,
                   records::load<HardState>(store_, records::hard_state_key(kOnlyGroup)));
@@ -70,6 +74,20 @@ Result<void> Replica::Impl::load(bool lost_disk) {
   forward_floor_ = restored.hard_state.term;
   start_raft(std::move(restored));
   clear_installed_marker();
+  return {};
+}
+
+Result<void> Replica::Impl::load_policies() {
+  std::optional<Error> fault;
+  PARALLAX_TRY(store_.scan(
+      records::policy_range(kOnlyGroup), [&](std::string_view key, std::string_view value) {
+        const auto record = records::decode<PolicyRecord>(key, value);
+        const auto taken = record ? policies_.set(records::group_record_name(key), *record)
+                                  : Result<bool>(record.error());
+        if (!taken) fault = taken.error();
+        return taken.has_value();
+      }));
+  if (fault) return *fault;
   return {};
 }
 

@@ -11,11 +11,54 @@ namespace parallax {
 namespace {
 
 std::size_t request_bytes(const Request& request) {
-  std::size_t bytes = operation_key(request.operation).size() + 64;
+  std::size_t bytes = 64 + request.idempotency_key.size();
+  if (const std::string* key = operation_key(request.operation)) bytes += key->size();
   if (const auto* put = std::get_if<Put>(&request.operation)) {
     bytes += put->value.size() + put->content_type.size();
+  } else if (const auto* many = std::get_if<GetMany>(&request.operation)) {
+    for (const std::string& key : many->keys) bytes += key.size() + sizeof key;
   }
   return bytes;
+}
+
+bool is_key(const std::string& key) {
+  return !key.empty() && key.size() <= limits::kMaxKeyBytes;
+}
+
+/// Whoever hands a request in has checked it; this keeps a mistake there from becoming an entry.
+std::optional<Error> malformed(const Request& request) {
+  const Operation& operation = request.operation;
+  const bool about_prefix =
+      std::holds_alternative<GetPolicy>(operation) || std::holds_alternative<SetPolicy>(operation);
+  if (const std::string* key = operation_key(operation); key != nullptr && !about_prefix) {
+    if (!is_key(*key)) {
+      return definite(ErrorCode::bad_request, fmt::format("the key has {} bytes, 1 to {} expected",
+                                                          key->size(), limits::kMaxKeyBytes));
+    }
+  } else if (key != nullptr && key->size() > limits::kMaxKeyBytes) {
+    return definite(ErrorCode::bad_request,
+                    fmt::format("the prefix has {} bytes, at most {} may be", key->size(),
+                                limits::kMaxKeyBytes));
+  }
+  if (const auto* many = std::get_if<GetMany>(&operation)) {
+    const bool sound = !many->keys.empty() && many->keys.size() <= limits::kMaxScanLimit &&
+                       std::all_of(many->keys.begin(), many->keys.end(), is_key);
+    if (!sound)
+      return definite(ErrorCode::bad_request, "some of the keys, or their number, is wrong");
+  }
+  if (const auto* scan = std::get_if<Scan>(&operation)) {
+    if (scan->limit == 0 || scan->limit > limits::kMaxScanLimit) {
+      return definite(ErrorCode::bad_parameter, fmt::format("limit={} must be from 1 to {}",
+                                                            scan->limit, limits::kMaxScanLimit));
+    }
+  }
+  if (request.idempotency_key.size() > limits::kMaxIdempotencyKeyBytes) {
+    return definite(ErrorCode::bad_request,
+                    fmt::format("the idempotency key has {} bytes, at most "
+                                "{} may be",
+                                request.idempotency_key.size(), limits::kMaxIdempotencyKeyBytes));
+  }
+  return std::nullopt;
 }
 
 /// How long a request that was refused by the node taken for the leader waits before it asks again.
@@ -28,11 +71,7 @@ constexpr Duration kRefusedRetry = std::chrono::milliseconds(50);
 
 std::optional<Error> Replica::Impl::refuse_at_once(const Request& request,
                                                    std::size_t bytes) const {
-  const std::string& key = operation_key(request.operation);
-  if (key.empty() || key.size() > limits::kMaxKeyBytes) {
-    return definite(ErrorCode::bad_request, fmt::format("the key has {} bytes, 1 to {} expected",
-                                                        key.size(), limits::kMaxKeyBytes));
-  }
+  if (auto error = malformed(request)) return error;
   if (shutting_down_) {
     return definite(ErrorCode::shutting_down, fmt::format("node {} is stopping", config_.id));
   }
@@ -62,6 +101,9 @@ void Replica::Impl::admit(NodeId peer, RequestId id, Request request, Duration r
   pending.id = id;
   pending.deadline = now_.monotonic + remaining;
   pending.bytes = bytes;
+  if (std::exchange(pending.request.level_by_policy, false)) {
+    pending.request.consistency = policies_.level_for(pending.request.operation);
+  }
   route(requests_.add(std::move(pending)));
 }
 
@@ -71,13 +113,10 @@ NodeId Replica::Impl::leader() const {
   return leader == config_.id && !leading() ? kNoNode : leader;
 }
 
-bool Replica::Impl::local_reads_allowed() const {
-  return node_.membership == Membership::member && raft_ && !node_.cluster.empty() &&
-         (!installing_ || canary(Canary::prefix_while_installing));
-}
-
 /// A request that waits, or has just come, is served, passed on, refused, or waits on.
 void Replica::Impl::route(RequestHandle handle) {
+  check_session(handle);
+  if (requests_.find(handle) == nullptr) return;
   PendingRequest& pending = *requests_.find(handle);
   const Request& request = pending.request;
   const bool read = is_read(request.operation);
@@ -88,7 +127,8 @@ void Replica::Impl::route(RequestHandle handle) {
       return;
     }
     if (local_reads_allowed()) {
-      Reply reply = read_key(request, local_evidence());
+      std::vector<std::string> expired;  // judged by this replica's clock, outside the order
+      Reply reply = this->read(request, local_evidence(), expired);
       finish(handle, std::move(reply));
       return;
     }
@@ -123,6 +163,28 @@ void Replica::Impl::route(RequestHandle handle) {
   } else {
     forward(handle, to);
   }
+}
+
+/// A token is held against the cluster as soon as that is known. One whose clock is further ahead
+/// than any node's may be did not come from here.
+void Replica::Impl::check_session(RequestHandle handle) {
+  PendingRequest& pending = *requests_.find(handle);
+  if (pending.session_checked || !pending.request.session || node_.cluster.empty()) return;
+  const SessionToken& session = *pending.request.session;
+  pending.session_checked = true;
+  if (const auto ours = session.check(node_.cluster, config_.members); !ours) {
+    finish(handle, ours.error());
+  } else if (too_far_ahead(session.clock)) {
+    finish(handle,
+           definite(ErrorCode::bad_session, "the session's clock is ahead of the cluster's"));
+  } else {
+    clock_.observe(session.clock);
+  }
+}
+
+bool Replica::Impl::too_far_ahead(Hlc clock) const {
+  return clock.millis().value > clock_.peek(now_.physical).millis().value +
+                                    static_cast<std::uint64_t>(config_.max_clock_skew.count());
 }
 
 Error Replica::Impl::not_leader_error() const {
@@ -160,7 +222,7 @@ Replica::Impl::Situation Replica::Impl::situation() const {
 
 bool Replica::Impl::route_waiting() {
   const Situation now = situation();
-  if (now == situation_) return false;
+  if (now == situation_ && !std::exchange(route_again_, false)) return false;
   situation_ = now;
   if (waiting_.empty()) return false;
   clock_waited_for_ = false;
@@ -172,225 +234,6 @@ bool Replica::Impl::route_waiting() {
   }
   situation_ = situation();
   return true;
-}
-
-// --- Writes
-// ---------------------------------------------------------------------------------------
-
-/// Nothing while the clock may not issue: its bound has to become durable first.
-std::optional<Stamp> Replica::Impl::issue_stamp() {
-  UnixMillis at = now_.physical;
-  if (clock_.blocked(at)) {
-    // The durable bound lies behind the present: a pause between two writes, or a disk that takes
-    // longer than the bound reaches ahead, which would otherwise never let a stamp out. The clock
-    // need not show the present, only rise; how far behind it may show is what a skewed clock may.
-    const UnixMillis bound = clock_.durable_bound().millis();
-    const auto skew = static_cast<std::uint64_t>(config_.max_clock_skew.count());
-    if (bound < at && (bound_arrived_ || at.value - bound.value <= skew)) at = bound;
-  }
-  const std::optional<Hlc> hlc = clock_.issue(at);
-  if (!hlc) return std::nullopt;
-  return Stamp{*hlc, config_.id};
-}
-
-/// Both levels write through the log. A leader gets here only after its term's no-op is applied: it
-/// has then observed the stamp of every entry before, so the order of the log is that of the
-/// stamps.
-void Replica::Impl::propose_write(RequestHandle handle) {
-  PendingRequest& pending = *requests_.find(handle);
-  if (skewed_) {
-    ++counters_.stamps_refused_for_skew;
-    finish(handle, definite(ErrorCode::clock_skew,
-                            fmt::format("the clock of node {} is more than {} ms from a majority's",
-                                        config_.id, config_.max_clock_skew.count())));
-    return;
-  }
-  if (raft_->transferring()) {
-    wait(handle);
-    return;
-  }
-  if (raft_->log().cache_bytes() > limits::kLogCacheBytes + limits::kMaxProposalsInFlightBytes) {
-    // Entries that do not commit stay in memory although their requests have gone.
-    finish(handle, definite(ErrorCode::overloaded,
-                            fmt::format("{} bytes of log entries wait for a majority",
-                                        raft_->log().cache_bytes())));
-    return;
-  }
-  const std::optional<Stamp> stamp = issue_stamp();
-  if (!stamp) {
-    clock_waited_for_ = true;
-    wait(handle);
-    return;
-  }
-  const std::string& key = operation_key(pending.request.operation);
-  const Result<KeyState> known = keys_.load(key);
-  if (!known) {
-    finish(handle, definite(ErrorCode::internal, known.error().message));
-    fail(known.error());
-    return;
-  }
-  Version version;
-  version.stamp = *stamp;
-  version.actor = kLogActor;
-  version.context = known->context();
-  // Whatever the log stamped before is replaced, also what is on its way and not applied yet.
-  version.context.advance(kLogActor, Hlc{stamp->hlc.value - 1});
-  if (const auto* put = std::get_if<Put>(&pending.request.operation)) {
-    version.value = put->value;
-    version.content_type = put->content_type;
-  } else {
-    version.tombstone = true;
-  }
-  WriteKey command{key, {}};
-  command.state.add(std::move(version));
-  const std::optional<LogIndex> index = raft_->propose(encode_command(std::move(command)));
-  PARALLAX_ASSERT(index, "the leader of term {} does not append", raft_->term());
-
-  pending.stage = PendingRequest::Stage::appended;
-  pending.stamp = *stamp;
-  const Proposal proposal{*index, raft_->term(), handle};
-  // At the end nearly always; a leader that lost its tail and leads again proposes below that.
-  const auto place =
-      std::upper_bound(proposals_.begin(), proposals_.end(), proposal,
-                       [](const Proposal& a, const Proposal& b) { return a.index < b.index; });
-  proposals_.insert(place, proposal);
-}
-
-/// Entry `index` of `term` is applied: what was proposed there has happened, or never will.
-void Replica::Impl::settle_proposals(LogIndex index, Term term) {
-  while (!proposals_.empty() && proposals_.front().index <= index) {
-    const Proposal proposal = proposals_.front();
-    proposals_.pop_front();
-    PendingRequest* const pending = requests_.find(proposal.request);
-    if (pending == nullptr) continue;  // its deadline has passed
-    if (proposal.index < index) {
-      // Installed with a snapshot, which does not say whose entry it was.
-      finish(proposal.request,
-             indefinite(ErrorCode::timeout, fmt::format("leadership was lost; what became of entry "
-                                                        "{} is not known here",
-                                                        proposal.index)));
-    } else if (proposal.term != term) {
-      finish(proposal.request,
-             definite(ErrorCode::no_leader,
-                      fmt::format("entry {} was replaced by one of term {}: leadership changed",
-                                  index, term)));
-    } else {
-      Answer answer;
-      answer.consistency = pending->request.consistency;
-      answer.stamp = pending->stamp;
-      answer.evidence = write_evidence(index, term);
-      finish(proposal.request, std::move(answer));
-    }
-  }
-}
-
-/// On whose word a committed entry rests: those known to hold it durably.
-Evidence Replica::Impl::write_evidence(LogIndex index, Term term) const {
-  Evidence evidence{.node = config_.id,
-                    .term = term,
-                    .index = index,
-                    .path = Path::log,
-                    .replicas = {config_.id},
-                    .sequenced = true};
-  if (raft_->is_leader()) {
-    for (const auto& [peer, progress] : raft_->progress()) {
-      if (progress.match >= index && !progress.recovering) evidence.replicas.push_back(peer);
-    }
-  } else if (raft_->leader() != kNoNode) {
-    evidence.replicas.push_back(raft_->leader());  // it told us: so its log has the entry
-  }
-  std::sort(evidence.replicas.begin(), evidence.replicas.end());
-  return evidence;
-}
-
-// --- Reads
-// ----------------------------------------------------------------------------------------
-
-void Replica::Impl::start_read(RequestHandle handle) {
-  if (canary(Canary::read_without_round)) {
-    Evidence evidence = local_evidence();
-    evidence.path = Path::read_index;
-    Reply reply = read_key(requests_.find(handle)->request, std::move(evidence));
-    finish(handle, std::move(reply));
-    return;
-  }
-  const std::optional<RoundId> round = raft_->request_read_round();
-  PARALLAX_ASSERT(round, "the leader of term {} begins no round", raft_->term());
-  requests_.find(handle)->stage = PendingRequest::Stage::reading;
-  round_reads_.push_back({*round, handle});
-  if (*round != counted_round_) {
-    counted_round_ = *round;
-    ++counters_.read_rounds;
-  }
-}
-
-/// Leadership is gone, and with it the rounds that were under way: the reads begin again elsewhere.
-void Replica::Impl::requeue_reads() {
-  counted_round_ = RoundId{};
-  for (const RoundRead& read : std::exchange(round_reads_, {})) {
-    if (requests_.find(read.request) != nullptr) route(read.request);
-  }
-}
-
-void Replica::Impl::on_confirmed(ConfirmedRound confirmed) {
-  ConfirmedReads reads{confirmed.index, raft_->term(), std::move(confirmed.replicas), {}};
-  while (!round_reads_.empty() && round_reads_.front().round <= confirmed.round) {
-    reads.requests.push_back(round_reads_.front().request);
-    round_reads_.pop_front();
-  }
-  if (!reads.requests.empty()) confirmed_reads_.push_back(std::move(reads));
-}
-
-/// What is applied here has everything that was committed when the round began, before which the
-/// reads had arrived; that stays true when leadership is lost in between.
-///
-/// Adopt before showing: what a key holds beyond the log would have to be committed through the log
-/// before it is shown here. Only the log writes versions today, so there is nothing to adopt.
-void Replica::Impl::answer_confirmed_reads() {
-  while (!confirmed_reads_.empty() && confirmed_reads_.front().index <= applied_.index) {
-    ConfirmedReads reads = std::move(confirmed_reads_.front());
-    confirmed_reads_.pop_front();
-    Evidence evidence{.node = config_.id,
-                      .term = reads.term,
-                      .index = applied_.index,
-                      .path = Path::read_index,
-                      .replicas = std::move(reads.replicas),
-                      .sequenced = true};
-    for (RequestHandle handle : reads.requests) {
-      PendingRequest* const pending = requests_.find(handle);
-      if (pending == nullptr) continue;
-      Reply reply = read_key(pending->request, evidence);
-      finish(handle, std::move(reply));
-    }
-  }
-}
-
-Evidence Replica::Impl::local_evidence() const {
-  return Evidence{.node = config_.id,
-                  .term = raft_->term(),
-                  .index = applied_.index,
-                  .path = Path::local,
-                  .replicas = {config_.id},
-                  .sequenced = true};
-}
-
-/// The winner in what is applied, which is committed, whether it is durable here or not.
-Reply Replica::Impl::read_key(const Request& request, Evidence evidence) {
-  const Result<KeyState> state = keys_.load(operation_key(request.operation));
-  if (!state) {
-    fail(state.error());
-    return definite(ErrorCode::internal, state.error().message);
-  }
-  Answer answer;
-  answer.consistency = request.consistency;
-  answer.evidence = std::move(evidence);
-  if (const Version* winner = state->winner()) {
-    answer.stamp = winner->stamp;
-    answer.found = !winner->tombstone;
-    answer.value = winner->value;
-    answer.content_type = winner->content_type;
-  }
-  return answer;
 }
 
 // --- Ends

@@ -18,9 +18,34 @@ Error corrupt(std::string message) {
   return definite(ErrorCode::corrupt, std::move(message));
 }
 
-bool is_key_state(std::string_view store_key) {
-  const ScanRange range = records::key_state_range(kOnlyGroup);
+bool within(std::string_view store_key, const ScanRange& range) {
   return store_key >= range.start && store_key < range.end;
+}
+
+/// What a snapshot holds beside the state that it is of, in rising order. The index of the
+/// idempotency records is made anew where they arrive.
+std::vector<ScanRange> contents() {
+  return {records::idempotency_range(kOnlyGroup), records::key_state_range(kOnlyGroup),
+          records::policy_range(kOnlyGroup)};
+}
+
+/// Errors: corrupt, and refused when it is of a kind that does not belong into a snapshot.
+Result<void> check_record(std::string_view key, std::string_view value) {
+  if (within(key, records::key_state_range(kOnlyGroup))) {
+    PARALLAX_ASSIGN(const KeyState state, records::decode<KeyState>(key, value));
+    if (!well_formed(state)) return corrupt("a key state contradicts itself");
+    return {};
+  }
+  if (within(key, records::idempotency_range(kOnlyGroup))) {
+    PARALLAX_TRY(records::decode<IdempotencyRecord>(key, value));
+    return {};
+  }
+  if (within(key, records::policy_range(kOnlyGroup))) {
+    PARALLAX_ASSIGN(const PolicyRecord policy, records::decode<PolicyRecord>(key, value));
+    PARALLAX_TRY(from_record(policy));
+    return {};
+  }
+  return corrupt("a snapshot holds a record of a kind that does not belong there");
 }
 
 }  // namespace
@@ -62,7 +87,7 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
     }
     begun.index = applied->index;
     begun.term = applied->term;
-    begun.cursor = records::key_state_range(kOnlyGroup).start;
+    begun.cursor = contents().front().start;
     // The receiver takes the cluster's id out of the one and joins the other.
     for (const std::string& key : {records::node_key(), records::applied_key(kOnlyGroup)}) {
       PARALLAX_ASSIGN(auto value, begun.view->get(key));
@@ -83,22 +108,29 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
   chunk.last = true;
   std::size_t bytes = 0;
   std::optional<Error> fault;
-  const ScanRange range{transfer.cursor, records::key_state_range(kOnlyGroup).end};
-  PARALLAX_TRY(transfer.view->scan(range, [&](std::string_view key, std::string_view value) {
-    if (bytes >= config_.snapshot_chunk_bytes) {
-      chunk.last = false;
-      transfer.cursor = std::string(key);
-      return false;
+  for (ScanRange range : contents()) {
+    if (range.end <= transfer.cursor || !chunk.last || fault) continue;
+    if (canary(Canary::rows_not_in_snapshot) &&
+        range.start == records::idempotency_range(kOnlyGroup).start) {
+      continue;
     }
-    // What is damaged here must be found here: the receiver would refuse it again and again.
-    if (const auto state = records::decode<KeyState>(key, value); !state) {
-      fault = state.error();
-      return false;
-    }
-    bytes += key.size() + value.size();
-    chunk.records.push_back({std::string(key), Bytes{std::string(value)}});
-    return true;
-  }));
+    range.start = std::max(range.start, transfer.cursor);
+    PARALLAX_TRY(transfer.view->scan(range, [&](std::string_view key, std::string_view value) {
+      if (bytes >= config_.snapshot_chunk_bytes) {
+        chunk.last = false;
+        transfer.cursor = std::string(key);
+        return false;
+      }
+      // What is damaged here must be found here: the receiver would refuse it again and again.
+      if (const auto sound = check_record(key, value); !sound) {
+        fault = sound.error();
+        return false;
+      }
+      bytes += key.size() + value.size();
+      chunk.records.push_back({std::string(key), Bytes{std::string(value)}});
+      return true;
+    }));
+  }
   if (fault) return *fault;
   return chunk;
 }
@@ -128,12 +160,8 @@ Result<void> Replica::Impl::verify_chunk(const SnapshotChunk& chunk) const {
     } else if (record.key == records::node_key()) {
       PARALLAX_TRY(records::decode<NodeRecord>(record.key, record.value.view()));
       has_node = true;
-    } else if (is_key_state(record.key)) {
-      PARALLAX_ASSIGN(const KeyState state,
-                      records::decode<KeyState>(record.key, record.value.view()));
-      if (!well_formed(state)) return corrupt("a key state contradicts itself");
     } else {
-      return corrupt("a snapshot holds a record of a kind that does not belong there");
+      PARALLAX_TRY(check_record(record.key, record.value.view()));
     }
   }
   if (chunk.sequence == 0 && !(has_applied && has_node)) {
@@ -171,6 +199,14 @@ bool Replica::Impl::install_record(const SnapshotChunk::Record& record) {
     incoming_->second = records::decode<NodeRecord>(record.key, record.value.view())->cluster;
     return true;
   }
+  if (within(record.key, records::idempotency_range(kOnlyGroup))) {
+    return put_row({std::string(records::group_record_name(record.key)),
+                    *records::decode<IdempotencyRecord>(record.key, record.value.view())});
+  }
+  if (within(record.key, records::policy_range(kOnlyGroup))) {
+    return put_policy(records::group_record_name(record.key),
+                      *records::decode<PolicyRecord>(record.key, record.value.view()));
+  }
   const KeyState state = *records::decode<KeyState>(record.key, record.value.view());
   clock_.observe(state.context().highest());
   WriteBatch batch;
@@ -207,6 +243,7 @@ void Replica::Impl::finish_install(const SnapshotChunk& chunk) {
     Incarnation& known = applied_.incarnations[node];
     known = std::max(known, incarnation);
   }
+  if (!apply_floor(theirs.idempotency_floor)) return;
   applied_dirty_ = true;
   incoming_.reset();
   touch();

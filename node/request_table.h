@@ -38,7 +38,18 @@ struct PendingRequest {
   bool queued = false;  ///< in the queue of those that wait
   std::size_t bytes = 0;
 
-  Stamp stamp;  ///< appended: of its version
+  bool session_checked = false;
+  /// What a write came to, once that is decided: shown when its entry is applied, or, for a refusal
+  /// that needs no entry, behind a read round.
+  struct Outcome {
+    std::optional<Stamp> stamp;
+    std::optional<Error> refusal;
+    std::optional<std::int64_t> number;
+    VersionVector context;
+  };
+  Outcome outcome;
+  LogIndex refused_after;  ///< reading: the refusal rests on entries up to here ...
+  Term refused_in;         ///< ... which this leadership has proposed
   // Forwarding.
   RequestId forward_id;  ///< forwarded
   NodeId sent_to;

@@ -11,6 +11,20 @@ Error corrupt(std::string_view what) {
   return definite(ErrorCode::corrupt, fmt::format("a command is corrupt: {}", what));
 }
 
+void fill(logged::IdempotencyRow& out, const IdempotencyRow& row) {
+  out.set_key(row.key);
+  out.set_at(row.record.at.value);
+  out.set_fingerprint(row.record.fingerprint);
+  out.set_refusal(row.record.refusal);
+  out.set_message(row.record.message);
+  if (row.record.stamp) {
+    out.set_stamp_hlc(row.record.stamp->hlc.value);
+    out.set_stamp_node(row.record.stamp->node.value);
+  }
+  out.set_has_number(row.record.number.has_value());
+  out.set_number(row.record.number.value_or(0));
+}
+
 struct Fill {
   logged::Command& out;
 
@@ -23,7 +37,17 @@ struct Fill {
   void operator()(const WriteKey& command) const {
     logged::WriteKey& write = *out.mutable_write_key();
     write.set_key(command.key);
-    encode_key_state(command.state, *write.mutable_state());
+    if (!command.state.empty()) encode_key_state(command.state, *write.mutable_state());
+    if (command.idempotency) fill(*write.mutable_idempotency(), *command.idempotency);
+    write.set_idempotency_floor(command.idempotency_floor.value);
+  }
+  void operator()(const WritePolicy& command) const {
+    logged::WritePolicy& write = *out.mutable_write_policy();
+    write.set_prefix(command.prefix);
+    write.set_removed(command.record.removed);
+    write.set_default_consistency(command.record.default_consistency);
+    write.set_mixing(command.record.mixing);
+    write.set_conflict(command.record.conflict);
   }
   void operator()(const EndRecovery& command) const {
     logged::EndRecovery& end = *out.mutable_end_recovery();
@@ -38,6 +62,36 @@ Result<void> read(const logged::InitCluster& in, InitCluster& out) {
   return {};
 }
 
+Result<void> read(logged::IdempotencyRow& in, IdempotencyRow& out) {
+  if (in.key().empty() || in.key().size() > limits::kMaxIdempotencyKeyBytes) {
+    return corrupt(fmt::format("write_key.idempotency.key: {} bytes, 1 to {} expected",
+                               in.key().size(), limits::kMaxIdempotencyKeyBytes));
+  }
+  if (in.at() == 0) return corrupt("write_key.idempotency.at: 0, a stamp's time expected");
+  out.key = std::move(*in.mutable_key());
+  IdempotencyRecord& record = out.record;
+  record.at = Hlc{in.at()};
+  record.fingerprint = in.fingerprint();
+  record.refusal = std::move(*in.mutable_refusal());
+  record.message = std::move(*in.mutable_message());
+  if (in.stamp_hlc() != 0) record.stamp = Stamp{Hlc{in.stamp_hlc()}, NodeId{in.stamp_node()}};
+  if (in.has_number()) record.number = in.number();
+  return {};
+}
+
+Result<void> read(logged::WritePolicy& in, WritePolicy& out) {
+  if (in.prefix().size() > limits::kMaxKeyBytes) {
+    return corrupt(fmt::format("write_policy.prefix: {} bytes, at most {} expected",
+                               in.prefix().size(), limits::kMaxKeyBytes));
+  }
+  out.prefix = std::move(*in.mutable_prefix());
+  out.record.removed = in.removed();
+  out.record.default_consistency = std::move(*in.mutable_default_consistency());
+  out.record.mixing = std::move(*in.mutable_mixing());
+  out.record.conflict = std::move(*in.mutable_conflict());
+  return {};
+}
+
 Result<void> read(logged::WriteKey& in, WriteKey& out) {
   if (in.key().empty() || in.key().size() > limits::kMaxKeyBytes) {
     return corrupt(fmt::format("write_key.key: {} bytes, 1 to {} expected", in.key().size(),
@@ -47,6 +101,10 @@ Result<void> read(logged::WriteKey& in, WriteKey& out) {
   if (!state) return corrupt(fmt::format("write_key.state: {}", state.error().message));
   out.key = std::move(*in.mutable_key());
   out.state = *std::move(state);
+  out.idempotency_floor = Hlc{in.idempotency_floor()};
+  if (in.has_idempotency()) {
+    PARALLAX_TRY(read(*in.mutable_idempotency(), out.idempotency.emplace()));
+  }
   return {};
 }
 
@@ -84,6 +142,9 @@ Result<Command> decode_command(const Bytes& payload) {
       break;
     case logged::Command::kEndRecovery:
       PARALLAX_TRY(read(in.end_recovery(), command.emplace<EndRecovery>()));
+      break;
+    case logged::Command::kWritePolicy:
+      PARALLAX_TRY(read(*in.mutable_write_policy(), command.emplace<WritePolicy>()));
       break;
     case logged::Command::COMMAND_NOT_SET:
       return corrupt("of no kind that is known here");

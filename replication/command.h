@@ -2,6 +2,7 @@
 // conditions that led to them, so applying is a join and cannot diverge.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -9,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "clock/stamp.h"
-#include "storage/version.h"
+#include "storage/records.h"
 
 namespace parallax {
 
@@ -24,10 +25,20 @@ struct InitCluster {
   friend bool operator==(const InitCluster&, const InitCluster&) = default;
 };
 
-/// Versions of one key to join. The versions' log_index is set at apply.
+/// The first outcome under an idempotency key, in the same entry as the effect.
+struct IdempotencyRow {
+  std::string key;
+  IdempotencyRecord record;
+  friend bool operator==(const IdempotencyRow&, const IdempotencyRow&) = default;
+};
+
+/// Versions of one key to join. The log_index of new versions is set at apply. The state is empty
+/// when there is only an outcome to remember.
 struct WriteKey {
   std::string key;
   KeyState state;
+  std::optional<IdempotencyRow> idempotency = std::nullopt;
+  Hlc idempotency_floor = {};  ///< rows up to here are let go of
   friend bool operator==(const WriteKey&, const WriteKey&) = default;
 };
 
@@ -38,7 +49,14 @@ struct EndRecovery {
   friend bool operator==(const EndRecovery&, const EndRecovery&) = default;
 };
 
-using Command = std::variant<NoOp, InitCluster, WriteKey, EndRecovery>;
+/// What holds for the keys under `prefix` from here on. The record's log_index is set at apply.
+struct WritePolicy {
+  std::string prefix;
+  PolicyRecord record;
+  friend bool operator==(const WritePolicy&, const WritePolicy&) = default;
+};
+
+using Command = std::variant<NoOp, InitCluster, WriteKey, EndRecovery, WritePolicy>;
 
 Bytes encode_command(const Command& command);
 /// Errors: corrupt. Thread-safe, as encode_command() is.

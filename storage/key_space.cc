@@ -4,6 +4,8 @@
 #include <deque>
 #include <set>
 
+#include "base/checksum.h"
+
 namespace parallax {
 namespace {
 
@@ -41,15 +43,6 @@ void merge_replaced(HistoryRecord& record, std::vector<Version> versions) {
     }
   }
   std::sort(record.replaced.begin(), record.replaced.end(), newer);
-}
-
-/// FNV-1a (Fowler, Noll, Vo) with SplitMix64's finish, so that sums of hashes do not cancel out.
-std::uint64_t hash(std::string_view bytes) {
-  std::uint64_t h = 0xcbf29ce484222325u;
-  for (const char c : bytes) h = (h ^ static_cast<std::uint8_t>(c)) * 0x100000001b3u;
-  h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
-  h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
-  return h ^ (h >> 31);
 }
 
 }  // namespace
@@ -174,7 +167,7 @@ Result<std::uint64_t> KeySpace::digest() const {
   std::uint64_t sum = 0;
   // Encoded anew: bytes written by another version of the schema may differ for equal contents.
   PARALLAX_TRY(scan({}, {}, false, [&](std::string_view key, const KeyState& state) {
-    sum += hash(records::encode(records::key_state_key(group_, key), state).view());
+    sum += hash64(records::encode(records::key_state_key(group_, key), state).view());
     return true;
   }));
   return sum;

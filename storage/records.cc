@@ -1,7 +1,6 @@
 #include "storage/records.h"
 
 #include <algorithm>
-#include <cctype>
 #include <limits>
 
 #include <google/protobuf/io/coded_stream.h>
@@ -11,95 +10,11 @@
 #include "base/checksum.h"
 #include "storage/key_state_codec.h"
 #include "storage/records.pb.h"
+#include "storage/store_keys.h"
 
 namespace parallax {
 namespace records {
 namespace {
-
-// --- Keys -------------------------------------------------------------------------------------
-
-void append_u32(std::string& out, std::uint32_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
-}
-
-void append_u64(std::string& out, std::uint64_t value) {
-  append_u32(out, static_cast<std::uint32_t>(value >> 32));
-  append_u32(out, static_cast<std::uint32_t>(value));
-}
-
-std::uint64_t read_big_endian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char c : bytes) value = value << 8 | static_cast<std::uint8_t>(c);
-  return value;
-}
-
-std::string group_prefix(char kind, GroupId group, std::size_t room = 0) {
-  std::string key;
-  key.reserve(5 + room);
-  key.push_back(kind);
-  append_u32(key, group.value);
-  return key;
-}
-
-std::string group_record_key(GroupId group, char record) {
-  std::string key = group_prefix('G', group, 1);
-  key.push_back(record);
-  return key;
-}
-
-/// The first key behind all that begin with `prefix`.
-std::string behind(std::string prefix) {
-  while (!prefix.empty() && static_cast<std::uint8_t>(prefix.back()) == 0xff) prefix.pop_back();
-  PARALLAX_ASSERT(!prefix.empty(), "no key is behind a prefix of 0xff only");
-  prefix.back() = static_cast<char>(static_cast<std::uint8_t>(prefix.back()) + 1);
-  return prefix;
-}
-
-constexpr std::size_t kGroupPrefixBytes = 5;
-constexpr std::size_t kHistoryPrefixBytes = kGroupPrefixBytes + 8 + 4;
-
-std::string printable(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes.substr(0, 64)) {
-    const auto byte = static_cast<std::uint8_t>(c);
-    if (byte > 0x20 && byte < 0x7f && byte != '%') {
-      text.push_back(c);
-    } else {
-      text += fmt::format("%{:02X}", byte);
-    }
-  }
-  return bytes.size() > 64 ? text + "..." : text;
-}
-
-/// What the record at `store_key` is, for messages.
-std::string describe(std::string_view store_key) {
-  if (store_key == "N") return "node record";
-  if (store_key == "B") return "clock bound";
-  if (store_key.size() >= kGroupPrefixBytes) {
-    const std::uint64_t group = read_big_endian(store_key.substr(1, 4));
-    const std::string_view rest = store_key.substr(kGroupPrefixBytes);
-    switch (store_key[0]) {
-      case 'G':
-        if (rest == "h") return fmt::format("hard state of group {}", group);
-        if (rest == "l") return fmt::format("log start of group {}", group);
-        if (rest == "a") return fmt::format("applied record of group {}", group);
-        break;
-      case 'L':
-        if (rest.size() != 8) break;
-        return fmt::format("log entry {} of group {}", read_big_endian(rest), group);
-      case 'K':
-        return fmt::format("key state '{}' of group {}", printable(rest), group);
-      case 'H':
-        if (store_key.size() < kHistoryPrefixBytes) break;
-        return fmt::format("history record '{}' of group {} at {}-{}", printable(rest.substr(12)),
-                           group, read_big_endian(rest.substr(0, 8)),
-                           read_big_endian(rest.substr(8, 4)));
-      default:
-        break;
-    }
-  }
-  return fmt::format("record '{}'", printable(store_key));
-}
 
 // --- Frame: format byte, message, checksum ------------------------------------------------------
 
@@ -294,6 +209,7 @@ void fill(stored::AppliedRecord& out, const AppliedRecord& record) {
   out.set_index(record.index.value);
   out.set_term(record.term.value);
   out.set_history_floor(record.history_floor.value);
+  out.set_idempotency_floor(record.idempotency_floor.value);
   for (const auto& [node, incarnation] : record.incarnations) {
     stored::NodeIncarnation& entry = *out.add_incarnations();
     entry.set_node(node.value);
@@ -305,6 +221,7 @@ Fault read(stored::AppliedRecord& in, AppliedRecord& record) {
   record.index = LogIndex{in.index()};
   record.term = Term{in.term()};
   record.history_floor = Hlc{in.history_floor()};
+  record.idempotency_floor = Hlc{in.idempotency_floor()};
   for (const stored::NodeIncarnation& entry : in.incarnations()) {
     const bool fresh =
         record.incarnations.emplace(NodeId{entry.node()}, Incarnation{entry.incarnation()}).second;
@@ -344,6 +261,49 @@ Fault read(stored::HistoryRecord& in, HistoryRecord& record) {
   return read_versions(*in.mutable_replaced(), record.replaced);
 }
 
+void fill(stored::IdempotencyRecord& out, const IdempotencyRecord& record) {
+  out.set_at(record.at.value);
+  out.set_index(record.index.value);
+  out.set_fingerprint(record.fingerprint);
+  out.set_refusal(record.refusal);
+  out.set_message(record.message);
+  if (record.stamp) {
+    out.set_stamp_hlc(record.stamp->hlc.value);
+    out.set_stamp_node(record.stamp->node.value);
+  }
+  out.set_has_number(record.number.has_value());
+  out.set_number(record.number.value_or(0));
+}
+
+Fault read(stored::IdempotencyRecord& in, IdempotencyRecord& record) {
+  if (in.at() == 0) return "no time";
+  record.at = Hlc{in.at()};
+  record.index = LogIndex{in.index()};
+  record.fingerprint = in.fingerprint();
+  record.refusal = std::move(*in.mutable_refusal());
+  record.message = std::move(*in.mutable_message());
+  if (in.stamp_hlc() != 0) record.stamp = Stamp{Hlc{in.stamp_hlc()}, NodeId{in.stamp_node()}};
+  if (in.has_number()) record.number = in.number();
+  return nullptr;
+}
+
+void fill(stored::PolicyRecord& out, const PolicyRecord& record) {
+  out.set_log_index(record.log_index.value);
+  out.set_removed(record.removed);
+  out.set_default_consistency(record.default_consistency);
+  out.set_mixing(record.mixing);
+  out.set_conflict(record.conflict);
+}
+
+Fault read(stored::PolicyRecord& in, PolicyRecord& record) {
+  record.log_index = LogIndex{in.log_index()};
+  record.removed = in.removed();
+  record.default_consistency = std::move(*in.mutable_default_consistency());
+  record.mixing = std::move(*in.mutable_mixing());
+  record.conflict = std::move(*in.mutable_conflict());
+  return nullptr;
+}
+
 template <class T>
 struct MessageOf;
 template <>
@@ -362,6 +322,10 @@ template <>
 struct MessageOf<KeyState> : std::type_identity<stored::KeyState> {};
 template <>
 struct MessageOf<HistoryRecord> : std::type_identity<stored::HistoryRecord> {};
+template <>
+struct MessageOf<IdempotencyRecord> : std::type_identity<stored::IdempotencyRecord> {};
+template <>
+struct MessageOf<PolicyRecord> : std::type_identity<stored::PolicyRecord> {};
 
 /// One message of each type per thread, used again and again: its vectors and strings keep their
 /// room, which halves the cost of the small records that every write encodes and decodes.
@@ -398,77 +362,6 @@ Bytes encode_record(std::string_view store_key, const T& record) {
 
 }  // namespace
 
-// --- Keys -------------------------------------------------------------------------------------
-
-std::string node_key() {
-  return "N";
-}
-std::string clock_bound_key() {
-  return "B";
-}
-std::string hard_state_key(GroupId group) {
-  return group_record_key(group, 'h');
-}
-std::string log_start_key(GroupId group) {
-  return group_record_key(group, 'l');
-}
-std::string applied_key(GroupId group) {
-  return group_record_key(group, 'a');
-}
-std::string installing_key(GroupId group) {
-  return group_record_key(group, 's');
-}
-
-std::string log_entry_key(GroupId group, LogIndex index) {
-  std::string key = group_prefix('L', group, 8);
-  append_u64(key, index.value);
-  return key;
-}
-
-std::string key_state_key(GroupId group, std::string_view key) {
-  std::string store_key = group_prefix('K', group, key.size());
-  store_key.append(key);
-  return store_key;
-}
-
-std::string history_key(GroupId group, const Stamp& by, std::string_view key) {
-  std::string store_key = group_prefix('H', group, 12 + key.size());
-  append_u64(store_key, by.hlc.value);
-  append_u32(store_key, by.node.value);
-  store_key.append(key);
-  return store_key;
-}
-
-ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive) {
-  return {log_entry_key(group, from), log_entry_key(group, to_exclusive)};
-}
-
-ScanRange key_state_range(GroupId group) {
-  std::string prefix = group_prefix('K', group);
-  std::string end = behind(prefix);
-  return {std::move(prefix), std::move(end)};
-}
-
-ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive) {
-  std::string start = group_prefix('H', group, 8);
-  std::string end = start;
-  append_u64(start, from.value);
-  append_u64(end, to_exclusive.value);
-  return {std::move(start), std::move(end)};
-}
-
-std::string_view user_key(std::string_view store_key) {
-  PARALLAX_ASSERT(store_key.size() >= kGroupPrefixBytes && store_key[0] == 'K',
-                  "not a key state: {}", describe(store_key));
-  return store_key.substr(kGroupPrefixBytes);
-}
-
-Hlc history_hlc(std::string_view store_key) {
-  PARALLAX_ASSERT(store_key.size() >= kHistoryPrefixBytes && store_key[0] == 'H',
-                  "not a history record: {}", describe(store_key));
-  return Hlc{read_big_endian(store_key.substr(kGroupPrefixBytes, 8))};
-}
-
 // --- Records ----------------------------------------------------------------------------------
 
 Bytes encode(std::string_view store_key, const NodeRecord& record) {
@@ -490,6 +383,12 @@ Bytes encode(std::string_view store_key, const KeyState& record) {
   return encode_record(store_key, record);
 }
 Bytes encode(std::string_view store_key, const HistoryRecord& record) {
+  return encode_record(store_key, record);
+}
+Bytes encode(std::string_view store_key, const IdempotencyRecord& record) {
+  return encode_record(store_key, record);
+}
+Bytes encode(std::string_view store_key, const PolicyRecord& record) {
   return encode_record(store_key, record);
 }
 
@@ -550,6 +449,8 @@ PARALLAX_RECORD(AppliedRecord);
 PARALLAX_RECORD(LogEntry);
 PARALLAX_RECORD(KeyState);
 PARALLAX_RECORD(HistoryRecord);
+PARALLAX_RECORD(IdempotencyRecord);
+PARALLAX_RECORD(PolicyRecord);
 #undef PARALLAX_RECORD
 
 }  // namespace records

@@ -69,7 +69,8 @@ struct LogStart {
 struct AppliedRecord {
   LogIndex index;
   Term term;
-  Hlc history_floor;  ///< past-stamp reads below this are refused
+  Hlc history_floor;      ///< past-stamp reads below this are refused
+  Hlc idempotency_floor;  ///< idempotency records up to here have been let go of
   /// Incarnation with which each node last became a full member through the log.
   std::map<NodeId, Incarnation> incarnations;
   friend bool operator==(const AppliedRecord&, const AppliedRecord&) = default;
@@ -91,6 +92,29 @@ struct HistoryRecord {
   friend bool operator==(const HistoryRecord&, const HistoryRecord&) = default;
 };
 
+/// The first outcome of a request that carried an idempotency key.
+struct IdempotencyRecord {
+  Hlc at;                         ///< of its entry: unique, and rising along the log
+  LogIndex index = {};            ///< of its entry; set at apply
+  std::uint64_t fingerprint = 0;  ///< of the request, so that another one under the key is noticed
+  std::string refusal = {};       ///< name of the error that it was refused with; empty: done
+  std::string message = {};       ///< of the refusal
+  std::optional<Stamp> stamp = std::nullopt;  ///< version written, or present at the refusal
+  std::optional<std::int64_t> number = std::nullopt;  ///< the sum of an increment
+  friend bool operator==(const IdempotencyRecord&, const IdempotencyRecord&) = default;
+};
+
+/// What holds for the keys under a prefix, by the names that consistency/policy.h gives. Of two
+/// records of one prefix the one with the higher index counts.
+struct PolicyRecord {
+  LogIndex log_index;  ///< the entry that set it
+  bool removed = false;
+  std::string default_consistency = {};  ///< empty: none
+  std::string mixing = {};
+  std::string conflict = {};
+  friend bool operator==(const PolicyRecord&, const PolicyRecord&) = default;
+};
+
 namespace records {
 
 // Store keys.
@@ -103,10 +127,21 @@ std::string installing_key(GroupId group);
 std::string log_entry_key(GroupId group, LogIndex index);
 std::string key_state_key(GroupId group, std::string_view key);
 std::string history_key(GroupId group, const Stamp& by, std::string_view key);
+std::string idempotency_key(GroupId group, std::string_view key);
+/// Holds the record's time once more (as an Hlc): the records in their order of time.
+std::string idempotency_index_key(GroupId group, Hlc at, std::string_view key);
+std::string policy_key(GroupId group, std::string_view prefix);
 /// The whole range of one kind of record of a group, for scans.
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive);
 ScanRange key_state_range(GroupId group);
 ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive);
+ScanRange idempotency_range(GroupId group);
+ScanRange idempotency_index_range(GroupId group);
+ScanRange policy_range(GroupId group);
+/// What stands behind kind and group: the idempotency key or the prefix.
+std::string_view group_record_name(std::string_view store_key);
+/// Time and key inside an idempotency_index_key().
+std::pair<Hlc, std::string_view> idempotency_index(std::string_view store_key);
 /// The user's key inside a key_state_key().
 std::string_view user_key(std::string_view store_key);
 /// The reading inside a history_key().
@@ -122,6 +157,8 @@ Bytes encode(std::string_view store_key, const AppliedRecord& record);
 Bytes encode(std::string_view store_key, const LogEntry& record);
 Bytes encode(std::string_view store_key, const KeyState& record);
 Bytes encode(std::string_view store_key, const HistoryRecord& record);
+Bytes encode(std::string_view store_key, const IdempotencyRecord& record);
+Bytes encode(std::string_view store_key, const PolicyRecord& record);
 
 /// T is one of the types above, or Hlc.
 template <class T>

@@ -27,11 +27,28 @@ struct Version {
   friend bool operator==(const Version&, const Version&) = default;
 };
 
-/// Two copies of one version: what one of them has learned, both know. True when `mine` changed.
+/// The version's time is over, and that has been agreed on: it is a tombstone now, under its own
+/// stamp.
+inline void bury(Version& version) {
+  version.tombstone = true;
+  version.value = Bytes{};
+  version.content_type.clear();
+}
+
+/// Two copies of one version: what one of them has learned (that it expired, which entry committed
+/// it first), both know. True when `mine` changed.
 inline bool merge_version(Version& mine, const Version& theirs) {
-  if (theirs.log_index <= mine.log_index) return false;
-  mine.log_index = theirs.log_index;
-  return true;
+  bool changed = false;
+  if (theirs.tombstone && !mine.tombstone) {
+    bury(mine);
+    changed = true;
+  }
+  const LogIndex none;
+  if (theirs.log_index != none && (mine.log_index == none || theirs.log_index < mine.log_index)) {
+    mine.log_index = theirs.log_index;
+    changed = true;
+  }
+  return changed;
 }
 
 /// All versions of a key that no other covers, with the joined context. Every path into the store

@@ -1,0 +1,37 @@
+// What a write comes to, decided by the leader: effects go into the log, not operations.
+//
+// Pure: a request and what the key holds (applied, and proposed before it) in, the key's next state
+// or a refusal out. Whether and when the outcome may be shown is the replica's business.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "client/protocol.h"
+#include "storage/version.h"
+
+namespace parallax {
+
+/// The value that a key has at `now`: its winner, unless that is a tombstone or its time is over.
+const Version* present_value(const KeyState& state, UnixMillis now);
+/// Whether what the key shows at `now` rests on an expiry that is not agreed on yet.
+bool rests_on_expiry(const KeyState& state, UnixMillis now);
+/// `state` with every version whose time is over at `now` as a tombstone.
+KeyState with_expiry(const KeyState& state, UnixMillis now);
+
+struct Evaluation {
+  KeyState next;                         ///< with the new version; empty with a refusal
+  std::optional<Error> refusal;          ///< definite; rests on `known`
+  std::optional<Stamp> stamp;            ///< of the new version; refused: of the present value
+  std::optional<std::int64_t> number{};  ///< the sum of an increment
+};
+
+/// `request` is a Put, Delete or Increment; `stamp` is above all that `known` and the request's
+/// context cover, and is the time by which expiry is judged. Thread-safe.
+Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp);
+
+/// What tells one request under an idempotency key from another: everything but how it was to be
+/// carried out (level, timeout, session).
+std::uint64_t request_fingerprint(const Request& request);
+
+}  // namespace parallax

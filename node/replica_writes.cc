@@ -1,0 +1,315 @@
+// Writes: what they come to, the entries that say so, and the answers once those are applied.
+//
+// Conditions, increments, expiry and idempotency keys are decided here, at a leader whose term's
+// no-op is applied, against what is applied and what it has proposed itself. Entries carry the
+// outcome. Since an entry commits only with all before it, an outcome that rests on an earlier
+// proposal happens only if that one does.
+#include <algorithm>
+
+#include "base/canary.h"
+#include "node/replica_impl.h"
+
+namespace parallax {
+
+/// Nothing while the clock may not issue: its bound has to become durable first.
+std::optional<Stamp> Replica::Impl::issue_stamp() {
+  UnixMillis at = now_.physical;
+  if (clock_.blocked(at)) {
+    // The durable bound lies behind the present: a pause between two writes, or a disk that takes
+    // longer than the bound reaches ahead, which would otherwise never let a stamp out. The clock
+    // need not show the present, only rise; how far behind it may show is what a skewed clock may.
+    const UnixMillis bound = clock_.durable_bound().millis();
+    const auto skew = static_cast<std::uint64_t>(config_.max_clock_skew.count());
+    if (bound < at && (bound_arrived_ || at.value - bound.value <= skew)) at = bound;
+  }
+  const std::optional<Hlc> hlc = clock_.issue(at);
+  if (!hlc) return std::nullopt;
+  return Stamp{*hlc, config_.id};
+}
+
+/// All levels of the leader path write through the log. A leader gets here only after its term's
+/// no-op is applied: it has then observed the stamp of every entry before, so the order of the log
+/// is that of the stamps.
+void Replica::Impl::propose_write(RequestHandle handle) {
+  PendingRequest& pending = *requests_.find(handle);
+  const Request& request = pending.request;
+  if (skewed_) {
+    ++counters_.stamps_refused_for_skew;
+    finish(handle, definite(ErrorCode::clock_skew,
+                            fmt::format("the clock of node {} is more than {} ms from a majority's",
+                                        config_.id, config_.max_clock_skew.count())));
+    return;
+  }
+  if (raft_->transferring()) {
+    wait(handle);
+    return;
+  }
+  if (raft_->log().cache_bytes() > limits::kLogCacheBytes + limits::kMaxProposalsInFlightBytes) {
+    // Entries that do not commit stay in memory although their requests have gone.
+    finish(handle, definite(ErrorCode::overloaded,
+                            fmt::format("{} bytes of log entries wait for a majority",
+                                        raft_->log().cache_bytes())));
+    return;
+  }
+  if (const auto* set = std::get_if<SetPolicy>(&request.operation)) {
+    append(handle, WritePolicy{set->prefix, to_record(set->policy)});
+    return;
+  }
+  if (request.context && !take_context(*request.context)) {
+    finish(handle, definite(ErrorCode::bad_request,
+                            "Parallax-Context: its clock is ahead of the cluster's"));
+    return;
+  }
+  const std::optional<Stamp> stamp = issue_stamp();
+  if (!stamp) {
+    clock_waited_for_ = true;
+    wait(handle);
+    return;
+  }
+  if (!request.idempotency_key.empty() && answered_before(handle, *stamp)) return;
+
+  const std::string& key = *operation_key(request.operation);
+  const Result<KeyState> known = proposed_state(key);
+  if (!known) {
+    finish(handle, definite(ErrorCode::internal, known.error().message));
+    fail(known.error());
+    return;
+  }
+  Evaluation evaluation = evaluate(request, *known, *stamp);
+  if (evaluation.refusal) {
+    refuse(handle, *known, std::move(evaluation), *stamp);
+    return;
+  }
+  pending.outcome = {evaluation.stamp, std::nullopt, evaluation.number, evaluation.next.context()};
+  WriteKey command{key, std::move(evaluation.next)};
+  if (!request.idempotency_key.empty()) {
+    command.idempotency = IdempotencyRow{request.idempotency_key,
+                                         {.at = stamp->hlc,
+                                          .fingerprint = request_fingerprint(request),
+                                          .stamp = evaluation.stamp,
+                                          .number = evaluation.number}};
+  }
+  append(handle, std::move(command));
+}
+
+/// A version's stamp has to be above all that its context covers. False when the context cannot
+/// have come from this cluster.
+bool Replica::Impl::take_context(const VersionVector& context) {
+  if (too_far_ahead(context.highest())) return false;
+  clock_.observe(context.highest());
+  return true;
+}
+
+/// What is applied, and what this leader has proposed since.
+Result<KeyState> Replica::Impl::proposed_state(const std::string& key) const {
+  PARALLAX_ASSIGN(KeyState state, keys_.load(key));
+  const auto proposed = proposed_keys_.find(key);
+  if (proposed != proposed_keys_.end() && !canary(Canary::condition_without_pending)) {
+    state.join(proposed->second.state);
+  }
+  return state;
+}
+
+/// Whether the request's idempotency key has been seen: its first outcome is then the answer, or
+/// will be. Every entry of earlier leaderships is applied here, so a row that is neither applied
+/// nor proposed does not exist, or will not.
+bool Replica::Impl::answered_before(RequestHandle handle, const Stamp& stamp) {
+  PendingRequest& pending = *requests_.find(handle);
+  const Request& request = pending.request;
+  const auto proposed = proposed_rows_.find(request.idempotency_key);
+  if (proposed != proposed_rows_.end()) {
+    pending.stage = PendingRequest::Stage::waiting;
+    proposed->second.push_back(handle);
+    return true;
+  }
+  if (canary(Canary::retry_not_recognized)) return false;
+  const auto found = idempotency_.find(request.idempotency_key, stamp.hlc);
+  if (!found) {
+    finish(handle, definite(ErrorCode::internal, found.error().message));
+    fail(found.error());
+    return true;
+  }
+  if (!*found) return false;
+  const IdempotencyRecord& row = **found;
+  pending.outcome = {row.stamp, std::nullopt, row.number, {}};
+  const bool same = row.fingerprint == request_fingerprint(request);
+  if (!same) {
+    pending.outcome.stamp.reset();
+    pending.outcome.number.reset();
+    pending.outcome.refusal =
+        definite(ErrorCode::idempotency_key_reused,
+                 "the idempotency key was used for another request; a new request needs a new key");
+  } else if (!row.refusal.empty()) {
+    const ErrorInfo* info = find_error(row.refusal);
+    Error refusal =
+        definite(info == nullptr ? ErrorCode::precondition_failed : info->code, row.message);
+    if (row.stamp) refusal.etag = row.stamp->to_string();
+    pending.outcome.refusal = std::move(refusal);
+  }
+  Answer answer = write_answer(pending, write_evidence(row.index, raft_->term()));
+  answer.replayed = same;
+  finish(handle, std::move(answer));
+  return true;
+}
+
+/// A refusal shows state. Where it is to be remembered, or rests on an expiry, it goes through the
+/// log; else a read round that starts now shows that this leader knew the newest, and the answer
+/// waits for the proposals that it rests on.
+void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, Evaluation evaluation,
+                           const Stamp& stamp) {
+  PendingRequest& pending = *requests_.find(handle);
+  const Request& request = pending.request;
+  const std::string& key = *operation_key(request.operation);
+  const bool expiry = rests_on_expiry(known, stamp.hlc.millis());
+  pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), std::nullopt,
+                     known.context()};
+  if (expiry || !request.idempotency_key.empty()) {
+    const Error& refusal = *pending.outcome.refusal;
+    WriteKey command{key, expiry ? with_expiry(known, stamp.hlc.millis()) : KeyState{}};
+    if (!request.idempotency_key.empty()) {
+      command.idempotency = IdempotencyRow{request.idempotency_key,
+                                           {.at = stamp.hlc,
+                                            .fingerprint = request_fingerprint(request),
+                                            .refusal = std::string(error_info(refusal.code).name),
+                                            .message = refusal.message,
+                                            .stamp = evaluation.stamp}};
+    }
+    append(handle, std::move(command));
+    return;
+  }
+  if (canary(Canary::refusal_without_round)) {
+    Answer answer = write_answer(pending, local_evidence());
+    finish(handle, std::move(answer));
+    return;
+  }
+  const auto proposed = proposed_keys_.find(key);
+  pending.refused_after = proposed == proposed_keys_.end() ? LogIndex{} : proposed->second.last;
+  pending.refused_in = raft_->term();
+  start_read(handle);
+}
+
+/// Makes an entry of `command`, which only a leader that serves and hands nothing over may.
+LogIndex Replica::Impl::propose(Command command) {
+  if (auto* write = std::get_if<WriteKey>(&command)) {
+    const auto floor = idempotency_.next_floor(
+        clock_.last(), proposed_floor_, write->idempotency.has_value(), proposed_rows_.size());
+    // One that cannot be read is found by whoever needs it.
+    if (floor) write->idempotency_floor = proposed_floor_ = *floor;
+  }
+  const std::optional<LogIndex> index = raft_->propose(encode_command(command));
+  PARALLAX_ASSERT(index, "the leader of term {} does not append", raft_->term());
+  if (auto* write = std::get_if<WriteKey>(&command)) {
+    if (!write->state.empty()) {
+      ProposedKey& proposed = proposed_keys_[write->key];
+      proposed.state = std::move(write->state);
+      proposed.last = *index;
+    }
+    if (write->idempotency) proposed_rows_[write->idempotency->key];
+  }
+  return *index;
+}
+
+void Replica::Impl::append(RequestHandle handle, Command command) {
+  const LogIndex index = propose(std::move(command));
+  requests_.find(handle)->stage = PendingRequest::Stage::appended;
+  const Proposal proposal{index, raft_->term(), handle};
+  // At the end nearly always; a leader that lost its tail and leads again proposes below that.
+  const auto place =
+      std::upper_bound(proposals_.begin(), proposals_.end(), proposal,
+                       [](const Proposal& a, const Proposal& b) { return a.index < b.index; });
+  proposals_.insert(place, proposal);
+}
+
+/// Entry `index` of `term` is applied: what was proposed there has happened, or never will.
+void Replica::Impl::settle_proposals(LogIndex index, Term term) {
+  while (!proposals_.empty() && proposals_.front().index <= index) {
+    const Proposal proposal = proposals_.front();
+    proposals_.pop_front();
+    PendingRequest* const pending = requests_.find(proposal.request);
+    if (pending == nullptr) continue;  // its deadline has passed
+    if (proposal.index < index) {
+      // Installed with a snapshot, which does not say whose entry it was.
+      finish(proposal.request,
+             indefinite(ErrorCode::timeout, fmt::format("leadership was lost; what became of entry "
+                                                        "{} is not known here",
+                                                        proposal.index)));
+    } else if (proposal.term != term) {
+      finish(proposal.request,
+             definite(ErrorCode::no_leader,
+                      fmt::format("entry {} was replaced by one of term {}: leadership changed",
+                                  index, term)));
+    } else {
+      Answer answer = write_answer(*pending, write_evidence(index, term));
+      finish(proposal.request, std::move(answer));
+    }
+  }
+}
+
+/// An entry about a key is applied: nothing is proposed for it any more, unless something came
+/// later; who waits for the outcome of its idempotency key may look.
+void Replica::Impl::settle_keys(const WriteKey& command, LogIndex index, Term term) {
+  if (term != led_term_) return;
+  const auto key = proposed_keys_.find(command.key);
+  if (key != proposed_keys_.end() && key->second.last == index) proposed_keys_.erase(key);
+  if (!command.idempotency) return;
+  const auto row = proposed_rows_.find(command.idempotency->key);
+  if (row == proposed_rows_.end()) return;
+  for (RequestHandle handle : row->second) {
+    if (requests_.find(handle) == nullptr) continue;
+    wait(handle);
+    route_again_ = true;
+  }
+  proposed_rows_.erase(row);
+}
+
+/// Leadership is gone: what was proposed may happen or not, and somebody else decides from here on.
+void Replica::Impl::forget_proposals() {
+  proposed_keys_.clear();
+  proposed_floor_ = Hlc{};
+  // In the order of their handles: that of the table shows in no trace.
+  std::vector<RequestHandle> waiters;
+  for (auto& [key, handles] : proposed_rows_) {
+    waiters.insert(waiters.end(), handles.begin(), handles.end());
+  }
+  proposed_rows_.clear();
+  std::sort(waiters.begin(), waiters.end(),
+            [](RequestHandle a, RequestHandle b) { return a.slot < b.slot; });
+  for (RequestHandle handle : waiters) {
+    if (requests_.find(handle) == nullptr) continue;
+    wait(handle);
+    route_again_ = true;
+  }
+}
+
+Answer Replica::Impl::write_answer(const PendingRequest& pending, Evidence evidence) const {
+  Answer answer;
+  answer.consistency = pending.request.consistency;
+  answer.stamp = pending.outcome.stamp;
+  answer.refusal = pending.outcome.refusal;
+  answer.number = pending.outcome.number;
+  answer.context = pending.outcome.context;
+  answer.session = session_for(pending.request, evidence.index);
+  answer.evidence = std::move(evidence);
+  return answer;
+}
+
+/// On whose word a committed entry rests: those known to hold it durably.
+Evidence Replica::Impl::write_evidence(LogIndex index, Term term) const {
+  Evidence evidence{.node = config_.id,
+                    .term = term,
+                    .index = index,
+                    .path = Path::log,
+                    .replicas = {config_.id},
+                    .sequenced = true};
+  if (raft_->is_leader()) {
+    for (const auto& [peer, progress] : raft_->progress()) {
+      if (progress.match >= index && !progress.recovering) evidence.replicas.push_back(peer);
+    }
+  } else if (raft_->leader() != kNoNode) {
+    evidence.replicas.push_back(raft_->leader());  // it told us: so its log has the entry
+  }
+  std::sort(evidence.replicas.begin(), evidence.replicas.end());
+  return evidence;
+}
+
+}  // namespace parallax
