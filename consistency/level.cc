@@ -1,6 +1,7 @@
 #include "consistency/level.h"
 
 #include "base/assert.h"
+#include "consistency/quoted.h"
 
 namespace parallax {
 namespace {
@@ -14,16 +15,6 @@ std::string valid_levels() {
     if (!row.alias.empty()) list += fmt::format(" (or {})", row.alias);
   }
   return list;
-}
-
-/// What someone sent, fit for one line of text.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kShown = 40;
-  std::string shown(text.substr(0, kShown));
-  for (char& c : shown) {
-    if (c < 0x20 || c >= 0x7f || c == '\'') c = '?';
-  }
-  return fmt::format("'{}{}'", shown, text.size() > kShown ? "..." : "");
 }
 
 }  // namespace

@@ -20,8 +20,6 @@ enum ExitCode : int {
 };
 ExitCode exit_code(const Error& error);
 
-/// RFC 4648, with padding.
-std::string base64(std::string_view bytes);
 /// Whole, shortest-form UTF-8 without surrogates (RFC 3629).
 bool is_utf8(std::string_view text);
 
