@@ -6,6 +6,22 @@
 
 namespace parallax {
 
+std::string_view operation_name(const Operation& operation) {
+  struct Name {
+    std::string_view operator()(const Put&) const { return "put"; }
+    std::string_view operator()(const Get&) const { return "get"; }
+    std::string_view operator()(const Delete&) const { return "delete"; }
+    std::string_view operator()(const Increment&) const { return "increment"; }
+    std::string_view operator()(const Scan&) const { return "scan"; }
+    std::string_view operator()(const GetMany&) const { return "get-many"; }
+    std::string_view operator()(const ReadHistory&) const { return "history"; }
+    std::string_view operator()(const GetPolicy&) const { return "policy"; }
+    std::string_view operator()(const ListPolicies&) const { return "policies"; }
+    std::string_view operator()(const SetPolicy&) const { return "set-policy"; }
+  };
+  return std::visit(Name{}, operation);
+}
+
 bool is_read(const Operation& operation) {
   return !std::holds_alternative<Put>(operation) && !std::holds_alternative<Delete>(operation) &&
          !std::holds_alternative<Increment>(operation) &&

@@ -86,6 +86,9 @@ struct SetPolicy {
 using Operation = std::variant<Put, Get, Delete, Increment, Scan, GetMany, ReadHistory, GetPolicy,
                                ListPolicies, SetPolicy>;
 
+/// "put", "get", "delete", "increment", "scan", "get-many", "history", "policy" ..., for people and
+/// metrics.
+std::string_view operation_name(const Operation& operation);
 /// Whether it leaves everything as it is.
 bool is_read(const Operation& operation);
 /// The key (or prefix) that it is about; nullptr when it is about none, or several.

@@ -87,6 +87,7 @@ void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence) {
     } else if (pending.refused_after > applied_.index) {
       late_reads_.push_back({pending.refused_after, std::move(evidence), handle});
     } else {
+      evidence.index = pending.refused_after;  // what it was decided on
       Answer answer = write_answer(pending, std::move(evidence));
       finish(handle, std::move(answer));
     }

@@ -183,7 +183,8 @@ void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, Evaluati
     return;
   }
   const auto proposed = proposed_keys_.find(key);
-  pending.refused_after = proposed == proposed_keys_.end() ? LogIndex{} : proposed->second.last;
+  pending.refused_after =
+      proposed == proposed_keys_.end() ? applied_.index : proposed->second.last;
   pending.refused_in = raft_->term();
   start_read(handle);
 }

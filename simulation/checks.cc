@@ -20,6 +20,10 @@ std::optional<WriteKey> write_of(const Bytes& payload) {
 
 }  // namespace
 
+bool is_counter(const std::string& key) {
+  return key.starts_with("count-");
+}
+
 void Checks::after_start(NodeId id, const Replica& replica) {
   Seen& seen = seen_[id] = {};
   if (const Raft* raft = replica.raft()) {
@@ -45,6 +49,7 @@ void Checks::after_start(NodeId id, const Replica& replica) {
 /// that are committed rise along the log whatever was lost.
 void Checks::after_loss(NodeId id) {
   issued_.erase(id);
+  std::erase_if(entered_, [&](const auto& entry) { return entry.first.node == id; });
 }
 
 void Checks::after_crash(NodeId id) {
@@ -96,6 +101,14 @@ void Checks::check_new_entries(const Raft& raft, Seen& seen) {
     const std::optional<WriteKey> write = write_of(entry.payload);
     if (!write) continue;
     for (const Version& version : write->state.versions()) {
+      const auto [place, fresh] =
+          entered_.try_emplace(version.stamp, write->key, version.value.to_string());
+      if (!fresh) {  // there again: beside a new version, or because its time is over
+        PARALLAX_ASSERT(place->second.first == write->key &&
+                            (version.tombstone || place->second.second == version.value.view()),
+                        "stamps: {} is used twice", version.stamp);
+        continue;
+      }
       Hlc& last = issued_[version.stamp.node];
       PARALLAX_ASSERT(version.stamp.hlc > last, "stamps: node {} issued {} after {}",
                       version.stamp.node, version.stamp.hlc, last);
@@ -133,15 +146,32 @@ void Checks::commit(LogIndex index, Term term, const Bytes& payload) {
   committed_.push_back({term, payload});
   const std::optional<WriteKey> write = write_of(payload);
   if (!write) return;
+  if (write->idempotency) {
+    PARALLAX_ASSERT(rows_.insert(write->idempotency->key).second,
+                    "a retry is recognized: entry {} gives '{}' a second outcome", index,
+                    write->idempotency->key);
+  }
+  std::vector<WrittenAt>& past = reference_[write->key];
   for (const Version& version : write->state.versions()) {
+    const bool known = std::any_of(past.begin(), past.end(), [&](const WrittenAt& written) {
+      return written.stamp == version.stamp;
+    });
+    if (known) {
+      // It is there again because its time is over, or beside a new one.
+      if (version.tombstone && !past.back().tombstone && past.back().stamp == version.stamp) {
+        past.push_back({index, version.stamp, true, {}, version.expires_at});
+      }
+      continue;
+    }
     PARALLAX_ASSERT(version.stamp.hlc > last_stamp_,
                     "log order is stamp order: entry {} is stamped {}, one before it {}", index,
                     version.stamp.hlc, last_stamp_);
     last_stamp_ = version.stamp.hlc;
-    PARALLAX_ASSERT(version.tombstone || values_.insert(version.value.to_string()).second,
+    PARALLAX_ASSERT(version.tombstone || is_counter(write->key) ||
+                        values_.insert(version.value.to_string()).second,
                     "a write is carried out once: entry {} writes '{}' again", index,
                     version.value.view());
-    reference_[write->key].push_back({index, version.stamp, version.tombstone, version.value});
+    past.push_back({index, version.stamp, version.tombstone, version.value, version.expires_at});
   }
 }
 
@@ -211,26 +241,106 @@ const Checks::WrittenAt* Checks::held(const std::string& key, LogIndex index) co
 }
 
 void Checks::check_answer(const Request& request, const Answer& answer) const {
-  const std::string& key = operation_key(request.operation);
   const LogIndex index = answer.evidence.index;
   PARALLAX_ASSERT(index.value <= committed_.size(), "an answer rests on entry {}, {} are committed",
                   index, committed_.size());
-  const WrittenAt* at = held(key, index);
+  PARALLAX_ASSERT(answer.session.index >= index, "a session ends at {}, its answer is of {}",
+                  answer.session.index, index);
+  const bool agreed = request.consistency.level == Level::linearizable;
+  if (const auto* scan = std::get_if<Scan>(&request.operation)) {
+    return check_range(*scan, answer, agreed);
+  }
+  if (const auto* many = std::get_if<GetMany>(&request.operation)) {
+    PARALLAX_ASSERT(answer.items.size() + answer.missing.size() == many->keys.size(),
+                    "{} keys asked for, {} and {} answered", many->keys.size(), answer.items.size(),
+                    answer.missing.size());
+    for (const Item& item : answer.items) check_shown(item.key, &item, index, agreed);
+    for (const std::string& key : answer.missing) check_shown(key, nullptr, index, agreed);
+    return;
+  }
+  const std::string* key = operation_key(request.operation);
+  if (key == nullptr || std::holds_alternative<SetPolicy>(request.operation) ||
+      std::holds_alternative<GetPolicy>(request.operation)) {
+    return;
+  }
+  const WrittenAt* at = held(*key, index);
+  if (!is_read(request.operation)) {
+    return answer.refusal ? check_refusal(request, answer, at) : check_write(request, answer, at);
+  }
+  if (!std::holds_alternative<Get>(request.operation)) return;
   if (at == nullptr) {
-    PARALLAX_ASSERT(!answer.stamp && !answer.found, "'{}' is shown at {}, where nothing was", key,
+    PARALLAX_ASSERT(!answer.stamp && !answer.found, "'{}' is shown at {}, where nothing was", *key,
                     index);
     return;
   }
-  if (!is_read(request.operation)) {
-    PARALLAX_ASSERT(at->index == index && answer.stamp == at->stamp,
-                    "a write of '{}' is acknowledged as {} in entry {}, which holds {} of {}", key,
-                    answer.stamp->to_string(), index, at->stamp, at->index);
+  PARALLAX_ASSERT(answer.stamp == at->stamp, "'{}' at {} is {}, shown as {}", *key, index,
+                  at->stamp, answer.stamp ? answer.stamp->to_string() : "nothing");
+  const Item item{*key, at->stamp, answer.value, answer.content_type};
+  check_shown(*key, answer.found ? &item : nullptr, index, agreed);
+}
+
+/// `item`: what is shown of `key`; nullptr: that it has no value. Where expiry is `agreed` on, the
+/// log alone decides; elsewhere a value whose time is limited may be gone by a replica's own clock.
+void Checks::check_shown(const std::string& key, const Item* item, LogIndex index,
+                         bool agreed) const {
+  const WrittenAt* at = held(key, index);
+  const bool there = at != nullptr && !at->tombstone;
+  if (item == nullptr) {
+    PARALLAX_ASSERT(!there || (!agreed && at->expires_at.value != 0),
+                    "'{}' at {} is {}, shown as absent", key, index, at->stamp);
     return;
   }
-  PARALLAX_ASSERT(answer.stamp == at->stamp, "'{}' at {} is {}, shown as {}", key, index, at->stamp,
-                  answer.stamp ? answer.stamp->to_string() : "nothing");
-  PARALLAX_ASSERT(answer.found == !at->tombstone && (at->tombstone || answer.value == at->value),
-                  "'{}' at {} is shown with another value", key, index);
+  PARALLAX_ASSERT(there && item->stamp == at->stamp && item->value == at->value,
+                  "'{}' at {} is shown as {} with another value", key, index, item->stamp);
+}
+
+void Checks::check_range(const Scan& scan, const Answer& answer, bool agreed) const {
+  const LogIndex index = answer.evidence.index;
+  std::map<std::string, const Item*> shown;
+  for (const Item& item : answer.items) {
+    check_shown(item.key, &item, index, agreed);
+    shown.emplace(item.key, &item);
+  }
+  for (const auto& [key, writes] : reference_) {
+    const bool forward_page = !scan.reverse && (!answer.next || key < *answer.next);
+    const bool reverse_page = scan.reverse && (!answer.next || key >= *answer.next);
+    const bool within = key >= scan.start && (scan.end.empty() || key < scan.end);
+    if (within && (forward_page || reverse_page) && !shown.contains(key)) {
+      check_shown(key, nullptr, index, agreed);
+    }
+  }
+}
+
+/// The entry that the answer names has the effect, and the condition held just before it.
+void Checks::check_write(const Request& request, const Answer& answer, const WrittenAt* at) const {
+  const std::string& key = *operation_key(request.operation);
+  const LogIndex index = answer.evidence.index;
+  PARALLAX_ASSERT(at != nullptr && at->index == index && answer.stamp == at->stamp,
+                  "a write of '{}' is acknowledged as {} in entry {}, which holds another", key,
+                  answer.stamp ? answer.stamp->to_string() : "nothing", index);
+  const UnixMillis now = at->stamp.hlc.millis();
+  const WrittenAt* before = held(key, index.prev());
+  const bool present = before != nullptr && before->present(now);
+  PARALLAX_ASSERT(
+      request.conditions.hold(present ? std::optional(before->stamp) : std::nullopt),
+      "conditions serialize: a write of '{}' in entry {} was not allowed on what was there", key,
+      index);
+  if (const auto* increment = std::get_if<Increment>(&request.operation)) {
+    const std::int64_t was = present ? std::stoll(before->value.to_string()) : 0;
+    PARALLAX_ASSERT(answer.number == was + increment->by &&
+                        at->value.view() == fmt::format("{}", *answer.number),
+                    "increments serialize: '{}' was {} before entry {}", key, was, index);
+  }
+}
+
+void Checks::check_refusal(const Request& request, const Answer& answer,
+                           const WrittenAt* at) const {
+  if (answer.refusal->code != ErrorCode::precondition_failed || answer.replayed) return;
+  // Whether what was there counts as expired is in the log when the refusal rests on it.
+  const bool present = at != nullptr && !at->tombstone;
+  PARALLAX_ASSERT(!request.conditions.hold(present ? std::optional(at->stamp) : std::nullopt),
+                  "conditions serialize: '{}' was refused at {} although what was there allows it",
+                  *operation_key(request.operation), answer.evidence.index);
 }
 
 void Checks::check_contents(World& world) const {
@@ -241,14 +351,15 @@ void Checks::check_contents(World& world) const {
                     committed_.size());
     const KeySpace keys(replica.state(), kOnlyGroup);
     for (const auto& [key, writes] : reference_) {
+      if (writes.empty()) continue;
       const Result<KeyState> state = keys.load(key);
       PARALLAX_ASSERT(state, "{}", state.error().message);
       const Version* winner = state->winner();
-      PARALLAX_ASSERT(winner != nullptr && winner->stamp == writes.back().stamp &&
-                          winner->value == writes.back().value,
-                      "no acknowledged write is lost: node {} holds {} of '{}', {} was the last",
-                      id, winner == nullptr ? "nothing" : winner->stamp.to_string(), key,
-                      writes.back().stamp);
+      PARALLAX_ASSERT(
+          winner != nullptr && winner->stamp == writes.back().stamp &&
+              winner->value == writes.back().value && winner->tombstone == writes.back().tombstone,
+          "no acknowledged write is lost: node {} holds {} of '{}', {} was the last", id,
+          winner == nullptr ? "nothing" : winner->stamp.to_string(), key, writes.back().stamp);
     }
   }
 }

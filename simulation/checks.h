@@ -21,6 +21,9 @@
 
 namespace parallax::simulation {
 
+/// Whether the clients only increment (and delete) this key.
+bool is_counter(const std::string& key);
+
 class Checks : public Observer {
  public:
   void after_turn(NodeId id, const Replica& replica) override;
@@ -60,8 +63,17 @@ class Checks : public Observer {
     Stamp stamp;
     bool tombstone;
     Bytes value;
+    UnixMillis expires_at;
+    /// What the key shows at `now`.
+    bool present(UnixMillis now) const {
+      return !tombstone && (expires_at.value == 0 || now < expires_at);
+    }
   };
 
+  void check_write(const Request& request, const Answer& answer, const WrittenAt* at) const;
+  void check_refusal(const Request& request, const Answer& answer, const WrittenAt* at) const;
+  void check_shown(const std::string& key, const Item* item, LogIndex index, bool agreed) const;
+  void check_range(const Scan& scan, const Answer& answer, bool agreed) const;
   static bool holds(World& world, NodeId id, LogIndex index, Term term);
   void check_leader(const Raft& raft);
   void check_new_entries(const Raft& raft, Seen& seen);
@@ -76,10 +88,12 @@ class Checks : public Observer {
   /// By index and term: what the entry is, and the term of the one before it.
   std::map<std::pair<LogIndex, Term>, std::pair<Bytes, Term>> entries_;
   std::map<NodeId, Hlc> issued_;
-  std::vector<Entry> committed_;  ///< entry i + 1
-  Hlc last_stamp_;                ///< along the committed log
+  std::map<Stamp, std::pair<std::string, std::string>> entered_;  ///< key and value, by stamp
+  std::vector<Entry> committed_;                                  ///< entry i + 1
+  Hlc last_stamp_;                                                ///< along the committed log
   std::map<std::string, std::vector<WrittenAt>> reference_;
   std::unordered_set<std::string> values_;  ///< every client writes each value once
+  std::unordered_set<std::string> rows_;    ///< idempotency keys: each has one outcome
 };
 
 }  // namespace parallax::simulation

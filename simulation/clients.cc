@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "storage/key_space.h"
 
 namespace parallax::simulation {
 namespace {
@@ -32,104 +33,239 @@ void Clients::next(std::size_t client) {
   });
 }
 
-void Clients::issue(std::size_t client) {
-  Request request;
+Operation Clients::draw_operation() {
   const std::string key = this->key(random_.below(options_.keys));
-  if (random_.chance(options_.reads)) {
-    request.operation = Get{key};
-    if (random_.chance(options_.prefix_reads)) request.consistency.level = Level::prefix;
-  } else if (random_.chance(options_.deletes)) {
-    request.operation = Delete{key};
-  } else {
-    request.operation = Put{key, Bytes{fmt::format("{}", issued_ + 1)}, ""};
+  const std::string counter = this->counter(random_.below(2));
+  if (random_.chance(options_.policies)) {
+    SetPolicy set{.prefix = key, .policy = Policy{}};
+    if (random_.chance(0.3)) set.policy.reset();
+    return set;
   }
-  request.timeout = std::chrono::milliseconds(random_.between(300, 2'000));
-  const std::vector<NodeId> nodes = world_.ids();
-  const NodeId at = nodes[random_.below(nodes.size())];
-  ++issued_;
-  ++under_way_;
-  const std::size_t record = this->record(client, request, at);
-  std::optional<Stamp> floor;
-  if (const auto known = completed_.find(key); known != completed_.end()) floor = known->second;
-  world_.submit(at, request, [this, client, request, at, record, floor](const Reply& reply) {
-    finish(client, request, at, record, floor, reply);
-  });
+  if (random_.chance(options_.increments)) {
+    if (random_.chance(0.3)) return Get{.key = counter};
+    return Increment{counter, static_cast<std::int64_t>(random_.between(1, 3))};
+  }
+  if (random_.chance(options_.reads)) {
+    if (!random_.chance(options_.ranges)) return Get{.key = key};
+    if (random_.chance(0.5)) return GetMany{{key, counter, this->key(0)}};
+    return Scan{.start = random_.chance(0.5) ? key : "",
+                .end = {},
+                .limit = static_cast<std::uint32_t>(random_.between(1, 4)),
+                .reverse = random_.chance(0.3)};
+  }
+  if (random_.chance(options_.deletes)) return Delete{key};
+  Put put{.key = key, .value = Bytes{fmt::format("{}", issued_ + 1)}};
+  if (random_.chance(options_.expiring)) {
+    put.ttl = std::chrono::milliseconds(random_.between(1, 3'000));
+  }
+  return put;
 }
 
-std::size_t Clients::record(std::size_t client, const Request& request, NodeId at) {
-  if (request.consistency.level != Level::linearizable) return history_.operations.size();
+/// Conditions, contexts, idempotency keys.
+void Clients::draw_terms(Request& request) {
+  const bool put = std::holds_alternative<Put>(request.operation);
+  if (put || std::holds_alternative<Delete>(request.operation)) {
+    const auto seen = seen_.find(*operation_key(request.operation));
+    if (random_.chance(options_.conditions)) {
+      const bool known = seen != seen_.end();
+      if (put && (!known || random_.chance(0.3))) {
+        request.conditions.if_none_match = EtagSet{.any = true, .stamps = {}};
+      } else if (known) {
+        request.conditions.if_match = EtagSet{.any = false, .stamps = {seen->second.stamp}};
+      }
+    } else if (put && seen != seen_.end() && random_.chance(options_.contexts)) {
+      request.context = seen->second.context;
+    }
+  }
+  if (!is_read(request.operation) && !std::holds_alternative<SetPolicy>(request.operation) &&
+      random_.chance(options_.retried)) {
+    request.idempotency_key = fmt::format("request-{}", issued_);
+  }
+}
+
+void Clients::issue(std::size_t client) {
+  ++issued_;
+  Request request;
+  request.operation = draw_operation();
+  if (is_read(request.operation) && random_.chance(options_.prefix_reads)) {
+    request.consistency.level = Level::prefix;
+  }
+  draw_terms(request);
+  request.timeout = std::chrono::milliseconds(random_.between(300, 2'000));
+  const std::vector<NodeId> nodes = world_.ids();
+  Attempted operation{.client = client,
+                      .request = std::move(request),
+                      .at = nodes[random_.below(nodes.size())],
+                      .record = std::nullopt,
+                      .floor = std::nullopt};
+  ++under_way_;
+  operation.record = record(client, operation.request, operation.at);
+  if (const std::string* key = operation_key(operation.request.operation)) {
+    if (const auto known = completed_.find(*key); known != completed_.end()) {
+      operation.floor = known->second;
+    }
+  }
+  submit(std::move(operation));
+}
+
+void Clients::submit(Attempted operation) {
+  const NodeId at = operation.at;
+  Request request = operation.request;
+  world_.submit(
+      at, std::move(request),
+      [this, operation = std::move(operation)](const Reply& reply) { finish(operation, reply); });
+}
+
+std::optional<std::size_t> Clients::record(std::size_t client, const Request& request, NodeId at) {
+  if (request.consistency.level != Level::linearizable) return std::nullopt;
   checker::Operation operation;
   operation.client = static_cast<std::uint32_t>(client);
   operation.node = at;
   operation.outcome = checker::Outcome::unknown;
-  operation.key = history_.texts.intern(operation_key(request.operation));
   operation.call_ns = ns(world_.now());
   if (const auto* put = std::get_if<Put>(&request.operation)) {
     operation.kind = checker::OperationKind::write;
     operation.value = history_.texts.intern(put->value.view());
   } else if (std::holds_alternative<Delete>(request.operation)) {
     operation.kind = checker::OperationKind::remove;
+  } else if (const auto* increment = std::get_if<Increment>(&request.operation)) {
+    operation.kind = checker::OperationKind::increment;
+    operation.value = history_.texts.intern(fmt::format("{}", increment->by));
+  } else if (!std::holds_alternative<Get>(request.operation)) {
+    return std::nullopt;  // held against the reference alone
+  }
+  const std::string& key = *operation_key(request.operation);
+  operation.key = history_.texts.intern(key);
+  if (!request.conditions.empty()) {
+    operation.kind = checker::OperationKind::cas;
+    if (std::holds_alternative<Delete>(request.operation)) operation.value = checker::kAbsent;
+    operation.expected =
+        request.conditions.if_match ? history_.texts.intern(seen_.at(key).value) : checker::kAbsent;
   }
   history_.operations.push_back(operation);
+  record_expiry(request);
   return history_.operations.size() - 1;
 }
 
-void Clients::finish(std::size_t client, const Request& request, NodeId at, std::size_t record,
-                     std::optional<Stamp> floor, const Reply& reply) {
-  --under_way_;
-  if (trace_ != nullptr) {
-    const std::string_view verb = std::holds_alternative<Get>(request.operation)   ? "get"
-                                  : std::holds_alternative<Put>(request.operation) ? "put"
-                                                                                   : "delete";
-    const std::uint64_t stamp = reply && reply->stamp ? reply->stamp->hlc.value : 0;
-    trace_->event(world_.now(), 'o', at, client, stamp, [&] {
-      return fmt::format("answers client {}: {} {} {}: {}", client, verb,
-                         operation_key(request.operation),
-                         level_info(request.consistency.level).name,
-                         reply ? (reply->stamp ? reply->stamp->to_string() : std::string("nothing"))
-                               : reply.error().message);
-    });
+/// A value whose time is limited goes at some moment after it has come, or never: a compare and set
+/// that nobody has heard the outcome of.
+void Clients::record_expiry(const Request& request) {
+  const auto* put = std::get_if<Put>(&request.operation);
+  if (put == nullptr || !put->ttl) return;
+  checker::Operation expiry = history_.operations.back();
+  expiry.kind = checker::OperationKind::cas;
+  expiry.expected = expiry.value;
+  expiry.value = checker::kAbsent;
+  expiry.outcome = checker::Outcome::unknown;
+  std::swap(expiry, history_.operations.back());
+  history_.operations.push_back(expiry);
+}
+
+void Clients::tell(const Attempted& operation, const Reply& reply) {
+  if (trace_ == nullptr) return;
+  const Request& request = operation.request;
+  const std::uint64_t stamp = reply && reply->stamp ? reply->stamp->hlc.value : 0;
+  trace_->event(world_.now(), 'o', operation.at, operation.client, stamp, [&] {
+    const std::string* key = operation_key(request.operation);
+    return fmt::format("answers client {}: {} {} {}: {}", operation.client,
+                       operation_name(request.operation), key == nullptr ? "..." : *key,
+                       level_info(request.consistency.level).name,
+                       !reply           ? reply.error().message
+                       : reply->refusal ? reply->refusal->message
+                       : reply->stamp   ? reply->stamp->to_string()
+                                        : std::string("nothing"));
+  });
+}
+
+void Clients::finish(Attempted operation, const Reply& reply) {
+  tell(operation, reply);
+  if (!reply) {
+    operation.unknown |= !reply.error().definite();
+    if (!operation.request.idempotency_key.empty() && operation.attempts < 20 && !stopped_) {
+      ++operation.attempts;
+      const std::vector<NodeId> nodes = world_.ids();
+      operation.at = nodes[random_.below(nodes.size())];
+      world_.after(std::chrono::milliseconds(random_.between(1, 200)),
+                   [this, operation = std::move(operation)] { submit(operation); });
+      return;
+    }
   }
+  --under_way_;
   if (reply) {
     ++answered_;
-    checks_.check_answer(request, *reply);
-    if (request.consistency.level == Level::linearizable && reply->stamp) {
-      // Log order is stamp order, so real time shows in stamps: a second verdict beside the
-      // checker's, which sees values alone.
-      PARALLAX_ASSERT(!floor || *reply->stamp >= *floor,
-                      "linearizability by stamps: '{}' is {} after {} had been seen",
-                      operation_key(request.operation), reply->stamp->to_string(),
-                      floor->to_string());
-      Stamp& highest = completed_[operation_key(request.operation)];
-      highest = std::max(highest, *reply->stamp);
-    }
-  } else if (const auto* put = std::get_if<Put>(&request.operation);
-             put != nullptr && reply.error().definite()) {
+    check_answer(operation, *reply);
+  } else if (const auto* put = std::get_if<Put>(&operation.request.operation);
+             put != nullptr && !operation.unknown) {
     refused_.insert(put->value.to_string());
   }
-  complete(record, request, reply);
-  next(client);
+  complete(operation, reply);
+  next(operation.client);
 }
 
-void Clients::complete(std::size_t record, const Request& request, const Reply& reply) {
-  if (request.consistency.level != Level::linearizable) return;
-  checker::Operation& operation = history_.operations[record];
+void Clients::check_answer(const Attempted& operation, const Answer& answer) {
+  const Request& request = operation.request;
+  checks_.check_answer(request, answer);
+  if (request.consistency.level != Level::linearizable || !answer.stamp) return;
+  const std::string& key = *operation_key(request.operation);
+  if (!answer.replayed) {
+    // Log order is stamp order, so real time shows in stamps: a second verdict beside the
+    // checker's, which sees values alone.
+    PARALLAX_ASSERT(!operation.floor || *answer.stamp >= *operation.floor,
+                    "linearizability by stamps: '{}' is {} after {} had been seen", key,
+                    answer.stamp->to_string(), operation.floor->to_string());
+  }
+  Stamp& highest = completed_[key];
+  highest = std::max(highest, *answer.stamp);
+  const auto* put = std::get_if<Put>(&request.operation);
+  if (put != nullptr && !answer.refusal) {
+    seen_.insert_or_assign(key, Seen{*answer.stamp, put->value.to_string(), answer.context});
+  } else if (answer.found) {
+    seen_.insert_or_assign(key, Seen{*answer.stamp, answer.value.to_string(), answer.context});
+  }
+}
+
+void Clients::complete(const Attempted& operation, const Reply& reply) {
+  const Request& request = operation.request;
+  if (const auto* increment = std::get_if<Increment>(&request.operation)) {
+    auto& [certain, perhaps] = added_[increment->key];
+    if (reply && !reply->refusal) certain += increment->by;
+    if (!reply && operation.unknown) perhaps += increment->by;
+  }
+  if (!operation.record) return;
+  checker::Operation& recorded = history_.operations[*operation.record];
   if (!reply) {
-    const bool nothing_happened = is_read(request.operation) || reply.error().definite();
-    operation.outcome = nothing_happened ? checker::Outcome::failed : checker::Outcome::unknown;
-    if (nothing_happened) operation.return_ns = ns(world_.now());
+    const bool nothing_happened = is_read(request.operation) || !operation.unknown;
+    recorded.outcome = nothing_happened ? checker::Outcome::failed : checker::Outcome::unknown;
+    if (nothing_happened) recorded.return_ns = ns(world_.now());
     return;
   }
-  operation.outcome = checker::Outcome::ok;
-  operation.return_ns = ns(world_.now());
-  if (!is_read(request.operation)) return;
-  operation.result = reply->found ? history_.texts.intern(reply->value.view()) : checker::kAbsent;
+  recorded.return_ns = ns(world_.now());
+  if (reply->refusal) {
+    const bool compared = recorded.kind == checker::OperationKind::cas;
+    recorded.outcome = compared ? checker::Outcome::mismatch : checker::Outcome::failed;
+    return;
+  }
+  recorded.outcome = checker::Outcome::ok;
+  if (reply->number) recorded.result = history_.texts.intern(fmt::format("{}", *reply->number));
+  if (std::holds_alternative<Get>(request.operation)) {
+    recorded.result = reply->found ? history_.texts.intern(reply->value.view()) : checker::kAbsent;
+  }
 }
 
-void Clients::check_refused() const {
+void Clients::check_end(World& world) const {
   for (const std::string& value : refused_) {
     PARALLAX_ASSERT(!checks_.was_written(value),
                     "definite means not done: '{}' was refused and is committed", value);
+  }
+  const KeySpace keys(world.replica(world.ids().front()).state(), kOnlyGroup);
+  for (const auto& [key, added] : added_) {
+    const Result<KeyState> state = keys.load(key);
+    PARALLAX_ASSERT(state, "{}", state.error().message);
+    const Version* winner = state->winner();
+    const std::int64_t holds = winner == nullptr ? 0 : std::stoll(winner->value.to_string());
+    PARALLAX_ASSERT(holds >= added.first && holds <= added.first + added.second,
+                    "'{}' holds {}; {} were added for certain and {} perhaps", key, holds,
+                    added.first, added.second);
   }
 }
 

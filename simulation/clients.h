@@ -19,6 +19,13 @@ struct ClientOptions {
   double reads = 0.5;
   double deletes = 0.05;
   double prefix_reads = 0.2;  ///< of the reads
+  double ranges = 0.1;        ///< of the reads: several keys at once
+  double conditions = 0.2;    ///< of the puts and deletes
+  double increments = 0.1;    ///< of all: on keys of their own
+  double expiring = 0.1;      ///< of the puts
+  double retried = 0.3;     ///< of the writes: with an idempotency key, until the outcome is known
+  double contexts = 0.05;   ///< of the puts: replacing only what the client has seen
+  double policies = 0.005;  ///< of all: a policy is set
 };
 
 class Clients {
@@ -30,23 +37,40 @@ class Clients {
   void stop() { stopped_ = true; }
   bool idle() const { return under_way_ == 0; }
 
-  /// What was refused for good is nowhere in the log.
-  void check_refused() const;
+  /// What was refused for good is nowhere in the log; counters hold what was added.
+  void check_end(World& world) const;
 
   /// Linearizable operations, as clients saw them.
   const checker::History& history() const { return history_; }
   std::uint64_t issued() const { return issued_; }
   std::uint64_t answered() const { return answered_; }
   std::string key(std::size_t i) const { return fmt::format("key-{}", i); }
+  std::string counter(std::size_t i) const { return fmt::format("count-{}", i); }
   Random& random() { return random_; }
 
  private:
+  /// One operation of a client, over all its attempts.
+  struct Attempted {
+    std::size_t client;
+    Request request;
+    NodeId at;
+    std::optional<std::size_t> record;  ///< in the history
+    std::optional<Stamp> floor;         ///< the key was at least here when it began
+    bool unknown = false;               ///< an attempt before may have happened
+    int attempts = 1;
+  };
+
   void next(std::size_t client);
   void issue(std::size_t client);
-  void finish(std::size_t client, const Request& request, NodeId at, std::size_t record,
-              std::optional<Stamp> floor, const Reply& reply);
-  std::size_t record(std::size_t client, const Request& request, NodeId at);
-  void complete(std::size_t record, const Request& request, const Reply& reply);
+  Operation draw_operation();
+  void draw_terms(Request& request);
+  void submit(Attempted operation);
+  void finish(Attempted operation, const Reply& reply);
+  void check_answer(const Attempted& operation, const Answer& answer);
+  std::optional<std::size_t> record(std::size_t client, const Request& request, NodeId at);
+  void record_expiry(const Request& request);
+  void complete(const Attempted& operation, const Reply& reply);
+  void tell(const Attempted& operation, const Reply& reply);
 
   World& world_;
   const Checks& checks_;
@@ -56,6 +80,15 @@ class Clients {
   checker::History history_;
   /// Per key: the highest stamp of linearizable operations that have completed.
   std::map<std::string, Stamp> completed_;
+  /// Per key: a version that somebody has seen, with its value and context, for conditions.
+  struct Seen {
+    Stamp stamp;
+    std::string value;
+    VersionVector context;
+  };
+  std::map<std::string, Seen> seen_;
+  /// Per counter: what was added for certain, and what perhaps.
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> added_;
   /// Values that clients were told are not written: nobody may ever read them.
   std::set<std::string> refused_;
   std::uint64_t issued_ = 0;

@@ -89,6 +89,8 @@ class Run {
     if (random_.chance(0.3)) world.max_write = 10ms;
     if (random_.chance(0.3)) world.max_latency = 20ms;
     if (random_.chance(0.3)) world.history_retention = 1s;
+    // Longer than anybody tries again, unless clocks jump.
+    if (!options_.faults.contains(FaultKind::clock)) world.idempotency.retention = 50s;
     return world;
   }
 
@@ -100,6 +102,11 @@ class Run {
     clients.think = std::chrono::milliseconds(random_.between(60, 160));
     clients.reads = 0.1 * static_cast<double>(random_.between(2, 7));
     clients.deletes = random_.chance(0.5) ? 0.1 : 0.0;
+    if (random_.chance(0.5)) clients.conditions = 0.5;
+    if (random_.chance(0.3)) clients.increments = 0.4;
+    if (random_.chance(0.3)) clients.expiring = 0.5;
+    if (random_.chance(0.7)) clients.contexts = 0.0;
+    if (random_.chance(0.3)) clients.retried = 0.8;
     if (options_.level == "prefix") clients.prefix_reads = 1.0;
     if (options_.level == "linearizable") clients.prefix_reads = 0.0;
     return clients;
@@ -359,7 +366,7 @@ class Run {
 
   void verdict() {
     checks_.check_contents(world_);
-    clients_.check_refused();
+    clients_.check_end(world_);
     const checker::LinearizabilityResult result =
         checker::check_linearizability(clients_.history());
     if (result.verdict == checker::Verdict::yes) return;

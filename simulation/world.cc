@@ -211,6 +211,7 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   config.log_keep_entries = options_.log_keep_entries;
   config.log_keep_bytes = options_.log_keep_bytes;
   config.history_retention = options_.history_retention;
+  config.idempotency = options_.idempotency;
   config.log_cache_bytes = options_.log_cache_bytes;
   config.max_append_bytes = options_.max_append_bytes;
   config.max_inflight_appends = options_.max_inflight_appends;

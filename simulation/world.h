@@ -52,6 +52,7 @@ struct WorldOptions {
   std::size_t max_inflight_appends = limits::kMaxInflightAppends;
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
   std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;
+  IdempotencyTable::Limits idempotency = {};
 };
 
 class World;

@@ -45,6 +45,22 @@ void merge_replaced(HistoryRecord& record, std::vector<Version> versions) {
   std::sort(record.replaced.begin(), record.replaced.end(), newer);
 }
 
+template <class T>
+Result<void> add_digest(const ReadView& view, const ScanRange& range, std::uint64_t& sum) {
+  std::optional<Error> fault;
+  PARALLAX_TRY(view.scan(range, [&](std::string_view key, std::string_view value) {
+    const Result<T> record = records::decode<T>(key, value);
+    if (!record) {
+      fault = record.error();
+      return false;
+    }
+    sum += hash64(records::encode(key, *record).view());
+    return true;
+  }));
+  if (fault) return *fault;
+  return {};
+}
+
 }  // namespace
 
 Result<KeyState> KeySpace::load(std::string_view key) const {
@@ -170,6 +186,8 @@ Result<std::uint64_t> KeySpace::digest() const {
     sum += hash64(records::encode(records::key_state_key(group_, key), state).view());
     return true;
   }));
+  PARALLAX_TRY(add_digest<IdempotencyRecord>(view_, records::idempotency_range(group_), sum));
+  PARALLAX_TRY(add_digest<PolicyRecord>(view_, records::policy_range(group_), sum));
   return sum;
 }
 
