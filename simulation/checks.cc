@@ -109,6 +109,9 @@ void Checks::check_new_entries(const Raft& raft, Seen& seen) {
                         "stamps: {} is used twice", version.stamp);
         continue;
       }
+      // A value whose time is over is no new version, nor is what stands beside one.
+      const bool expiry = version.tombstone && version.expires_at.value != 0;
+      if (expiry || &version != write->state.winner()) continue;
       Hlc& last = issued_[version.stamp.node];
       PARALLAX_ASSERT(version.stamp.hlc > last, "stamps: node {} issued {} after {}",
                       version.stamp.node, version.stamp.hlc, last);
@@ -167,8 +170,9 @@ void Checks::commit(LogIndex index, Term term, const Bytes& payload) {
                     "log order is stamp order: entry {} is stamped {}, one before it {}", index,
                     version.stamp.hlc, last_stamp_);
     last_stamp_ = version.stamp.hlc;
-    PARALLAX_ASSERT(version.tombstone || is_counter(write->key) ||
-                        values_.insert(version.value.to_string()).second,
+    const bool fresh = version.tombstone || is_counter(write->key) ||
+                       values_.insert(version.value.to_string()).second;
+    PARALLAX_ASSERT(fresh || !options_.values_differ,
                     "a write is carried out once: entry {} writes '{}' again", index,
                     version.value.view());
     past.push_back({index, version.stamp, version.tombstone, version.value, version.expires_at});
@@ -202,6 +206,11 @@ void Checks::check_committed(World& world, NodeId id) {
 }
 
 void Checks::on_message(World& world, const Envelope& envelope) {
+  check_promise(world, envelope);
+  check_committed(world, envelope.from);
+}
+
+void Checks::check_promise(World& world, const Envelope& envelope) {
   const bool same_disk = world.up(envelope.from) && !world.lost_disk(envelope.from);
   if (const auto* reply = std::get_if<AppendReply>(&envelope.message)) {
     // Only while the sender still is where it was when it said so.
@@ -219,10 +228,11 @@ void Checks::on_message(World& world, const Envelope& envelope) {
   if (same_disk) {
     const auto hard =
         records::load<HardState>(world.store(envelope.from), records::hard_state_key(kOnlyGroup));
-    PARALLAX_ASSERT(!hard || !*hard || (*hard)->term > reply->term ||
-                        ((*hard)->term == reply->term && (*hard)->voted_for == envelope.to),
-                    "durable before said: node {} votes for {} in {}, which is not on its disk",
-                    envelope.from, envelope.to, reply->term);
+    PARALLAX_ASSERT(
+        !hard || (*hard && ((*hard)->term > reply->term ||
+                            ((*hard)->term == reply->term && (*hard)->voted_for == envelope.to))),
+        "durable before said: node {} votes for {} in {}, which is not on its disk", envelope.from,
+        envelope.to, reply->term);
   }
   const auto [known, added] =
       votes_.try_emplace({envelope.from, envelope.incarnation, reply->term}, envelope.to);

@@ -24,18 +24,24 @@ namespace parallax::simulation {
 /// Whether the clients only increment (and delete) this key.
 bool is_counter(const std::string& key);
 
+struct CheckOptions {
+  /// No client writes a value twice: a value in two entries is one write carried out twice.
+  bool values_differ = true;
+};
+
 class Checks : public Observer {
  public:
+  explicit Checks(CheckOptions options = {}) : options_(options) {}
+
   void after_turn(NodeId id, const Replica& replica) override;
   void after_start(NodeId id, const Replica& replica) override;
   void after_crash(NodeId id) override;
   void after_loss(NodeId id) override;
 
-  /// A message as it arrives: one vote per term, and nothing is promised that is not on the disk.
-  void on_message(World& world, const Envelope& envelope);
-  /// What a leader counts as committed is on the disks of a majority, not counting those that have
-  /// lost theirs since they said so.
-  void check_committed(World& world, NodeId id);
+  /// One vote per term, nothing is promised that is not on the disk, and what the sender counts as
+  /// committed is on the disks of a majority, not counting those that have lost theirs since.
+  void on_message(World& world, const Envelope& envelope) override;
+
   /// Holds an answer against the reference at the index that its evidence names.
   void check_answer(const Request& request, const Answer& answer) const;
   /// What each node holds of each key is what the log says. Call when the world has converged.
@@ -74,6 +80,8 @@ class Checks : public Observer {
   void check_refusal(const Request& request, const Answer& answer, const WrittenAt* at) const;
   void check_shown(const std::string& key, const Item* item, LogIndex index, bool agreed) const;
   void check_range(const Scan& scan, const Answer& answer, bool agreed) const;
+  void check_promise(World& world, const Envelope& envelope);
+  void check_committed(World& world, NodeId id);
   static bool holds(World& world, NodeId id, LogIndex index, Term term);
   void check_leader(const Raft& raft);
   void check_new_entries(const Raft& raft, Seen& seen);
@@ -82,6 +90,7 @@ class Checks : public Observer {
   /// What `key` held at `index`; nullptr: nothing ever.
   const WrittenAt* held(const std::string& key, LogIndex index) const;
 
+  CheckOptions options_;
   std::map<NodeId, Seen> seen_;
   std::map<Term, NodeId> leaders_;
   std::map<std::tuple<NodeId, Incarnation, Term>, NodeId> votes_;

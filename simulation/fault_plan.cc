@@ -31,6 +31,8 @@ constexpr Habit kHabits[] = {
     {FaultKind::clock, 0.4, 1, 6, 1s, 10s},       {FaultKind::transfer, 0.3, 1, 5, 0ms, 0ms},
 };
 
+constexpr std::uint64_t kMinute = Duration{1min}.count();
+
 Duration draw(Random& random, Duration low, Duration high) {
   return Duration{static_cast<std::int64_t>(random.between(
       static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count())))};
@@ -80,7 +82,9 @@ Result<std::set<FaultKind>> parse_faults(std::string_view text) {
 FaultPlan make_plan(const PlanOptions& options) {
   Random random(options.seed ^ 0xfa017);
   FaultPlan plan;
-  const auto minutes = std::max(1.0, std::chrono::duration<double>(options.duration).count() / 60);
+  // Whole numbers: what a compiler may contract or round otherwise decides no plan.
+  const auto duration =
+      static_cast<std::uint64_t>(std::max<Duration>(options.duration, 1min).count());
   const bool lossy = random.chance(0.5);
   const double loss = 0.001 * static_cast<double>(random.between(1, 100));
   const bool doubling = random.chance(0.4);
@@ -97,9 +101,10 @@ FaultPlan make_plan(const PlanOptions& options) {
     Random own(random.next());  // what one kind draws does not move the others
     if (!on) continue;
     plan.kinds.insert(habit.kind);
-    const auto per_minute = static_cast<double>(own.between(habit.least, habit.most));
-    const auto count = static_cast<std::size_t>(per_minute * minutes + 0.5);
-    for (std::size_t i = 0; i < count; ++i) plan.events.push_back(draw_event(own, habit, options));
+    const std::uint64_t per_minute = own.between(habit.least, habit.most);
+    const std::uint64_t count = (per_minute * duration + kMinute / 2) / kMinute;
+    for (std::uint64_t i = 0; i < count; ++i)
+      plan.events.push_back(draw_event(own, habit, options));
   }
   std::stable_sort(plan.events.begin(), plan.events.end(),
                    [](const FaultEvent& a, const FaultEvent& b) { return a.at < b.at; });

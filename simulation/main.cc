@@ -37,6 +37,7 @@ struct Arguments {
   bool shrink = false;
   bool expect_broken = false;
   bool require_marks = false;
+  bool hash = false;
   std::size_t jobs = 1;
   std::string trace_file;
 };
@@ -123,6 +124,27 @@ int run_one(const Arguments& arguments) {
       outcome.operations, outcome.answered, outcome.faults,
       std::chrono::duration<double>(outcome.simulated).count());
   return outcome.ok ? 0 : 1;
+}
+
+/// For comparing builds: one hash per seed, over the timeline as it would be printed (FNV-1a) and
+/// what never gets into its lines. In order, in this process.
+int tell_hashes(const Arguments& arguments) {
+  bool ok = true;
+  SimulationOptions run = arguments.run;
+  for (run.seed = arguments.first; run.seed <= arguments.last; ++run.seed) {
+    std::uint64_t hash = 0xcbf29ce484222325u;
+    const auto fold = [&hash](const std::string& line) {
+      for (char c : line) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+      hash = (hash ^ '\n') * 0x100000001b3u;
+    };
+    const Outcome outcome = simulate(run, fold);
+    fold(fmt::format("{:x} {} {} {}", outcome.hash, outcome.steps, outcome.answered, outcome.ok));
+    fmt::print("seed {} hash {:016x}\n", run.seed, hash);
+    if (outcome.ok) continue;
+    ok = false;
+    fmt::print("seed {} breaks: {}\n", run.seed, outcome.broken);
+  }
+  return ok ? 0 : 1;
 }
 
 /// The marks as a table; false when one was never reached.
@@ -235,6 +257,10 @@ int main(int argc, char** argv) {
   app.add_flag("--require-marks", arguments.require_marks,
                "with --seeds: print how often rare paths were taken; exit 1 if one never was "
                "(test builds)");
+  app.add_flag(
+      "--hash", arguments.hash,
+      "with --seed or --seeds: print a hash of each timeline, the same with every compiler "
+      "and build type");
   app.add_flag("--replay", arguments.replay, "print the timeline of --seed");
   app.add_flag("--shrink", arguments.shrink, "find a smaller run of --seed that still breaks");
   try {
@@ -255,6 +281,13 @@ int main(int argc, char** argv) {
     arguments.first =
         static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
     arguments.last = ~std::uint64_t{0} - arguments.jobs;
+  }
+  if (arguments.hash) {
+    if (arguments.minutes > 0 || arguments.replay || arguments.shrink) {
+      usage_error("--hash takes --seed or --seeds, and neither --replay nor --shrink");
+    }
+    if (!arguments.range) arguments.first = arguments.last = arguments.run.seed;
+    return tell_hashes(arguments);
   }
   if (!arguments.range) return run_one(arguments);
   if (arguments.replay || arguments.shrink) usage_error("--replay and --shrink take one --seed");

@@ -37,10 +37,6 @@ class Run {
         world_(world_options(), &trace_, &checks_),
         clients_(world_, checks_, &trace_, client_options()) {
     world_.limit_steps(options.max_steps);
-    world_.watch([this](const Envelope& envelope) {
-      checks_.on_message(world_, envelope);
-      checks_.check_committed(world_, envelope.from);
-    });
   }
 
   void run() {

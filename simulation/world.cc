@@ -132,8 +132,7 @@ Duration World::draw(Duration low, Duration high) {
                    random_.below(static_cast<std::uint64_t>((high - low).count()) + 1))};
 }
 
-// --- Time
-// -----------------------------------------------------------------------------------------
+// --- Time ---
 
 void World::schedule(MonoTime at, std::function<void()> action) {
   events_.push({at, next_event_++, std::move(action)});
@@ -170,11 +169,14 @@ bool World::run_until(const std::function<bool()>& condition, Duration limit) {
   return true;
 }
 
-// --- Nodes
-// ----------------------------------------------------------------------------------------
+// --- Nodes ---
 
 bool World::up(NodeId id) const {
   return node(id).replica != nullptr;
+}
+
+std::uint64_t World::life(NodeId id) const {
+  return node(id).life;
 }
 
 Replica& World::replica(NodeId id) {
@@ -219,7 +221,7 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   const TurnTime time{now_, n.now()};
   lost_disk = lost_disk || n.start_as_lost;
   auto opened = Replica::open(config, *n.store, time, lost_disk);
-  if (!opened && opened.error().code == ErrorCode::corrupt) {
+  if (!opened && opened.error().code == ErrorCode::corrupt && options_.set_damage_aside) {
     note('d', id, 0, 0, [&] { return "finds its store damaged: " + opened.error().message; });
     ++corruptions_found_;
     lose_disk(n);
@@ -330,8 +332,7 @@ NodeId World::wait_for_leader(Duration limit) {
   return leader();
 }
 
-// --- Turns
-// ----------------------------------------------------------------------------------------
+// --- Turns ---
 
 void World::tick(NodeId id, std::uint64_t life) {
   Node& n = node(id);
@@ -366,7 +367,7 @@ void World::turn(Node& n) {
     die(n, std::nullopt);
     return;
   }
-  if (n.replica->fatal()) {
+  if (n.replica->fatal() && options_.set_damage_aside) {
     note('d', n.id, 1, 0, [&] { return "finds a damaged record: " + n.replica->fatal()->message; });
     PARALLAX_ASSERT(n.damage_pending, "node {} finds damage that nobody did: {}", n.id,
                     n.replica->fatal()->message);
@@ -404,6 +405,7 @@ void World::deliver(const Envelope& envelope) {
   if (drop_if_ && drop_if_(envelope)) return;
   Node& n = node(envelope.to);
   if (!n.replica) return;
+  if (observer_ != nullptr) observer_->on_message(*this, envelope);
   if (watcher_) watcher_(envelope);
   ++delivered_;
   note('r', n.id, envelope.from.value, envelope.message.index(),
@@ -412,8 +414,7 @@ void World::deliver(const Envelope& envelope) {
   wake(n);
 }
 
-// --- Faults
-// ---------------------------------------------------------------------------------------
+// --- Faults ---
 
 void World::cut(NodeId from, NodeId to) {
   if (from != to) cut_.insert({from, to});
@@ -503,8 +504,7 @@ bool World::corrupt(NodeId id) {
   return true;
 }
 
-// --- Clients
-// --------------------------------------------------------------------------------------
+// --- Clients ---
 
 void World::submit(NodeId at, Request request, Done done) {
   Node& n = node(at);

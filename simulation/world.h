@@ -44,6 +44,9 @@ struct WorldOptions {
   double duplicate = 0;
   bool reorder = false;
   bool through_codec = true;  ///< every message is encoded and decoded, as on a wire
+  /// A store found damaged is set aside, and its node comes back as one that lost its disk. Else it
+  /// does not start, or stays up as a replica that has ended.
+  bool set_damage_aside = true;
   std::uint64_t log_keep_entries = limits::kLogKeepEntries;
   std::size_t log_keep_bytes = limits::kLogKeepBytes;
   std::size_t max_requests = limits::kMaxRequestsInFlight;
@@ -66,6 +69,8 @@ class Observer {
   virtual void after_crash(NodeId) {}
   /// The node lost its disk, by a fault or because a record was found to be damaged.
   virtual void after_loss(NodeId) {}
+  /// A message as it arrives, before its receiver takes it in.
+  virtual void on_message(World&, const Envelope&) {}
 };
 
 class World {
@@ -90,8 +95,8 @@ class World {
   void limit_steps(std::uint64_t steps) { max_steps_ = steps; }
 
   // --- Nodes ------------------------------------------------------------------------------------
-  /// Opens the replica over its store. Errors as Replica::open(), but a store found to be corrupt
-  /// is set aside and the node starts as one that lost its disk.
+  /// Opens the replica over its store. Errors as Replica::open(); not corrupt, unless damage is
+  /// not set aside.
   Result<void> start(NodeId id, bool lost_disk = false);
   void start_all();
   /// The process dies: of the batches handed over and not written, `keep` of the oldest are.
@@ -100,6 +105,8 @@ class World {
   /// Crashes it if it is up, and empties its disk.
   void wipe(NodeId id);
   bool up(NodeId id) const;
+  /// Counts the processes that there have been; another one after every start.
+  std::uint64_t life(NodeId id) const;
   Replica& replica(NodeId id);
   MemoryStore& store(NodeId id);
   std::vector<NodeId> ids() const;

@@ -96,7 +96,8 @@ Result<void> KeySpace::put_history(std::string_view key, const VersionVector& kn
                                    WriteBatch& batch) const {
   std::map<Stamp, std::vector<Version>> by;
   for (Version& version : replaced) by[replacer(joined, version)].push_back(std::move(version));
-  for (auto& [stamp, versions] : by) {
+  for (auto& [replacing, versions] : by) {
+    const Stamp stamp = replacing;  // which a lambda may capture
     std::string store_key = records::history_key(group_, stamp, key);
     HistoryRecord record;
     // A version that comes here for the first time has no record yet: the usual case needs no read.

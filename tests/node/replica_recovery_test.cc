@@ -12,28 +12,41 @@ Membership membership(World& world, NodeId id) {
   return world.replica(id).status().membership;
 }
 
-/// Fills the log until what `follower` lacks is compacted everywhere.
-void outrun(World& world, NodeId leader, NodeId follower, int keys = 60) {
-  for (int i = 0; i < keys; ++i) {
-    const Reply reply = world.put(leader, fmt::format("k{}", i % 40), fmt::format("v{}", i));
-    REQUIRE(reply);
+/// Fills the log until its beginning is compacted everywhere.
+void outrun(World& world, NodeId leader) {
+  for (int i = 0; i < 60; ++i) {
+    REQUIRE(world.put(leader, fmt::format("k{}", i % 40), fmt::format("v{}", i)));
   }
   world.run_for(500ms);
   REQUIRE(world.replica(leader).status().log_start > LogIndex{20});
   REQUIRE(world.replica(leader).status().log_start.value + 30 >
           world.replica(leader).status().last_index.value);
-  (void)follower;
 }
+
+/// A cluster that has a leader, and the other two by name.
+struct Elected {
+  explicit Elected(WorldOptions options = {}) : world(options) {
+    world.start_all();
+    leader = world.wait_for_leader();
+    follower = world.others(leader)[0];
+    third = world.others(leader)[1];
+  }
+  World world;
+  NodeId leader;
+  NodeId follower;
+  NodeId third;
+};
+
+/// What is older than ten entries leaves the log: who lacks it needs a snapshot.
+struct ElectedWithShortLog : Elected {
+  ElectedWithShortLog() : Elected({.log_keep_entries = 10}) {}
+};
 
 }  // namespace
 
-TEST_CASE("recovery: a wiped node gives no vote until it has joined a majority") {
-  World world({});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
+TEST_CASE_METHOD(Elected, "recovery: a wiped node gives no vote until it has joined a majority") {
   REQUIRE(world.put(leader, "k", "v"));
-  const NodeId wiped = world.others(leader)[0];
-  const NodeId third = world.others(leader)[1];
+  const NodeId wiped = follower;
   world.run_for(500ms);
   const Incarnation before = [&] {
     Incarnation seen;
@@ -88,13 +101,10 @@ TEST_CASE("recovery: a wiped node gives no vote until it has joined a majority")
   CHECK(world.put(wiped, "k", "w"));
 }
 
-TEST_CASE("recovery: it does not end before a majority of the others has answered") {
-  World world({});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
+TEST_CASE_METHOD(Elected,
+                 "recovery: it does not end before a majority of the others has answered") {
   REQUIRE(world.put(leader, "k", "v"));
-  const NodeId wiped = world.others(leader)[0];
-  const NodeId third = world.others(leader)[1];
+  const NodeId wiped = follower;
   world.wipe(wiped);
   world.cut(wiped, third);
   world.cut(third, wiped);
@@ -142,12 +152,9 @@ TEST_CASE("recovery: a clock that fell behind does not make a node one from befo
   CHECK(membership(world, wiped) == Membership::member);
 }
 
-TEST_CASE("recovery: the end of a recovery can come with a snapshot") {
-  World world({.log_keep_entries = 10});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
+TEST_CASE_METHOD(ElectedWithShortLog, "recovery: the end of a recovery can come with a snapshot") {
   REQUIRE(world.put(leader, "k", "v"));
-  const NodeId wiped = world.others(leader)[0];
+  const NodeId wiped = follower;
   world.wipe(wiped);
   bool ended = false;
   world.drop_if([&](const Envelope& e) {
@@ -220,11 +227,7 @@ TEST_CASE("recovery: every member wiped in turn keeps the data") {
   }
 }
 
-TEST_CASE("recovery: a follower that fell behind catches up from the log") {
-  World world({});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
-  const NodeId follower = world.others(leader)[0];
+TEST_CASE_METHOD(Elected, "recovery: a follower that fell behind catches up from the log") {
   world.crash(follower);
   for (int i = 0; i < 300; ++i) REQUIRE(world.put(leader, fmt::format("k{}", i % 7), "v"));
   REQUIRE(world.start(follower));
@@ -233,11 +236,7 @@ TEST_CASE("recovery: a follower that fell behind catches up from the log") {
   CHECK(world.replica(follower).counters().entries_applied >= 300);
 }
 
-TEST_CASE("recovery: entries that left the memory are read from the store") {
-  World world({});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
-  const NodeId follower = world.others(leader)[0];
+TEST_CASE_METHOD(Elected, "recovery: entries that left the memory are read from the store") {
   world.crash(follower);
   const std::string value(600 << 10, 'x');
   for (int i = 0; i < 40; ++i) REQUIRE(world.put(leader, fmt::format("k{}", i), value));
@@ -247,14 +246,11 @@ TEST_CASE("recovery: entries that left the memory are read from the store") {
   CHECK(world.replica(follower).counters().snapshots_installed == 0);
 }
 
-TEST_CASE("recovery: a follower that fell far behind catches up from a snapshot") {
-  World world({.log_keep_entries = 10});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
-  const NodeId follower = world.others(leader)[0];
+TEST_CASE_METHOD(ElectedWithShortLog,
+                 "recovery: a follower that fell far behind catches up from a snapshot") {
   REQUIRE(world.put(leader, "early", "kept"));
   world.crash(follower);
-  outrun(world, leader, follower);
+  outrun(world, leader);
   REQUIRE(world.remove(leader, "k0"));
   REQUIRE(world.start(follower));
   REQUIRE(world.run_until([&] { return world.converged(); }, 10s));
@@ -292,11 +288,7 @@ TEST_CASE("recovery: the log in the store stays within its bounds") {
   CHECK(status.last_index - status.log_start <= 22);
 }
 
-TEST_CASE("recovery: no prefix read is served from half a snapshot") {
-  World world({.log_keep_entries = 10});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
-  const NodeId follower = world.others(leader)[0];
+TEST_CASE_METHOD(ElectedWithShortLog, "recovery: no prefix read is served from half a snapshot") {
   world.crash(follower);
   const std::string value(40'000, 'x');
   for (int i = 0; i < 40; ++i) REQUIRE(world.put(leader, fmt::format("k{}", i), value));
@@ -341,13 +333,9 @@ TEST_CASE("recovery: no prefix read is served from half a snapshot") {
   CHECK_FALSE(*world.store(follower).get(records::installing_key(kOnlyGroup)));
 }
 
-TEST_CASE("recovery: a damaged chunk has no effect") {
-  World world({.log_keep_entries = 10});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
-  const NodeId follower = world.others(leader)[0];
+TEST_CASE_METHOD(ElectedWithShortLog, "recovery: a damaged chunk has no effect") {
   world.crash(follower);
-  outrun(world, leader, follower);
+  outrun(world, leader);
   std::optional<Envelope> caught;
   world.drop_if([&](const Envelope& e) {
     if (!std::holds_alternative<SnapshotChunk>(e.message)) return false;
@@ -377,13 +365,10 @@ TEST_CASE("recovery: a damaged chunk has no effect") {
   REQUIRE(world.run_until([&] { return world.converged(); }, 10s));
 }
 
-TEST_CASE("recovery: a damaged store does not open") {
-  World world({});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
+TEST_CASE_METHOD(Elected, "recovery: a damaged store does not open") {
   for (int i = 0; i < 5; ++i) REQUIRE(world.put(leader, "k", "v"));
   world.run_for(500ms);
-  const NodeId id = world.others(leader)[0];
+  const NodeId id = follower;
   world.crash(id, 99);
   MemoryStore& store = world.store(id);
   const auto break_and_open = [&](const std::string& key) {
@@ -422,14 +407,11 @@ TEST_CASE("recovery: a damaged store does not open") {
   CHECK(world.run_until([&] { return world.converged(); }, 5s));
 }
 
-TEST_CASE("recovery: a damaged record found while running ends the replica") {
-  World world({});
-  world.start_all();
-  const NodeId leader = world.wait_for_leader();
+TEST_CASE_METHOD(Elected, "recovery: a damaged record found while running ends the replica") {
   REQUIRE(world.put(leader, "k", "v"));
   REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
   world.run_for(200ms);
-  const NodeId id = world.others(leader)[0];
+  const NodeId id = follower;
   REQUIRE(world.store(id).flip_bit(records::key_state_key(kOnlyGroup, "k"), 100));
   std::size_t sent = 0;
   bool answered = false;
