@@ -122,12 +122,20 @@ TEST_CASE("recovery: it does not end before a majority of the others has answere
 }
 
 TEST_CASE("recovery: a clock that fell behind does not make a node one from before") {
+  const bool restarted = GENERATE(false, true);
   World world({});
   world.start_all();
   const NodeId leader = world.wait_for_leader();
   REQUIRE(world.put(leader, "k", "v"));
   const NodeId wiped = world.others(leader)[0];
   const NodeId third = world.others(leader)[1];
+  const auto drawn = [&] {
+    const auto node = records::load<NodeRecord>(world.store(wiped), records::node_key());
+    REQUIRE((node && *node));
+    return (*node)->incarnation;
+  };
+  world.run_for(200ms);
+  const Incarnation lost = drawn();
   // All clocks lose a minute; the third node forgets whom it knew; only the leader remembers.
   for (NodeId id : world.ids()) world.set_clock(id, -60'000ms);
   world.wipe(wiped);
@@ -137,9 +145,52 @@ TEST_CASE("recovery: a clock that fell behind does not make a node one from befo
   REQUIRE(world.start(wiped));
   world.run_for(300ms);
   CHECK(membership(world, wiped) == Membership::recovering);
+  REQUIRE(drawn() < lost);
+  // The number that it draws instead is durable while it still recovers.
   world.heal();
-  CHECK(world.run_until([&] { return world.converged(); }, 10s));
+  world.drop_if([&](const Envelope& e) {
+    return e.to == wiped && std::holds_alternative<AppendEntries>(e.message);
+  });
+  REQUIRE(world.run_until([&] { return drawn() > lost; }, 3s));
+  CHECK(membership(world, wiped) == Membership::recovering);
+  const Incarnation again = drawn();
+  if (restarted) {
+    world.crash(wiped);
+    REQUIRE(world.start(wiped));
+  }
+  world.heal();
+  REQUIRE(world.run_until([&] { return world.converged(); }, 10s));
   CHECK(membership(world, wiped) == Membership::member);
+  CHECK(drawn() == again);
+  // Its word counts: with the third one gone the two are a majority.
+  world.crash(third);
+  CHECK(world.put(world.wait_for_leader(), "k", "w"));
+}
+
+TEST_CASE("recovery: an answer to an earlier life does not make a lost disk a new one") {
+  World world({});
+  const NodeId wiped{1};
+  const NodeId peer{2};
+  std::optional<Envelope> empty;
+  world.watch([&](const Envelope& e) {
+    const auto* reply = std::get_if<ProbeReply>(&e.message);
+    if (reply != nullptr && e.from == peer && e.to == wiped && !reply->has_log) empty = e;
+  });
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  REQUIRE(empty);
+  world.watch(nullptr);
+  // "I hold nothing": true when it was said, and said to a life that is over.
+  world.wipe(wiped);
+  world.isolate(wiped);
+  REQUIRE(world.start(wiped));
+  world.run_for(50ms);
+  world.replica(wiped).on_envelope(*empty);
+  world.run_for(500ms);
+  CHECK(membership(world, wiped) == Membership::none);
+  world.heal();
+  REQUIRE(world.run_until([&] { return world.converged(); }, 15s));
 }
 
 TEST_CASE("recovery: the end of a recovery can come with a snapshot") {
