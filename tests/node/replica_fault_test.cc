@@ -233,6 +233,55 @@ TEST_CASE("faults: a log that does not commit takes in no more than fits into me
   CHECK(world.put(leader, "k", "w"));
 }
 
+TEST_CASE("faults: a snapshot leaves every write unknown that it may hold or leave in the log") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 2s));
+  const NodeId next = world.others(leader).front();
+  world.run_for(200ms);
+  for (NodeId other : world.others(leader)) world.crash(other);
+  std::map<int, Reply> replies;
+  for (int i = 0; i < 3; ++i) {
+    world.submit(leader, put_request("k", "w", 1s),
+                 [&, i](const Reply& r) { replies.insert_or_assign(i, r); });
+  }
+  world.run_for(20ms);
+  // The next leader committed the first of the three and sends its state at that point; our log has
+  // the same entry there, so the two behind it stay.
+  const ReplicaStatus status = world.replica(leader).status();
+  REQUIRE(status.last_index == status.commit_index + 3);
+  SnapshotChunk chunk{.term = Term{status.term.value + 1},
+                      .transfer = 5,
+                      .last = true,
+                      .index = status.commit_index.next(),
+                      .index_term = status.term};
+  const std::string node_key = records::node_key();
+  const auto node = world.store(next).get(node_key);
+  REQUIRE((node && *node));
+  chunk.records.push_back({node_key, Bytes{**node}});
+  const std::string applied_key = records::applied_key(kOnlyGroup);
+  const AppliedRecord applied{.index = chunk.index, .term = chunk.index_term};
+  chunk.records.push_back({applied_key, records::encode(applied_key, applied)});
+  Envelope envelope;
+  envelope.from = next;
+  envelope.to = leader;
+  envelope.incarnation = Incarnation{~std::uint64_t{0} >> 1};
+  envelope.message = chunk;
+  world.replica(leader).on_envelope(envelope);
+  world.run_for(50ms);
+  REQUIRE(world.replica(leader).counters().snapshots_installed == 1);
+  REQUIRE(world.replica(leader).status().last_index == status.last_index);
+  CHECK(replies.size() == 1);
+  CHECK(replies.contains(0));
+  REQUIRE(world.run_until([&] { return replies.size() == 3; }, 2s));
+  for (const auto& [i, reply] : replies) {
+    REQUIRE(reply.has_error());
+    CHECK_FALSE(reply.error().definite());
+  }
+}
+
 namespace {
 
 /// Reads of one record fail while it is named.
