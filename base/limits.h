@@ -64,6 +64,13 @@ inline constexpr std::size_t kMaxProposalsInFlightBytes = 64 << 20;
 inline constexpr auto kDefaultHistoryRetention = 60s;
 inline constexpr std::size_t kMaxBatchesInFlight = 2;
 
+// What a peer may say at most: out of reach, and far below where the next number would be 0.
+/// One election per millisecond takes 8,900 years to get there.
+inline constexpr std::uint64_t kMaxTerm = std::uint64_t{1} << 48;
+inline constexpr std::uint64_t kMaxLogIndex = std::uint64_t{1} << 60;
+/// Unix milliseconds of a clock, and of the incarnations drawn from it: the year 2527.
+inline constexpr std::uint64_t kMaxUnixMillis = std::uint64_t{1} << 44;
+
 // Peers.
 inline constexpr std::size_t kMaxFrameBytes = 64 << 20;
 inline constexpr std::size_t kMaxPeerQueueBytes = 64 << 20;

@@ -116,8 +116,9 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
     if (fatal_) return;
     observe_role();
     again |= route_waiting() || raft_->log().last_index() > taken;
-    if (!again) return;
+    if (!again) break;
   }
+  if (persist && !disk_failed_) clean_history();
 }
 
 void Replica::Impl::on_persisted(std::uint64_t sequence) {

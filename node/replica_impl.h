@@ -166,6 +166,7 @@ struct Replica::Impl {
   bool install(const SnapshotChunk& chunk);
   bool install_record(const SnapshotChunk::Record& record);
   void finish_install(const SnapshotChunk& chunk);
+  void lose_proposals(LogIndex last);
 
   // --- replica_status.cc ------------------------------------------------------------------------
   ReplicaStatus status() const;

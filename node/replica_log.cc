@@ -76,17 +76,22 @@ void Replica::Impl::remove_log_slice(WriteBatch& batch) {
 }
 
 /// Takes away what was superseded longer than the retention window ago: as much as is written,
-/// twice over, so that it catches up with what an earlier life left.
+/// twice over, and a slice even when nothing is, so that it catches up with what an earlier life
+/// left. A sweep begins at 0 with every life, for what arrived late lies below where the last one
+/// ended.
 void Replica::Impl::clean_history() {
   if (clean_credit_ < kCleanSlice && now_.monotonic - last_clean_ < kCleanInterval) return;
+  // A record bears the stamp that replaced its version, and every stamp was observed: behind this
+  // there is none. The clock of an idle cluster stands still, and so does the sweep.
+  if (cleaned_ > clock_.last()) return;
   last_clean_ = now_.monotonic;
   const std::uint64_t present = clock_.peek(now_.physical).millis().value;
   const auto retention = static_cast<std::uint64_t>(config_.history_retention.count());
   if (present <= retention) return;
   const Hlc horizon = Hlc::from_millis(UnixMillis{present - retention});
   WriteBatch batch;
-  const Result<KeySpace::CleanUp> done =
-      keys_.clean_history(cleaned_, horizon, std::exchange(clean_credit_, 0) + 64, batch);
+  const std::size_t limit = std::max(std::exchange(clean_credit_, 0) + 64, kCleanSlice);
+  const Result<KeySpace::CleanUp> done = keys_.clean_history(cleaned_, horizon, limit, batch);
   if (!done) {
     fail(done.error());
     return;
@@ -115,10 +120,7 @@ bool Replica::Impl::wants_batch(const WriteBatch& batch) const {
 }
 
 void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
-  if (raft_) {
-    clean_history();
-    remove_log_slice(batch);
-  }
+  if (raft_) remove_log_slice(batch);
   InFlight flight;
   flight.sequence = next_sequence_++;
   flight.applied = applied_.index;

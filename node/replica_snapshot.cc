@@ -247,9 +247,23 @@ void Replica::Impl::finish_install(const SnapshotChunk& chunk) {
   applied_dirty_ = true;
   incoming_.reset();
   touch();
-  settle_proposals(chunk.index.next(), Term{});
+  lose_proposals(chunk.index);
   clear_installed_marker();
   maybe_end_recovery();
+}
+
+/// Entries up to `last` came with a snapshot, which does not say whose they were. What was proposed
+/// behind them may still be in the log, and commit.
+void Replica::Impl::lose_proposals(LogIndex last) {
+  while (!proposals_.empty() && proposals_.front().index <= last) {
+    const Proposal proposal = proposals_.front();
+    proposals_.pop_front();
+    if (requests_.find(proposal.request) == nullptr) continue;  // its deadline has passed
+    finish(proposal.request,
+           indefinite(ErrorCode::timeout,
+                      fmt::format("leadership was lost; what became of entry {} is not known here",
+                                  proposal.index)));
+  }
 }
 
 }  // namespace parallax

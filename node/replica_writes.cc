@@ -228,13 +228,9 @@ void Replica::Impl::settle_proposals(LogIndex index, Term term) {
     proposals_.pop_front();
     PendingRequest* const pending = requests_.find(proposal.request);
     if (pending == nullptr) continue;  // its deadline has passed
-    if (proposal.index < index) {
-      // Installed with a snapshot, which does not say whose entry it was.
-      finish(proposal.request,
-             indefinite(ErrorCode::timeout, fmt::format("leadership was lost; what became of entry "
-                                                        "{} is not known here",
-                                                        proposal.index)));
-    } else if (proposal.term != term) {
+    PARALLAX_ASSERT(proposal.index == index, "a proposal at {} outlived its entry; this is {}",
+                    proposal.index, index);
+    if (proposal.term != term) {
       finish(proposal.request,
              definite(ErrorCode::no_leader,
                       fmt::format("entry {} was replaced by one of term {}: leadership changed",

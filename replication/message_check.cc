@@ -10,10 +10,16 @@ Error incoherent(fmt::format_string<Operands...> format, Operands&&... operands)
   return definite(ErrorCode::corrupt, fmt::format(format, std::forward<Operands>(operands)...));
 }
 
+/// What counts upwards and could not be followed by anything beyond `most`.
+Result<void> check_reach(std::string_view name, std::uint64_t value, std::uint64_t most) {
+  if (value > most) return incoherent("{}: {}, at most {} expected", name, value, most);
+  return {};
+}
+
 /// Only what is before every election has term 0, and nobody speaks for it.
 Result<void> check_term(Term term) {
   if (term == Term{}) return incoherent("term: 0, at least 1 expected");
-  return {};
+  return check_reach("term", term.value, limits::kMaxTerm);
 }
 
 /// Index and term of one log position: both 0 (before the first entry) or neither, and not of a
@@ -23,7 +29,7 @@ Result<void> check_position(std::string_view name, LogIndex index, Term term, Te
     return incoherent("{0}_index: {1} with {0}_term {2}", name, index, term);
   }
   if (term > newest) return incoherent("{}_term: {}, above term {}", name, term, newest);
-  return {};
+  return check_reach(fmt::format("{}_index", name), index.value, limits::kMaxLogIndex);
 }
 
 Result<void> check_mark(const FreshnessMark& mark) {
@@ -44,7 +50,7 @@ struct Check {
 
   Result<void> operator()(const VoteReply& m) const {
     // Whoever refuses may not have heard of any term.
-    return m.granted ? check_term(m.term) : Result<void>{};
+    return m.granted ? check_term(m.term) : check_reach("term", m.term.value, limits::kMaxTerm);
   }
 
   Result<void> operator()(const AppendEntries& m) const {
@@ -57,8 +63,7 @@ struct Check {
     LogIndex index = m.prev_index;
     Term term = m.prev_term;
     for (const LogEntry& entry : m.entries) {
-      // The first half catches an index that has wrapped around.
-      if (entry.index <= index || entry.index != index.next()) {
+      if (entry.index != index.next()) {
         return incoherent("entries: index {} behind {}", entry.index, index);
       }
       if (entry.term < term || entry.term == Term{} || entry.term > m.term) {
@@ -80,6 +85,7 @@ struct Check {
       return incoherent("rejected_prev: {} with hint_index {} in an acceptance", m.rejected_prev,
                         m.hint_index);
     }
+    PARALLAX_TRY(check_reach("match", m.match.value, limits::kMaxLogIndex));
     return check_position("hint", m.hint_index, m.hint_term, m.term);
   }
 
@@ -98,6 +104,7 @@ struct Check {
   Result<void> operator()(const SnapshotChunk& m) const {
     PARALLAX_TRY(check_term(m.term));
     if (m.index == LogIndex{}) return incoherent("index: 0, at least 1 expected");
+    PARALLAX_TRY(check_reach("index", m.index.value, limits::kMaxLogIndex));
     if (m.index_term == Term{} || m.index_term > m.term) {
       return incoherent("index_term: {}, 1 to {} expected", m.index_term, m.term);
     }
@@ -116,7 +123,9 @@ struct Check {
       return incoherent("membership: {}, at most {} expected", static_cast<int>(m.membership),
                         static_cast<int>(Membership::recovering));
     }
-    return {};
+    PARALLAX_TRY(check_reach("term", m.term.value, limits::kMaxTerm));
+    // Its receiver draws the next one.
+    return check_reach("heard_of_receiver", m.heard_of_receiver.value, limits::kMaxUnixMillis - 1);
   }
 
   Result<void> operator()(const Forward& m) const {
@@ -138,6 +147,9 @@ Result<void> check_envelope(const Envelope& envelope) {
   if (envelope.from == kNoNode) return incoherent("from: 0, a node expected");
   if (envelope.to == kNoNode) return incoherent("to: 0, a node expected");
   if (envelope.group == GroupId{}) return incoherent("group: 0, a group expected");
+  // Either would be passed on and kept: a clock or a node that has reached the end stands still.
+  PARALLAX_TRY(check_reach("incarnation", envelope.incarnation.value, limits::kMaxUnixMillis));
+  PARALLAX_TRY(check_reach("clock in ms", envelope.clock.millis().value, limits::kMaxUnixMillis));
   if (auto sound = std::visit(Check{}, envelope.message); !sound) {
     return incoherent("{}: {}", message_name(envelope.message), sound.error().message);
   }

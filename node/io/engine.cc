@@ -19,6 +19,15 @@ constexpr auto kLongestStop = 5s;
 constexpr auto kQuietBeforeStop = 50ms;
 constexpr auto kStoreBytesKept = 1s;
 
+/// Nothing here may take a lock. What was acknowledged is durable already.
+extern "C" void end_at_once(int) {
+  constexpr std::string_view kLine =
+      "parallaxd: a second signal ends it at once; what the disk has not written is not waited "
+      "for\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kLine.data(), kLine.size());
+  ::_exit(static_cast<int>(ExitCode::io));
+}
+
 std::uint64_t random_seed() {
   std::random_device device;
   const std::uint64_t high = device();
@@ -318,6 +327,7 @@ ExitCode Engine::run() {
                quote(config_.data_dir), static_cast<int>(replica_->status().membership));
   tick();
   context_.run();
+  heed_second_signal();  // a damaged store ends this without a first one
   storage_->stop();
   http_.reset();
   transport_->close();
@@ -325,16 +335,26 @@ ExitCode Engine::run() {
   return exit_code_;
 }
 
+/// From now on without the loop, which ends before the disk does.
+void Engine::heed_second_signal() {
+  boost::system::error_code ignored;
+  signals_.clear(ignored);
+  std::signal(SIGTERM, end_at_once);
+  std::signal(SIGINT, end_at_once);
+}
+
 void Engine::begin_stop(int signal) {
   spdlog::info("event=stopping signal={}", signal);
+  heed_second_signal();
   stop_by_ = clock_.monotonic_now() + kLongestStop;
   http_->stop_accepting();
   replica_->begin_shutdown();
   need_turn();
 }
 
+/// A turn that finds the store damaged may be the last one of a stop, too.
 void Engine::finish(ExitCode code) {
-  exit_code_ = code;
+  if (exit_code_ == ExitCode::ok) exit_code_ = code;
   context_.stop();
 }
 

@@ -43,7 +43,9 @@ class Engine final : public NodeService {
   static Result<std::unique_ptr<Engine>> open(const NodeConfig& config);
   ~Engine() override;
 
-  /// Runs until SIGTERM or SIGINT, or until the store turns out to be damaged.
+  /// Runs until SIGTERM or SIGINT, or until the store turns out to be damaged. Waits for the disk
+  /// to write what it was given; a second signal ends the process at once (exit code 1), for a disk
+  /// may hang.
   ExitCode run();
 
   // NodeService.
@@ -77,6 +79,7 @@ class Engine final : public NodeService {
   void note_changes();
   void check_damage();
   void begin_stop(int signal);
+  void heed_second_signal();
   void finish(ExitCode code);
 
   // Destroyed in the opposite order: the context outlives everything that hands it handlers.

@@ -68,6 +68,8 @@ void PeerSender::dial_soon() {
 
 void PeerSender::redial() {
   if (state_ == State::closed) return;
+  if (state_ == State::open) flush();
+  candidates_.clear();
   reset_socket();
   state_ = State::waiting;
   dial_at_ = now_;
@@ -96,6 +98,7 @@ void PeerSender::fail(Error error) {
   // A peer that is simply not there is no news; one that was, or that we are not to talk to, is.
   const bool news =
       state_ == State::open || error.code == ErrorCode::refused || error.code == ErrorCode::corrupt;
+  if (!candidates_.empty()) return connect_next();
   reset_socket();
   state_ = State::waiting;
   dial_at_ = now_ + Duration(random_.between(backoff_.count() / 2, backoff_.count()));
@@ -107,26 +110,34 @@ void PeerSender::fail(Error error) {
 // -----------------------------------------------------------------------------------
 
 void PeerSender::dial() {
-  state_ = State::connecting;
-  deadline_ = now_ + options_.handshake_timeout;
   if (const auto endpoint = literal_endpoint(options_.address)) {
-    connect(*endpoint);
+    candidates_ = {*endpoint};
+    connect_next();
   } else {
     resolve();
   }
 }
 
 void PeerSender::resolve() {
+  state_ = State::connecting;
+  deadline_ = now_ + options_.handshake_timeout;
   resolver_.async_resolve(
       options_.address.host, std::to_string(options_.address.port),
       [self = shared_from_this(), attempt = attempt_](const error_code& failed, const auto& found) {
         if (!self->is_current(attempt)) return;
         if (failed || found.empty()) return self->fail(definite(ErrorCode::io, failed.message()));
-        self->connect(found.begin()->endpoint());
+        for (const auto& entry : found) self->candidates_.push_back(entry.endpoint());
+        self->connect_next();
       });
 }
 
-void PeerSender::connect(const Tcp::endpoint& endpoint) {
+/// Each address of a name gets its time: behind the first one there may be nobody, or another.
+void PeerSender::connect_next() {
+  reset_socket();
+  state_ = State::connecting;
+  deadline_ = now_ + options_.handshake_timeout;
+  const Tcp::endpoint endpoint = candidates_.front();
+  candidates_.erase(candidates_.begin());
   socket_.async_connect(endpoint,
                         [self = shared_from_this(), attempt = attempt_](const error_code& failed) {
                           if (!self->is_current(attempt)) return;
@@ -176,6 +187,8 @@ void PeerSender::on_hello_bytes(std::size_t count) {
     return fail(checked.error());
   }
   state_ = State::open;
+  heard_cluster_ = hello->cluster;
+  candidates_.clear();
   backoff_ = options_.min_backoff;
   watch_for_end();
   callbacks_.greeted(*hello);

@@ -58,7 +58,8 @@ class PeerSender : public std::enable_shared_from_this<PeerSender> {
   void tick(MonoTime now);
   /// Dials at the next tick: the peer has shown that it is there.
   void dial_soon();
-  /// Ends the connection and dials again at the next tick.
+  /// Ends the connection and dials again at the next tick. What was queued leaves first, as far as
+  /// it can at once.
   void redial();
   /// For good.
   void close();
@@ -70,15 +71,18 @@ class PeerSender : public std::enable_shared_from_this<PeerSender> {
 
   bool open() const { return state_ == State::open; }
   std::size_t queued_bytes() const { return filling_.size() + writing_.size() - written_; }
-  /// The cluster that this node named in its hello on the open connection.
-  const ClusterId& told_cluster() const { return told_cluster_; }
+  /// Whether one end of the open connection named `cluster` in its hello, so that the other end
+  /// has compared it, or can.
+  bool named(const ClusterId& cluster) const {
+    return told_cluster_ == cluster || heard_cluster_ == cluster;
+  }
 
  private:
   enum class State { waiting, connecting, greeting, open, closed };
 
   void dial();
   void resolve();
-  void connect(const Tcp::endpoint& endpoint);
+  void connect_next();
   void on_connected();
   void read_hello();
   void on_hello_bytes(std::size_t count);
@@ -102,7 +106,9 @@ class PeerSender : public std::enable_shared_from_this<PeerSender> {
   MonoTime dial_at_{};
   MonoTime deadline_{};  ///< of dialling and handshake
   Duration backoff_;
+  std::vector<Tcp::endpoint> candidates_;  ///< addresses of the peer's name not tried yet
   ClusterId told_cluster_;
+  ClusterId heard_cluster_;
   Socket socket_;
   Resolver resolver_;
   FrameReader reader_;

@@ -181,7 +181,7 @@ void PeerTransport::set_cluster(ClusterId cluster) {
   if (options_.cluster == cluster) return;
   options_.cluster = cluster;
   for (const auto& [peer, sender] : senders_) {
-    if (sender->open() && sender->told_cluster() != cluster) sender->redial();
+    if (sender->open() && !sender->named(cluster)) sender->redial();
   }
   const auto receivers = receivers_;
   for (const auto& receiver : receivers) {

@@ -55,8 +55,8 @@ class PeerTransport : public NetworkPort {
   /// One write per peer for everything queued.
   void flush();
 
-  /// The cluster id is known now. Connections on which it was not told are made anew, so that the
-  /// peers can check it; those with peers of another cluster end.
+  /// The cluster id is known now. Connections on which neither end named it are made anew, so that
+  /// the peers can check it; those with peers of another cluster end.
   void set_cluster(ClusterId cluster);
   void set_faults(const FaultSettings& faults) { faults_.set(faults); }
 

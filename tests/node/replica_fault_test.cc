@@ -164,17 +164,203 @@ TEST_CASE("faults: a write passed on to a leader that died is given up long befo
   const NodeId follower = world.others(old).front();
   REQUIRE(world.put(follower, "k", "v"));
   // It arrives, and its answer never comes.
+  std::optional<Envelope> word;
   world.drop_if([&](const Envelope& e) {
-    return std::holds_alternative<ForwardReply>(e.message) && e.from == old;
+    if (!std::holds_alternative<ForwardReply>(e.message) || e.from != old) return false;
+    word = e;
+    return true;
   });
   std::optional<Reply> reply;
   world.submit(follower, put_request("k", "w", 30s), [&](const Reply& r) { reply = r; });
   world.run_for(20ms);
+  REQUIRE(word);
   world.crash(old);
-  REQUIRE(world.run_until([&] { return reply.has_value(); }, 3s));
-  REQUIRE(reply->has_error());
-  CHECK_FALSE(reply->error().definite());  // it may have been done
+  REQUIRE(world.run_until(
+      [&] {
+        const NodeId leader = world.replica(follower).status().leader;
+        return leader != kNoNode && leader != old;
+      },
+      3s));
+  const MonoTime taken_over = world.now();
+  SECTION("nothing comes") {
+    REQUIRE(world.run_until([&] { return reply.has_value(); }, 3s));
+    // Up to half a second until it looks, and a second for a word that is on its way.
+    CHECK(world.now() - taken_over >= 1'000ms);
+    CHECK(world.now() - taken_over <= 1'550ms);
+    REQUIRE(reply->has_error());
+    CHECK_FALSE(reply->error().definite());  // it may have been done
+  }
+  SECTION("a late word still counts") {
+    world.run_for(950ms);
+    REQUIRE_FALSE(reply);
+    world.replica(follower).on_envelope(*word);
+    REQUIRE(world.run_until([&] { return reply.has_value(); }, 100ms));
+    REQUIRE(reply->has_value());
+    CHECK((*reply)->evidence.node == old);
+  }
   CHECK(world.put(follower, "k", "x"));
+}
+
+TEST_CASE("faults: a log that does not commit takes in no more than fits into memory") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  // The followers are heard and never get an entry: writes pile up, and their requests end.
+  world.drop_if([](const Envelope& e) { return std::holds_alternative<AppendEntries>(e.message); });
+  const std::string value(1 << 20, 'x');
+  std::size_t unknown = 0;
+  std::optional<Error> refused;
+  for (int i = 0; i < 100 && !refused; ++i) {
+    const Reply reply = world.call(leader, put_request("k", value, 30ms));
+    REQUIRE(reply.has_error());
+    if (reply.error().definite()) {
+      refused = reply.error();
+    } else {
+      ++unknown;
+    }
+  }
+  REQUIRE(refused);
+  CHECK(refused->code == ErrorCode::overloaded);
+  CHECK(refused->message.find("wait for a majority") != std::string::npos);
+  CHECK(unknown * value.size() >= limits::kLogCacheBytes + limits::kMaxProposalsInFlightBytes);
+  CHECK(unknown * value.size() <=
+        limits::kLogCacheBytes + limits::kMaxProposalsInFlightBytes + 2 * value.size());
+  REQUIRE(world.leader() == leader);
+  // Once they commit there is room again.
+  world.heal();
+  REQUIRE(world.run_until([&] { return world.converged(); }, 10s));
+  CHECK(world.put(leader, "k", "w"));
+}
+
+TEST_CASE("faults: a snapshot leaves every write unknown that it may hold or leave in the log") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 2s));
+  const NodeId next = world.others(leader).front();
+  world.run_for(200ms);
+  for (NodeId other : world.others(leader)) world.crash(other);
+  std::map<int, Reply> replies;
+  for (int i = 0; i < 3; ++i) {
+    world.submit(leader, put_request("k", "w", 1s),
+                 [&, i](const Reply& r) { replies.insert_or_assign(i, r); });
+  }
+  world.run_for(20ms);
+  // The next leader committed the first of the three and sends its state at that point; our log has
+  // the same entry there, so the two behind it stay.
+  const ReplicaStatus status = world.replica(leader).status();
+  REQUIRE(status.last_index == status.commit_index + 3);
+  SnapshotChunk chunk{.term = Term{status.term.value + 1},
+                      .transfer = 5,
+                      .last = true,
+                      .index = status.commit_index.next(),
+                      .index_term = status.term};
+  const std::string node_key = records::node_key();
+  const auto node = world.store(next).get(node_key);
+  REQUIRE((node && *node));
+  chunk.records.push_back({node_key, Bytes{**node}});
+  const std::string applied_key = records::applied_key(kOnlyGroup);
+  const AppliedRecord applied{.index = chunk.index, .term = chunk.index_term};
+  chunk.records.push_back({applied_key, records::encode(applied_key, applied)});
+  Envelope envelope;
+  envelope.from = next;
+  envelope.to = leader;
+  envelope.incarnation = Incarnation{~std::uint64_t{0} >> 1};
+  envelope.message = chunk;
+  world.replica(leader).on_envelope(envelope);
+  world.run_for(50ms);
+  REQUIRE(world.replica(leader).counters().snapshots_installed == 1);
+  REQUIRE(world.replica(leader).status().last_index == status.last_index);
+  CHECK(replies.size() == 1);
+  CHECK(replies.contains(0));
+  REQUIRE(world.run_until([&] { return replies.size() == 3; }, 2s));
+  for (const auto& [i, reply] : replies) {
+    REQUIRE(reply.has_error());
+    CHECK_FALSE(reply.error().definite());
+  }
+}
+
+namespace {
+
+/// Reads of one record fail while it is named.
+struct BrittleStore : MemoryStore {
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    if (key == broken) return definite(ErrorCode::io, "the sector cannot be read");
+    return MemoryStore::get(key);
+  }
+  std::string broken;
+};
+
+/// A replica alone in its group, turn by turn.
+struct Alone {
+  Alone() {
+    ReplicaConfig config;
+    config.id = NodeId{1};
+    config.members = {NodeId{1}};
+    replica = std::move(*Replica::open(std::move(config), store, now()));
+  }
+  TurnTime now() const {
+    return {MonoTime{std::chrono::milliseconds(ms)}, UnixMillis{1'700'000'000'000 + ms}};
+  }
+  /// The batch that is out is written, and the next turn begins.
+  void begin() {
+    ms += 10;
+    replica->begin_turn(now());
+    if (!ready.batch) return;
+    REQUIRE(store.write(*ready.batch));
+    replica->on_persisted(ready.sequence);
+    ready.batch.reset();
+  }
+  void end() {
+    ready = replica->take_ready(true);
+    for (auto& [id, reply] : ready.replies) replies.insert_or_assign(id, reply);
+  }
+  LogIndex last() const { return replica->raft()->log().last_index(); }
+
+  BrittleStore store;
+  std::uint64_t ms = 0;
+  std::unique_ptr<Replica> replica;
+  ReplicaReady ready;
+  std::map<RequestId, Reply> replies;
+};
+
+}  // namespace
+
+TEST_CASE("faults: half a turn is not made durable after a failed read") {
+  Alone node;
+  node.replica->on_request(RequestId{1}, put_request("a", "v"));
+  for (int i = 0; i < 300 && !node.replies.contains(RequestId{1}); ++i) {
+    node.begin();
+    node.end();
+  }
+  REQUIRE(node.replies.at(RequestId{1}).has_value());
+  node.begin();
+  node.replica->on_request(RequestId{2}, put_request("b", "v"));
+  const LogIndex entry = node.last();
+  node.end();
+  REQUIRE(node.ready.batch);
+
+  // In one turn the next entry goes into the log and the one before it cannot be applied.
+  node.store.broken = records::key_state_key(kOnlyGroup, "b");
+  node.begin();
+  node.replica->on_request(RequestId{3}, put_request("c", "v"));
+  REQUIRE(node.last() == entry.next());
+  node.end();
+  CHECK_FALSE(node.ready.batch);
+  CHECK_FALSE(node.replica->fatal());
+  CHECK_FALSE(*node.store.get(records::log_entry_key(kOnlyGroup, entry.next())));
+  for (const RequestId id : {RequestId{2}, RequestId{3}}) {
+    REQUIRE(node.replies.contains(id));
+    CHECK(node.replies.at(id).error().code == ErrorCode::read_only);
+    CHECK_FALSE(node.replies.at(id).error().definite());
+  }
+  for (int i = 0; i < 20; ++i) {
+    node.begin();
+    node.end();
+    CHECK_FALSE(node.ready.batch);
+  }
 }
 
 TEST_CASE("faults: at most two batches are in flight and the rest gathers") {

@@ -132,12 +132,20 @@ TEST_CASE_METHOD(Elected,
 }
 
 TEST_CASE("recovery: a clock that fell behind does not make a node one from before") {
+  const bool restarted = GENERATE(false, true);
   World world({});
   world.start_all();
   const NodeId leader = world.wait_for_leader();
   REQUIRE(world.put(leader, "k", "v"));
   const NodeId wiped = world.others(leader)[0];
   const NodeId third = world.others(leader)[1];
+  const auto drawn = [&] {
+    const auto node = records::load<NodeRecord>(world.store(wiped), records::node_key());
+    REQUIRE((node && *node));
+    return (*node)->incarnation;
+  };
+  world.run_for(200ms);
+  const Incarnation lost = drawn();
   // All clocks lose a minute; the third node forgets whom it knew; only the leader remembers.
   for (NodeId id : world.ids()) world.set_clock(id, -60'000ms);
   world.wipe(wiped);
@@ -147,9 +155,52 @@ TEST_CASE("recovery: a clock that fell behind does not make a node one from befo
   REQUIRE(world.start(wiped));
   world.run_for(300ms);
   CHECK(membership(world, wiped) == Membership::recovering);
+  REQUIRE(drawn() < lost);
+  // The number that it draws instead is durable while it still recovers.
   world.heal();
-  CHECK(world.run_until([&] { return world.converged(); }, 10s));
+  world.drop_if([&](const Envelope& e) {
+    return e.to == wiped && std::holds_alternative<AppendEntries>(e.message);
+  });
+  REQUIRE(world.run_until([&] { return drawn() > lost; }, 3s));
+  CHECK(membership(world, wiped) == Membership::recovering);
+  const Incarnation again = drawn();
+  if (restarted) {
+    world.crash(wiped);
+    REQUIRE(world.start(wiped));
+  }
+  world.heal();
+  REQUIRE(world.run_until([&] { return world.converged(); }, 10s));
   CHECK(membership(world, wiped) == Membership::member);
+  CHECK(drawn() == again);
+  // Its word counts: with the third one gone the two are a majority.
+  world.crash(third);
+  CHECK(world.put(world.wait_for_leader(), "k", "w"));
+}
+
+TEST_CASE("recovery: an answer to an earlier life does not make a lost disk a new one") {
+  World world({});
+  const NodeId wiped{1};
+  const NodeId peer{2};
+  std::optional<Envelope> empty;
+  world.watch([&](const Envelope& e) {
+    const auto* reply = std::get_if<ProbeReply>(&e.message);
+    if (reply != nullptr && e.from == peer && e.to == wiped && !reply->has_log) empty = e;
+  });
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  REQUIRE(world.put(leader, "k", "v"));
+  REQUIRE(empty);
+  world.watch(nullptr);
+  // "I hold nothing": true when it was said, and said to a life that is over.
+  world.wipe(wiped);
+  world.isolate(wiped);
+  REQUIRE(world.start(wiped));
+  world.run_for(50ms);
+  world.replica(wiped).on_envelope(*empty);
+  world.run_for(500ms);
+  CHECK(membership(world, wiped) == Membership::none);
+  world.heal();
+  REQUIRE(world.run_until([&] { return world.converged(); }, 15s));
 }
 
 TEST_CASE_METHOD(ElectedWithShortLog, "recovery: the end of a recovery can come with a snapshot") {
@@ -451,6 +502,49 @@ TEST_CASE("recovery: history goes when its time is over") {
   REQUIRE(applied);
   CHECK((*applied)->history_floor > Hlc{});
   CHECK((*applied)->history_floor < world.replica(leader).status().clock);
+}
+
+TEST_CASE("recovery: history goes although nothing is written any more") {
+  World world({.history_retention = 2s});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  for (int i = 0; i < 1'500; ++i) REQUIRE(world.put(leader, "k", fmt::format("{}", i)));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 2s));
+  world.run_for(200ms);
+  const ScanRange all = records::history_range(kOnlyGroup, Hlc{}, Hlc{~std::uint64_t{0}});
+  const auto past = [&](NodeId id) {
+    std::size_t count = 0;
+    REQUIRE(world.store(id).scan(all, [&](auto, auto) { return ++count > 0; }));
+    return count;
+  };
+  const NodeId follower = world.others(leader)[0];
+  REQUIRE(past(follower) > 600);  // more than one slice
+  std::string key;
+  std::string record;
+  REQUIRE(world.store(follower).scan(all, [&](std::string_view k, std::string_view r) {
+    key = k;
+    record = r;
+    return false;
+  }));
+  SECTION("in the life that wrote it") {}
+  SECTION("in the next one") {
+    world.crash(follower, 99);
+    REQUIRE(world.start(follower));
+    REQUIRE(past(follower) > 600);
+  }
+  world.run_for(5s);
+  for (NodeId id : world.ids()) CHECK(past(id) == 0);
+
+  // A version that came late left its record below what was swept: the next life finds it.
+  WriteBatch late;
+  late.put(key, Bytes{record});
+  REQUIRE(world.store(follower).write(late));
+  world.run_for(1s);
+  REQUIRE(past(follower) == 1);
+  world.crash(follower, 99);
+  REQUIRE(world.start(follower));
+  world.run_for(1s);
+  CHECK(past(follower) == 0);
 }
 
 }  // namespace parallax::testing

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include <boost/asio/ip/v6_only.hpp>
 #include <catch2/catch.hpp>
 
 #include "base/random.h"
@@ -122,10 +123,11 @@ TEST_CASE("peer transport: a cluster id that is learned ends connections with an
   world.start(two);
   REQUIRE(world.connect(kOne, kTwo));
 
-  SECTION("the same cluster: connected again") {
+  SECTION("the same cluster: the peer had named it, and nothing ends") {
     world[kOne].transport->set_cluster(ClusterId{2, 2});
-    CHECK_FALSE(world[kOne].transport->connected_to(kTwo));
-    REQUIRE(world.connect(kOne, kTwo));
+    CHECK(world[kOne].transport->connected_to(kTwo));
+    world.run_for(100ms);
+    CHECK(world[kTwo].transport->connected_to(kOne));
   }
   SECTION("another one: not any more") {
     world[kOne].transport->set_cluster(ClusterId{1, 1});
@@ -133,6 +135,46 @@ TEST_CASE("peer transport: a cluster id that is learned ends connections with an
     CHECK_FALSE(world[kOne].transport->connected_to(kTwo));
     CHECK_FALSE(world[kTwo].transport->connected_to(kOne));
   }
+}
+
+TEST_CASE("peer transport: a cluster id that nobody had named yet is told without a loss") {
+  PeerWorld world(2);
+  world.start(kOne);
+  world.start(kTwo);
+  REQUIRE(world.connect(kOne, kTwo));
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    world[kOne].transport->send(message(kOne, kTwo, i, 1'000));
+  }
+  world[kOne].transport->set_cluster(ClusterId{1, 1});
+  CHECK_FALSE(world[kOne].transport->connected_to(kTwo));
+  REQUIRE(world.connect(kOne, kTwo));
+  REQUIRE(world.run_until([&] { return world[kTwo].received.size() == 100; }));
+  CHECK(world[kOne].transport->counters().frames_dropped == 0);
+  // The peer has heard it: with another one of its own it would have to go.
+  world[kTwo].transport->set_cluster(ClusterId{2, 2});
+  world.run_for(300ms);
+  CHECK_FALSE(world[kOne].transport->connected_to(kTwo));
+}
+
+TEST_CASE("peer transport: every address of a peer's name is tried") {
+  PeerWorld world(2);
+  // No name stands for both loopback addresses, the one of IPv6 first; the peer is at the other.
+  PeerTransportOptions named = world.options(kOne);
+  named.peers[kTwo].host = "";
+  world.start(kTwo);
+  Acceptor first(world.context());
+  const auto listen_first = [&] {
+    first.open(Tcp::v6());
+    first.set_option(asio::ip::v6_only(true));
+    first.bind(Tcp::endpoint(asio::ip::address_v6::loopback(), world.address(kTwo).port));
+    first.listen();
+  };
+  SECTION("nobody is at the first one") {}
+  SECTION("who is at the first one never answers") {
+    listen_first();
+  }
+  world.start(named);
+  CHECK(world.run_until([&] { return world[kOne].transport->connected_to(kTwo); }, 3s));
 }
 
 TEST_CASE("peer transport: a node that answers at another's address is refused") {

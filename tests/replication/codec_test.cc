@@ -225,7 +225,13 @@ TEST_CASE("codec: an envelope names who speaks to whom") {
   for (const Case& c :
        {Case{[](Envelope& e) { e.from = kNoNode; }, "from: 0, a node expected"},
         Case{[](Envelope& e) { e.to = kNoNode; }, "to: 0, a node expected"},
-        Case{[](Envelope& e) { e.group = GroupId{}; }, "group: 0, a group expected"}}) {
+        Case{[](Envelope& e) { e.group = GroupId{}; }, "group: 0, a group expected"},
+        Case{[](Envelope& e) { e.incarnation = Incarnation{limits::kMaxUnixMillis + 1}; },
+             "incarnation: 17592186044417, at most 17592186044416 expected"},
+        Case{[](Envelope& e) { e.clock = Hlc{(limits::kMaxUnixMillis + 1) << 16}; },
+             "clock in ms: 17592186044417, at most 17592186044416 expected"},
+        Case{[](Envelope& e) { e.clock = Hlc{~std::uint64_t{0}}; },
+             "clock in ms: 281474976710655, at most 17592186044416 expected"}}) {
     Envelope envelope = enveloped(Probe{});
     REQUIRE(decode_envelope(encoded(envelope)).has_value());
     c.spoil(envelope);
@@ -251,6 +257,8 @@ TEST_CASE("codec: what no replica says is refused with the field's name") {
     return LogEntry{.term = Term{term}, .index = LogIndex{index}, .payload = "x"};
   };
   const LogIndex last{~std::uint64_t{0}};
+  const Term end{limits::kMaxTerm + 1};
+  const LogIndex beyond{limits::kMaxLogIndex + 1};
   SnapshotChunk keyless{.term = Term{2}, .index = LogIndex{1}, .index_term = Term{1}};
   keyless.records.push_back({"", "v"});
   const Case cases[] = {
@@ -270,7 +278,7 @@ TEST_CASE("codec: what no replica says is refused with the field's name") {
       {entries(LogIndex{3}, Term{2}, {entry(4, 2), entry(6, 2)}),
        "append-entries: entries: index 6 behind 4"},
       {entries(last, Term{2}, {entry(0, 2)}),
-       "append-entries: entries: index 0 behind 18446744073709551615"},
+       "append-entries: prev_index: 18446744073709551615, at most 1152921504606846976 expected"},
       {entries(LogIndex{3}, Term{2}, {entry(4, 1)}),
        "append-entries: entries: term 1 at index 4, behind term 2 in a message of term 5"},
       {entries(LogIndex{3}, Term{2}, {entry(4, 6)}),
@@ -300,6 +308,28 @@ TEST_CASE("codec: what no replica says is refused with the field's name") {
       {SnapshotReply{}, "snapshot-reply: term: 0, at least 1 expected"},
       {ProbeReply{.membership = static_cast<Membership>(3)},
        "probe-reply: membership: 3, at most 2 expected"},
+      {VoteRequest{.term = Term{~std::uint64_t{0}}},
+       "vote-request: term: 18446744073709551615, at most 281474976710656 expected"},
+      {VoteRequest{.term = Term{2}, .last_index = beyond, .last_term = Term{1}},
+       "vote-request: last_index: 1152921504606846977, at most 1152921504606846976 expected"},
+      {VoteReply{.term = end},
+       "vote-reply: term: 281474976710657, at most 281474976710656 expected"},
+      {VoteReply{.term = end, .granted = true},
+       "vote-reply: term: 281474976710657, at most 281474976710656 expected"},
+      {AppendEntries{.term = end},
+       "append-entries: term: 281474976710657, at most 281474976710656 expected"},
+      {AppendReply{.term = Term{1}, .accepted = true, .match = beyond},
+       "append-reply: match: 1152921504606846977, at most 1152921504606846976 expected"},
+      {AppendReply{.term = Term{1}, .hint_index = beyond, .hint_term = Term{1}},
+       "append-reply: hint_index: 1152921504606846977, at most 1152921504606846976 expected"},
+      {Heartbeat{.term = end},
+       "heartbeat: term: 281474976710657, at most 281474976710656 expected"},
+      {SnapshotChunk{.term = Term{1}, .index = beyond, .index_term = Term{1}},
+       "snapshot-chunk: index: 1152921504606846977, at most 1152921504606846976 expected"},
+      {ProbeReply{.term = end},
+       "probe-reply: term: 281474976710657, at most 281474976710656 expected"},
+      {ProbeReply{.heard_of_receiver = Incarnation{limits::kMaxUnixMillis}},
+       "probe-reply: heard_of_receiver: 17592186044416, at most 17592186044415 expected"},
       {Forward{}, "forward: term: 0, at least 1 expected"},
       {Forward{.term = Term{1}, .remaining = Duration{-1}},
        "forward: remaining: -1 ns, 0 to 60000000000 expected"},
@@ -309,6 +339,24 @@ TEST_CASE("codec: what no replica says is refused with the field's name") {
   for (const Case& c : cases) {
     CHECK(refusal(c.message) == std::string("a peer's message is corrupt: ") + c.reason);
   }
+}
+
+TEST_CASE("codec: numbers as high as a peer may say them are not refused") {
+  const Term term{limits::kMaxTerm};
+  const LogIndex index{limits::kMaxLogIndex};
+  const Message messages[] = {
+      VoteRequest{.term = term, .last_index = index, .last_term = term},
+      VoteReply{.term = term},
+      AppendEntries{.term = term, .prev_index = index, .prev_term = term},
+      AppendReply{.term = term, .accepted = true, .match = index},
+      SnapshotChunk{.term = term, .index = index, .index_term = term},
+      ProbeReply{.term = term, .heard_of_receiver = Incarnation{limits::kMaxUnixMillis - 1}},
+  };
+  for (const Message& message : messages) CHECK(refusal(message).empty());
+  Envelope envelope = enveloped(Probe{});
+  envelope.incarnation = Incarnation{limits::kMaxUnixMillis};
+  envelope.clock = Hlc{(limits::kMaxUnixMillis << 16) | 0xffff};
+  CHECK(decode_envelope(encoded(envelope)).has_value());
 }
 
 TEST_CASE("codec: a number that its type has no room for is not another one") {

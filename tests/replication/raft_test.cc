@@ -242,6 +242,79 @@ TEST_CASE("raft: incarnations: a heartbeat meant for a lost disk commits nothing
   CHECK(core.raft.commit_index() == LogIndex{2});
 }
 
+TEST_CASE("raft: snapshot: one under way survives a pre-vote (sections 5 and 9.6)", "[raft]") {
+  Core core;
+  SnapshotChunk chunk{.term = Term{1}, .transfer = 9, .index = LogIndex{10}, .index_term = Term{1}};
+  const auto received = [&](std::uint64_t sequence) {
+    chunk.sequence = sequence;
+    core.raft.step(from(2), chunk);
+    return Core::find<SnapshotReply>(core.raft.take_ready().send_after, 2).value().received;
+  };
+  REQUIRE(received(0) == 1);
+  core.raft.tick(MonoTime{} + limits::kElectionTimeoutMax);
+  REQUIRE(core.raft.role() == Role::pre_candidate);
+  SECTION("the leader is heard again and goes on") {
+    CHECK(received(1) == 2);
+    chunk.last = true;
+    CHECK(received(2) == 3);
+    CHECK(core.raft.commit_index() == LogIndex{10});
+  }
+  SECTION("that of another term begins again, also when it is called the same") {
+    chunk.term = Term{2};
+    CHECK(received(1) == 0);
+    CHECK(received(0) == 1);
+  }
+}
+
+TEST_CASE("raft: snapshot: a reply that comes late changes nothing (section 5)", "[raft]") {
+  // The log begins behind entry 5, and node 2 has none of it.
+  RaftRestored state;
+  state.hard_state = {Term{1}, kNoNode};
+  state.log = RaftLog({LogIndex{5}, Term{1}}, {}, LogIndex{5}, {});
+  state.applied = LogIndex{5};
+  Core core(std::move(state));
+  core.lead();
+  (void)core.raft.take_ready();
+  const Term term = core.raft.term();
+  core.raft.step(from(2), AppendReply{.term = term, .rejected_prev = LogIndex{5}});
+  const RaftReady ready = core.raft.take_ready();
+  REQUIRE(ready.chunk_reads.size() == 1);
+  const std::uint64_t transfer = ready.chunk_reads[0].transfer;
+  for (std::uint64_t sequence = 0; sequence < 3; ++sequence) {
+    core.raft.on_snapshot_chunk(NodeId{2}, SnapshotChunk{.transfer = transfer,
+                                                         .sequence = sequence,
+                                                         .last = sequence == 2,
+                                                         .index = LogIndex{5},
+                                                         .index_term = Term{1}});
+  }
+  const Progress& progress = core.raft.progress().at(NodeId{2});
+  SnapshotReply reply{.term = term, .transfer = transfer, .received = 2};
+  core.raft.step(from(2), reply);
+  REQUIRE(progress.chunks_acked == 2);
+  reply.received = 1;
+  core.raft.step(from(2), reply);
+  CHECK(progress.chunks_acked == 2);
+  CHECK(progress.unacked.size() == 1);
+  // Of a transfer that was given up: this one is not done, and nothing of it is acknowledged.
+  SnapshotReply other{.term = term, .transfer = transfer - 1, .received = 3, .done = true};
+  core.raft.step(from(2), other);
+  other.done = false;
+  core.raft.step(from(2), other);
+  CHECK(progress.state == ProgressState::snapshot);
+  CHECK(progress.match == LogIndex{});
+  CHECK(progress.unacked.size() == 1);
+
+  reply.received = 3;
+  reply.done = true;
+  core.raft.step(from(2), reply);
+  REQUIRE(progress.state == ProgressState::replicate);
+  CHECK(progress.match == LogIndex{5});
+  (void)core.raft.take_ready();
+  core.raft.step(from(2), SnapshotReply{.term = term, .transfer = transfer, .received = 0});
+  CHECK(progress.state == ProgressState::replicate);
+  CHECK(core.raft.take_ready().chunk_reads.empty());
+}
+
 TEST_CASE("raft: freshness: a mark is published only after a later round", "[raft]") {
   RaftWorld world({});
   const std::uint32_t leader = world.elect();

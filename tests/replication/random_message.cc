@@ -16,13 +16,16 @@ Term term_up_to(Random& random, Term newest) {
   return Term{1 + random_number(random) % newest.value};
 }
 
-Term random_term(Random& random) {
-  return Term{std::max<std::uint64_t>(1, random_number(random))};
+std::uint64_t number_up_to(Random& random, std::uint64_t most) {
+  return std::min(random_number(random), most);
 }
 
-/// With room above it for entries.
+Term random_term(Random& random) {
+  return Term{std::max<std::uint64_t>(1, number_up_to(random, limits::kMaxTerm))};
+}
+
 LogIndex random_index(Random& random) {
-  return LogIndex{1 + random_number(random) % (~std::uint64_t{0} - 1'000)};
+  return LogIndex{std::max<std::uint64_t>(1, number_up_to(random, limits::kMaxLogIndex))};
 }
 
 FreshnessMark random_mark(Random& random) {
@@ -48,7 +51,7 @@ VoteRequest make(Random& random, VoteRequest) {
 
 VoteReply make(Random& random, VoteReply) {
   VoteReply m{.granted = coin(random), .pre_vote = coin(random)};
-  m.term = m.granted ? random_term(random) : Term{random_number(random)};
+  m.term = m.granted ? random_term(random) : Term{number_up_to(random, limits::kMaxTerm)};
   return m;
 }
 
@@ -71,7 +74,7 @@ AppendEntries make(Random& random, AppendEntries) {
 AppendReply make(Random& random, AppendReply) {
   AppendReply m{.term = random_term(random), .accepted = coin(random)};
   if (m.accepted) {
-    m.match = LogIndex{random_number(random)};
+    m.match = LogIndex{number_up_to(random, limits::kMaxLogIndex)};
   } else {
     m.rejected_prev = LogIndex{random_number(random)};
     if (coin(random)) {
@@ -132,11 +135,11 @@ Probe make(Random& random, Probe) {
 
 ProbeReply make(Random& random, ProbeReply) {
   ProbeReply m{.membership = static_cast<Membership>(random.below(3))};
-  m.term = Term{random_number(random)};
+  m.term = Term{number_up_to(random, limits::kMaxTerm)};
   m.has_log = coin(random);
   m.has_versions = coin(random);
   m.applied_first = coin(random);
-  m.heard_of_receiver = Incarnation{random_number(random)};
+  m.heard_of_receiver = Incarnation{number_up_to(random, limits::kMaxUnixMillis - 1)};
   m.life = random_number(random);
   return m;
 }
@@ -251,9 +254,9 @@ Envelope random_envelope(Random& random, std::size_t kind) {
   envelope.from = NodeId{static_cast<std::uint32_t>(random.between(1, 0xffffffffu))};
   envelope.to = NodeId{static_cast<std::uint32_t>(random.between(1, 7))};
   envelope.group = GroupId{static_cast<std::uint32_t>(random.between(1, 300))};
-  envelope.incarnation = Incarnation{random_number(random)};
+  envelope.incarnation = Incarnation{number_up_to(random, limits::kMaxUnixMillis)};
   envelope.recovering = coin(random);
-  envelope.clock = Hlc{random_number(random)};
+  envelope.clock = Hlc{number_up_to(random, (limits::kMaxUnixMillis << 16) | 0xffff)};
   envelope.physical.sent = UnixMillis{random_number(random)};
   envelope.physical.echo_sent = UnixMillis{random_number(random)};
   envelope.physical.echo_received = UnixMillis{random_number(random)};

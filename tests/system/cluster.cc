@@ -223,9 +223,13 @@ void Cluster::kill(int id) {
   node(id).pid = 0;
 }
 
-int Cluster::stop(int id) {
+void Cluster::signal(int id, int number) {
   REQUIRE(running(id));
-  ::kill(node(id).pid, SIGTERM);
+  ::kill(node(id).pid, number);
+}
+
+int Cluster::stop(int id) {
+  signal(id, SIGTERM);
   return await_end(id, kPatience);
 }
 

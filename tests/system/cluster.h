@@ -67,6 +67,7 @@ class Cluster {
   void start_all();
   /// SIGKILL, and waits for the end.
   void kill(int id);
+  void signal(int id, int number);
   /// SIGTERM; the exit code.
   int stop(int id);
   void pause(int id);

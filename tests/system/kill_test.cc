@@ -1,5 +1,6 @@
 // Killing processes under load: what was acknowledged is there, what was refused never happened.
 #include <atomic>
+#include <csignal>
 #include <map>
 #include <mutex>
 #include <set>
@@ -233,6 +234,30 @@ TEST_CASE("system: a leader whose disk refuses writes gives way to one whose dis
     REQUIRE(answer);
     CHECK(answer->value.to_string() == "after");
   }
+}
+
+TEST_CASE("system: a second signal ends a node whose disk hangs") {
+  // At once, and when the time that a stop may take is over and only the disk is waited for.
+  const auto pause = GENERATE(0ms, 6'000ms);
+  Cluster cluster(1);
+  cluster.start(1);
+  cluster.await_ready(1);
+  const auto client = cluster.client(500ms);
+  REQUIRE(client->put("key", "value"));
+  REQUIRE(ask(cluster.client_port(1), "POST", "/v1/faults", R"({"fsync_delay_ms":60000})"));
+  REQUIRE_FALSE(client->put("key", "unknown"));
+  cluster.signal(1, SIGTERM);
+  std::this_thread::sleep_for(pause + 200ms);
+  REQUIRE(cluster.running(1));
+  cluster.signal(1, SIGINT);
+  CHECK(cluster.await_end(1, 2s) == 1);
+  CHECK_THAT(cluster.log(1), Catch::Contains("parallaxd: a second signal ends it at once"));
+  // What was acknowledged is there.
+  cluster.start(1);
+  cluster.await_ready(1);
+  const auto answer = cluster.client()->get("key");
+  REQUIRE(answer);
+  CHECK(answer->found);
 }
 
 }  // namespace
