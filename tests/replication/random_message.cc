@@ -165,8 +165,31 @@ InitCluster make(Random& random, InitCluster) {
   return {ClusterId{random.next() | 1, random_number(random)}};
 }
 
+IdempotencyRow random_row(Random& random) {
+  IdempotencyRow row{.key = "r" + random_bytes(random, limits::kMaxIdempotencyKeyBytes - 1),
+                     .record = {.at = Hlc{random_number(random) | 1},
+                                .fingerprint = random_number(random)}};
+  if (random.chance(0.5)) row.record.refusal = random_bytes(random, 30);
+  if (random.chance(0.5)) row.record.message = random_bytes(random, 200);
+  if (random.chance(0.5)) row.record.stamp = Stamp{Hlc{random_number(random) | 1}, NodeId{3}};
+  if (random.chance(0.5)) row.record.number = static_cast<std::int64_t>(random_number(random));
+  return row;
+}
+
 WriteKey make(Random& random, WriteKey) {
-  return {"k" + random_bytes(random, limits::kMaxKeyBytes - 1), random_key_state(random)};
+  WriteKey write{"k" + random_bytes(random, limits::kMaxKeyBytes - 1), random_key_state(random)};
+  if (random.chance(0.5)) write.idempotency = random_row(random);
+  if (random.chance(0.5)) write.idempotency_floor = Hlc{random_number(random)};
+  return write;
+}
+
+WritePolicy make(Random& random, WritePolicy) {
+  WritePolicy write{.prefix = random_bytes(random, limits::kMaxKeyBytes)};
+  write.record.removed = random.chance(0.3);
+  write.record.default_consistency = random_bytes(random, 20);
+  write.record.mixing = random_bytes(random, 10);
+  write.record.conflict = random_bytes(random, 10);
+  return write;
 }
 
 EndRecovery make(Random& random, EndRecovery) {
