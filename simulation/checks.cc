@@ -101,17 +101,16 @@ void Checks::check_new_entries(const Raft& raft, Seen& seen) {
     const std::optional<WriteKey> write = write_of(entry.payload);
     if (!write) continue;
     for (const Version& version : write->state.versions()) {
-      const auto [place, fresh] =
-          entered_.try_emplace(version.stamp, write->key, version.value.to_string());
-      if (!fresh) {  // there again: beside a new version, or because its time is over
-        PARALLAX_ASSERT(place->second.first == write->key &&
-                            (version.tombstone || place->second.second == version.value.view()),
+      const auto known_stamp = entered_.find(version.stamp);
+      if (known_stamp != entered_.end()) {  // there again: beside a new one, or its time is over
+        const auto& [key, value] = known_stamp->second;
+        PARALLAX_ASSERT(key == write->key && (version.tombstone || value == version.value.view()),
                         "stamps: {} is used twice", version.stamp);
         continue;
       }
-      // A value whose time is over is no new version, nor is what stands beside one.
       const bool expiry = version.tombstone && version.expires_at.value != 0;
-      if (expiry || &version != write->state.winner()) continue;
+      if (expiry || &version != write->state.winner()) continue;  // of an entry not seen here
+      entered_.try_emplace(version.stamp, write->key, version.value.to_string());
       Hlc& last = issued_[version.stamp.node];
       PARALLAX_ASSERT(version.stamp.hlc > last, "stamps: node {} issued {} after {}",
                       version.stamp.node, version.stamp.hlc, last);
@@ -351,6 +350,12 @@ void Checks::check_refusal(const Request& request, const Answer& answer,
   PARALLAX_ASSERT(!request.conditions.hold(present ? std::optional(at->stamp) : std::nullopt),
                   "conditions serialize: '{}' was refused at {} although what was there allows it",
                   *operation_key(request.operation), answer.evidence.index);
+}
+
+std::optional<std::string> Checks::value_of(const std::string& key, const Stamp& stamp) const {
+  const auto entry = entered_.find(stamp);
+  if (entry == entered_.end() || entry->second.first != key) return std::nullopt;
+  return entry->second.second;
 }
 
 void Checks::check_contents(World& world) const {

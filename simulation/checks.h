@@ -49,6 +49,8 @@ class Checks : public Observer {
   /// Joins of what live nodes hold of `key` obey the lattice's laws.
   void check_join_laws(World& world, const std::string& key) const;
 
+  /// What a stamp of `key` stands for; nothing when no entry has it.
+  std::optional<std::string> value_of(const std::string& key, const Stamp& stamp) const;
   std::size_t committed() const { return committed_.size(); }
   /// Whether a committed entry writes `value`.
   bool was_written(const std::string& value) const { return values_.contains(value); }

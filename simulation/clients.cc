@@ -243,6 +243,11 @@ void Clients::complete(const Attempted& operation, const Reply& reply) {
   if (reply->refusal) {
     const bool compared = recorded.kind == checker::OperationKind::cas;
     recorded.outcome = compared ? checker::Outcome::mismatch : checker::Outcome::failed;
+    if (compared && !reply->stamp) recorded.result = checker::kAbsent;
+    if (compared && reply->stamp) {
+      const auto seen = checks_.value_of(*operation_key(request.operation), *reply->stamp);
+      if (seen) recorded.result = history_.texts.intern(*seen);
+    }
     return;
   }
   recorded.outcome = checker::Outcome::ok;

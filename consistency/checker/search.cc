@@ -257,6 +257,15 @@ class Search {
     return false;
   }
 
+  /// Whether an open operation that is not done can make no difference any more: what it expects
+  /// cannot come again, or nobody can see what it leaves.
+  bool is_spent(const Operation& open) const {
+    if (creates_texts_) return false;
+    const Text needed = needed_state(open);
+    return (needed != kNothing && needed != state_ && givers_[needed.value] == 0) ||
+           !can_be_seen(given_state(open));
+  }
+
   bool is_open_done(std::uint32_t i) const { return (open_done_[i / 64] >> (i % 64) & 1) != 0; }
 
   /// Whether leaving the state for `after` leaves somebody behind who has to see it, when nobody
@@ -340,16 +349,22 @@ class Search {
   bool remember() {
     const std::uint32_t first = low_ / 64;
     const std::uint32_t last = std::max(first, (high_ + 63) / 64);
-    std::size_t open_words = open_done_.size();
-    while (open_words > 0 && open_done_[open_words - 1] == 0) --open_words;
+    open_word_ = open_done_;
+    // Done or past doing is one to what is still to come; else every value that may have been let
+    // go of before it was replaced would double what there is to search.
+    for (std::uint32_t i = 0; i < open_.size() && open_[i].call_ns <= bound(); ++i) {
+      if (is_spent(open_[i])) open_word_[i / 64] |= std::uint64_t{1} << (i % 64);
+    }
+    std::size_t open_words = open_word_.size();
+    while (open_words > 0 && open_word_[open_words - 1] == 0) --open_words;
     word_.clear();
     // States that nobody has to see are as good as one.
     const State seen = can_be_seen(state_) ? state_ : kNothing;
     word_.push_back(std::uint64_t{seen.value} << 32 | first);
     word_.push_back(std::uint64_t{last - first} << 32 | open_words);
     word_.insert(word_.end(), done_.begin() + first, done_.begin() + last);
-    word_.insert(word_.end(), open_done_.begin(),
-                 open_done_.begin() + static_cast<std::ptrdiff_t>(open_words));
+    word_.insert(word_.end(), open_word_.begin(),
+                 open_word_.begin() + static_cast<std::ptrdiff_t>(open_words));
     return seen_.insert(word_, [](const std::uint64_t* word) {
       return 2 + static_cast<std::size_t>(word[1] >> 32) + (word[1] & 0xffffffffu);
     });
@@ -377,7 +392,7 @@ class Search {
   std::vector<std::uint32_t> next_, prev_;
   std::vector<std::uint32_t> twin_;  ///< of an open operation: the one before with its effect
 
-  std::vector<std::uint64_t> done_, open_done_;
+  std::vector<std::uint64_t> done_, open_done_, open_word_;
   std::uint32_t low_ = 0;           ///< the first known operation that is not done
   std::uint32_t high_ = 0;          ///< one past the last that is
   std::uint32_t first_return_ = 0;  ///< in by_return_: the first that is not done
