@@ -1,6 +1,7 @@
 # Settings, dependencies and the two commands that every folder uses.
 
 set(PARALLAX_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= takes them")
+option(PARALLAX_FUZZ "Build the programs of tests/fuzz, and no other tests; needs clang (scripts/fuzz)")
 
 find_package(Boost 1.81 REQUIRED COMPONENTS json url)
 find_package(fmt REQUIRED)
@@ -32,6 +33,11 @@ if(PARALLAX_SANITIZE)
     # Asio uses atomic_thread_fence, which this sanitizer does not model.
     target_compile_options(parallax_options INTERFACE -Wno-tsan)
   endif()
+endif()
+
+if(PARALLAX_FUZZ)
+  target_compile_options(parallax_options INTERFACE -fsanitize=fuzzer-no-link
+    -Wno-shadow)  # which clang takes further than gcc: parameters that are named as members
 endif()
 
 find_program(PARALLAX_MOLD mold)

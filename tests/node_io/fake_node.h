@@ -69,7 +69,7 @@ class FakeNode final : public NodeService {
       }
     } else {
       answer.stamp = Stamp{Hlc{++next_stamp}, NodeId{1}};
-      values.erase(operation_key(request.operation));
+      values.erase(*operation_key(request.operation));
     }
     return answer;
   }
