@@ -36,6 +36,15 @@ Result<void> check(const ClientOptions& options) {
   return {};
 }
 
+/// What all options structs have.
+template <class Options>
+OperationOptions common(const Options& options) {
+  return {.consistency = options.consistency,
+          .timeout = options.timeout,
+          .session = options.session,
+          .forward = options.forward};
+}
+
 Result<void> check_operation(const OperationOptions& options) {
   if (options.timeout && *options.timeout <= std::chrono::milliseconds::zero()) {
     return definite(ErrorCode::bad_parameter, "the operation's timeout must be above 0");
@@ -204,14 +213,14 @@ Result<std::unique_ptr<Client>> Client::open(ClientOptions options) {
 Client::Client(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 Client::~Client() = default;
 
-void Client::async_get(std::string key, OperationOptions options, Completion<Answer> done) {
-  core_->start_kv(KvMethod::get, std::move(key), options, {}, std::move(done));
+void Client::async_get(std::string key, GetOptions options, Completion<Answer> done) {
+  core_->start_kv(KvMethod::get, std::move(key), common(options), {}, std::move(done));
 }
-void Client::async_head(std::string key, OperationOptions options, Completion<Answer> done) {
-  core_->start_kv(KvMethod::head, std::move(key), options, {}, std::move(done));
+void Client::async_head(std::string key, GetOptions options, Completion<Answer> done) {
+  core_->start_kv(KvMethod::head, std::move(key), common(options), {}, std::move(done));
 }
-void Client::async_remove(std::string key, OperationOptions options, Completion<Answer> done) {
-  core_->start_kv(KvMethod::remove, std::move(key), options, {}, std::move(done));
+void Client::async_remove(std::string key, RemoveOptions options, Completion<Answer> done) {
+  core_->start_kv(KvMethod::remove, std::move(key), common(options), {}, std::move(done));
 }
 void Client::async_put(std::string key, Bytes value, PutOptions options, Completion<Answer> done) {
   if (auto valid = check_content_type(options.content_type); !valid) {
@@ -222,7 +231,8 @@ void Client::async_put(std::string key, Bytes value, PutOptions options, Complet
     message.headers.emplace_back("Content-Type", options.content_type);
   }
   message.body = std::move(value);
-  core_->start_kv(KvMethod::put, std::move(key), options, std::move(message), std::move(done));
+  core_->start_kv(KvMethod::put, std::move(key), common(options), std::move(message),
+                  std::move(done));
 }
 void Client::async_cluster(OperationOptions options, Completion<ClusterView> done) {
   core_->start_cluster(options, std::move(done));
@@ -248,11 +258,11 @@ Result<T> wait_for(const Start& start) {
 #define PARALLAX_ASSERT_MAY_BLOCK() \
   PARALLAX_ASSERT(!core_->on_own_thread(), "a blocking call inside a completion waits for itself")
 
-Result<Answer> Client::get(std::string key, OperationOptions options) {
+Result<Answer> Client::get(std::string key, GetOptions options) {
   PARALLAX_ASSERT_MAY_BLOCK();
   return wait_for<Answer>([&](auto done) { async_get(std::move(key), options, done); });
 }
-Result<Answer> Client::head(std::string key, OperationOptions options) {
+Result<Answer> Client::head(std::string key, GetOptions options) {
   PARALLAX_ASSERT_MAY_BLOCK();
   return wait_for<Answer>([&](auto done) { async_head(std::move(key), options, done); });
 }
@@ -261,7 +271,7 @@ Result<Answer> Client::put(std::string key, Bytes value, PutOptions options) {
   return wait_for<Answer>(
       [&](auto done) { async_put(std::move(key), std::move(value), std::move(options), done); });
 }
-Result<Answer> Client::remove(std::string key, OperationOptions options) {
+Result<Answer> Client::remove(std::string key, RemoveOptions options) {
   PARALLAX_ASSERT_MAY_BLOCK();
   return wait_for<Answer>([&](auto done) { async_remove(std::move(key), options, done); });
 }

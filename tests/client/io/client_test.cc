@@ -54,8 +54,8 @@ TEST_CASE("client: each operation sends its request and reads its answer") {
   });
   const auto client = open({server.endpoint()});
 
-  const auto put =
-      client->put("dir/a key\xff", "value", {{.consistency = Consistency{}}, "text/x"});
+  const auto put = client->put("dir/a key\xff", "value",
+                               {.consistency = Consistency{}, .content_type = "text/x"});
   REQUIRE(put);
   CHECK(put->stamp == Stamp::parse("1001-1"));
   CHECK(put->consistency.level == Level::linearizable);
@@ -261,7 +261,7 @@ TEST_CASE("client: a redirect leads to the leader and is remembered") {
   });
   const auto client = open({follower.endpoint()});
   const auto start = Clock::now();
-  REQUIRE(client->put("k", "v", {{.forward = false}}));
+  REQUIRE(client->put("k", "v", {.forward = false}));
   CHECK(Clock::now() - start < 500ms);
   REQUIRE(client->put("k", "v"));
   REQUIRE(client->get("k"));
@@ -393,9 +393,9 @@ TEST_CASE("client: a write that waited for a connection until its deadline is de
   options.max_connections_per_endpoint = 1;
   const auto client = open(std::move(options));
   std::promise<Result<Answer>> first;
-  client->async_put("first", "v", {{.timeout = 600ms}},
+  client->async_put("first", "v", {.timeout = 600ms},
                     [&](Result<Answer> result) { first.set_value(std::move(result)); });
-  const auto second = client->put("second", "v", {{.timeout = 200ms}});
+  const auto second = client->put("second", "v", {.timeout = 200ms});
   REQUIRE_FALSE(second);
   CHECK(second.error().code == ErrorCode::timeout);
   CHECK(second.error().definite());
@@ -684,8 +684,8 @@ TEST_CASE("client: wrong options and arguments are refused here") {
   const auto client = open({server.endpoint()});
   for (const auto& result :
        {client->get(""), client->get(std::string(1025, 'k')), client->get("k", {.timeout = 0ms}),
-        client->put("k", "v", {{}, "text/plain\r\nX-Injected: 1"}),
-        client->put("k", "v", {{}, std::string(300, 't')})}) {
+        client->put("k", "v", {.content_type = "text/plain\r\nX-Injected: 1"}),
+        client->put("k", "v", {.content_type = std::string(300, 't')})}) {
     REQUIRE_FALSE(result);
     CHECK(result.error().code == ErrorCode::bad_parameter);
     CHECK(result.error().definite());
