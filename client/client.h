@@ -112,8 +112,12 @@ class Client {
                        Completion<Answer> done);
 
   // --- Several keys
-  /// One page; next_page() (client/range_reader.h) says how to go on.
+  /// One page. Answer::next is the place behind it, as text for continue_scan(); absent behind the
+  /// last one. A page may be short, or empty, and not be the last.
   void async_scan(Scan range, OperationOptions options, Completion<Answer> done);
+  /// The page behind the one that gave `next`, of the same range. It is good for any node, any
+  /// time.
+  void async_continue_scan(std::string next, OperationOptions options, Completion<Answer> done);
   /// Answer::items and Answer::missing.
   void async_get_many(std::vector<std::string> keys, OperationOptions options,
                       Completion<Answer> done);
@@ -146,6 +150,7 @@ class Client {
   Result<Answer> remove(std::string key, RemoveOptions options = {});
   Result<Answer> increment(std::string key, std::int64_t by = 1, IncrementOptions options = {});
   Result<Answer> scan(Scan range, OperationOptions options = {});
+  Result<Answer> continue_scan(std::string next, OperationOptions options = {});
   Result<Answer> get_many(std::vector<std::string> keys, OperationOptions options = {});
   Result<BatchAnswers> batch(std::vector<BatchOperation> operations, OperationOptions options = {});
   Result<Answer> history(ReadHistory which, OperationOptions options = {});

@@ -103,8 +103,9 @@ inline EtagSet this_version(const Stamp& stamp) {
 struct BatchOperation {
   std::variant<Put, Get, Delete, Increment> operation;
   std::optional<Consistency> consistency = std::nullopt;
-  Conditions conditions = {};        ///< Put and Delete
-  std::string idempotency_key = {};  ///< Put, Delete and Increment
+  Conditions conditions = {};                           ///< Put and Delete
+  std::string idempotency_key = {};                     ///< Put, Delete and Increment
+  std::optional<VersionVector> context = std::nullopt;  ///< Put and Delete
 };
 
 }  // namespace parallax

@@ -55,6 +55,10 @@ class AsyncClient {
     return start<Answer>(&Client::async_scan, token, std::move(range), std::move(options));
   }
   template <class Token>
+  auto continue_scan(std::string next, OperationOptions options, Token&& token) const {
+    return start<Answer>(&Client::async_continue_scan, token, std::move(next), std::move(options));
+  }
+  template <class Token>
   auto get_many(std::vector<std::string> keys, OperationOptions options, Token&& token) const {
     return start<Answer>(&Client::async_get_many, token, std::move(keys), std::move(options));
   }
