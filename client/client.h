@@ -164,6 +164,8 @@ class Client {
  private:
   class Core;
   explicit Client(std::unique_ptr<Core> core);
+  template <class T, class Start, class... Arguments>
+  Result<T> wait(Start start, Arguments&&... arguments);
   std::unique_ptr<Core> core_;
 };
 

@@ -77,8 +77,25 @@ Endpoint Router::choose(bool leader_path, const std::vector<Endpoint>& tried, Mo
   const auto rank = [&](const Endpoint& endpoint) {
     return std::pair{last_try(tried, endpoint), cooling(endpoint, now)};
   };
-  return *std::min_element(endpoints_.begin(), endpoints_.end(),
+  const std::vector<Endpoint> all = endpoints();
+  return *std::min_element(all.begin(), all.end(),
                            [&](const Endpoint& a, const Endpoint& b) { return rank(a) < rank(b); });
+}
+
+std::optional<Endpoint> Router::choose_beside(const Endpoint& first, MonoTime now) const {
+  for (const Endpoint& endpoint : endpoints()) {
+    if (endpoint != first && !cooling(endpoint, now)) return endpoint;
+  }
+  return std::nullopt;
+}
+
+std::vector<Endpoint> Router::endpoints() const {
+  std::vector<Endpoint> all = endpoints_;
+  if (!options_.follow_leader) return all;
+  for (const auto& [node, endpoint] : members_) {
+    if (std::find(all.begin(), all.end(), endpoint) == all.end()) all.push_back(endpoint);
+  }
+  return all;
 }
 
 void Router::failed(const Endpoint& endpoint, MonoTime now) {
