@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/client/io/fake_server.h"
+#include "tests/client/io/open_client.h"
 #include "tests/client/io/result_text.h"
 
 namespace parallax {
@@ -20,26 +21,6 @@ namespace {
 using namespace testing;               // NOLINT
 using namespace std::chrono_literals;  // NOLINT
 using Clock = std::chrono::steady_clock;
-
-std::unique_ptr<Client> open(ClientOptions options) {
-  // What is asked besides the operation would disturb the counts; tests/client/io/discovery_test.cc.
-  options.discovery_interval = 0ms;
-  options.seed = 7;
-  // A busy machine may take this long over a loopback exchange; no attempt is to be cut short by
-  // it.
-  options.retry.least_attempt = std::min<std::chrono::milliseconds>(options.timeout / 2, 150ms);
-  auto client = Client::open(std::move(options));
-  REQUIRE(client);
-  return std::move(*client);
-}
-
-std::unique_ptr<Client> open(std::vector<std::string> endpoints,
-                             std::chrono::milliseconds timeout = 5s) {
-  ClientOptions options;
-  options.endpoints = std::move(endpoints);
-  options.timeout = timeout;
-  return open(std::move(options));
-}
 
 std::size_t count(const FakeServer& server, const std::string& method) {
   const auto seen = server.seen();
@@ -342,8 +323,7 @@ TEST_CASE("client: with follow_leader off only the listed node is asked") {
     return problem_answer(421, "not-leader", "not_applied", true,
                           ",\"leader\":2,\"leader_address\":\"" + leader.endpoint() + "\"");
   });
-  ClientOptions options;
-  options.endpoints = {follower.endpoint()};
+  ClientOptions options = plain_options({follower.endpoint()});
   options.follow_leader = false;
   options.timeout = 500ms;
   const auto result = open(std::move(options))->put("k", "v");
@@ -390,8 +370,7 @@ TEST_CASE("client: the deadline spans all attempts and their waits") {
 
 TEST_CASE("client: a write that waited for a connection until its deadline is definite") {
   FakeServer server([](const SeenRequest&) { return never_answer(); });
-  ClientOptions options;
-  options.endpoints = {server.endpoint()};
+  ClientOptions options = plain_options({server.endpoint()});
   options.max_connections_per_endpoint = 1;
   const auto client = open(std::move(options));
   std::promise<Result<Answer>> first;
@@ -426,8 +405,7 @@ TEST_CASE("client: a node that accepts nobody costs the connect timeout and no m
   const std::string full = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 
   FakeServer server([](const SeenRequest&) { return stored_answer(); });
-  ClientOptions options;
-  options.endpoints = {full, server.endpoint()};
+  ClientOptions options = plain_options({full, server.endpoint()});
   options.connect_timeout = 200ms;
   const auto client = open(std::move(options));
   const auto start = Clock::now();
@@ -444,8 +422,7 @@ TEST_CASE("client: a node that accepts nobody costs the connect timeout and no m
 TEST_CASE("client: a paused node delays a read by one attempt only") {
   FakeServer paused([](const SeenRequest&) { return never_answer(); });
   FakeServer server([](const SeenRequest&) { return value_answer("v"); });
-  ClientOptions options;
-  options.endpoints = {paused.endpoint(), server.endpoint()};
+  ClientOptions options = plain_options({paused.endpoint(), server.endpoint()});
   options.read_attempt_timeout = 200ms;
   const auto client = open(std::move(options));
   const auto start = Clock::now();
@@ -504,8 +481,7 @@ TEST_CASE("client: more bytes than the answer spoil the connection and nothing e
 
 TEST_CASE("client: a body above the bound is refused") {
   FakeServer server([](const SeenRequest&) { return value_answer(std::string(2000, 'x')); });
-  ClientOptions options;
-  options.endpoints = {server.endpoint()};
+  ClientOptions options = plain_options({server.endpoint()});
   options.max_response_bytes = 1000;
   options.timeout = 200ms;
   const auto result = open(std::move(options))->get("k");
@@ -562,8 +538,7 @@ TEST_CASE("client: connections to a node are bounded and the rest wait in order"
     action.delay = 5ms;
     return action;
   });
-  ClientOptions options;
-  options.endpoints = {server.endpoint()};
+  ClientOptions options = plain_options({server.endpoint()});
   options.max_connections_per_endpoint = 3;
   const auto client = open(std::move(options));
   std::mutex mutex;
@@ -613,8 +588,7 @@ TEST_CASE("client: closing ends what is under way with what is known of it") {
   std::mutex mutex;
   std::map<std::string, Error> errors;
   {
-    ClientOptions options;
-    options.endpoints = {server.endpoint()};
+    ClientOptions options = plain_options({server.endpoint()});
     options.max_connections_per_endpoint = 2;
     const auto client = open(std::move(options));
     const auto keep = [&](const char* name) {
@@ -668,8 +642,7 @@ TEST_CASE("client: status asks the named node and nobody else") {
 
 TEST_CASE("client: wrong options and arguments are refused here") {
   const auto refused = [](auto change) {
-    ClientOptions options;
-    options.endpoints = {"127.0.0.1:1"};
+    ClientOptions options = plain_options({"127.0.0.1:1"});
     change(options);
     const auto client = Client::open(std::move(options));
     return !client && client.error().code == ErrorCode::bad_parameter;
