@@ -23,8 +23,8 @@ class Session {
  public:
   /// Has seen nothing yet.
   Session();
-  /// Goes on from a token that another process, or another client library, gave. Errors:
-  /// bad_session, saying what is wrong with it.
+  /// Goes on from a token that another process, or another client library, gave; empty: one that
+  /// has seen nothing. Errors: bad_session, saying what is wrong with it.
   static Result<Session> from_token(std::string_view token);
 
   /// As in Parallax-Session; empty while nothing has been seen.

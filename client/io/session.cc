@@ -13,6 +13,7 @@ struct Session::State {
 Session::Session() : state_(std::make_shared<State>(SessionToken{})) {}
 
 Result<Session> Session::from_token(std::string_view token) {
+  if (token.empty()) return Session();
   PARALLAX_ASSIGN(const SessionToken seen, SessionToken::decode(token));
   Session session;
   session.state_->seen = seen;

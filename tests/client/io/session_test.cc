@@ -126,6 +126,9 @@ TEST_CASE("session: copies are one, forks are two, joins are both") {
   const auto resumed = Session::from_token(session.token());
   REQUIRE(resumed);
   CHECK(resumed->value() == token(9));
+  const auto fresh = Session::from_token(Session().token());
+  REQUIRE(fresh);
+  CHECK(fresh->token().empty());
   const auto wrong = Session::from_token("nonsense");
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().code == ErrorCode::bad_session);
