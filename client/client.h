@@ -59,7 +59,8 @@ struct ClientOptions {
   std::chrono::milliseconds timeout = limits::kDefaultRequestTimeout;
   /// A node that has not accepted a connection by then counts as unreachable.
   std::chrono::milliseconds connect_timeout{1'000};
-  /// A read that has no answer by then asks another node (a paused one accepts and never answers).
+  /// A read, or a write with an idempotency key, that has no answer by then is sent to another node
+  /// (a paused one accepts and never answers).
   std::chrono::milliseconds read_attempt_timeout{2'000};
   /// A read that has no answer by then is sent to a second node as well; the first answer counts
   /// and the other request is abandoned (Dean and Barroso, "The Tail at Scale", 2013). 0: never.

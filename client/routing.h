@@ -69,12 +69,13 @@ class Router {
   bool leader_address_missing() const;
 
   /// The listed ones, then those of members that are not listed, by node.
-  std::vector<Endpoint> endpoints() const;
+  const std::vector<Endpoint>& endpoints() const { return all_; }
 
  private:
   bool cooling(const Endpoint& endpoint, MonoTime now) const;
 
-  std::vector<Endpoint> endpoints_;
+  std::vector<Endpoint> listed_;
+  std::vector<Endpoint> all_;
   Options options_;
   std::map<NodeId, Endpoint> members_;
   std::map<Endpoint, MonoTime> avoid_until_;
