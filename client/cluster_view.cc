@@ -1,52 +1,15 @@
 #include "client/cluster_view.h"
 
-#include <boost/json.hpp>
+#include "client/json_members.h"
 
 namespace parallax {
 namespace {
 
 namespace json = boost::json;
 
-Error shape_error(std::string_view what) {
-  return definite(ErrorCode::corrupt, fmt::format("the node's answer is not understood: {}", what));
-}
-
-Result<json::object> parse_object(std::string_view text) {
-  json::error_code error;
-  json::value value = json::parse({text.data(), text.size()}, error);
-  if (error) return shape_error(fmt::format("no JSON ({})", error.message()));
-  if (!value.is_object()) return shape_error("no JSON object");
-  return std::move(value.get_object());
-}
-
-const json::value* find(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains({name.data(), name.size()});
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-
-/// Absent and null are nothing; a value of another type is an error.
-template <class T>
-Result<std::optional<T>> read(const json::object& object, std::string_view name) {
-  const json::value* value = find(object, name);
-  if (value == nullptr) return std::optional<T>{};
-  if constexpr (std::is_same_v<T, std::string>) {
-    if (value->is_string()) return std::optional<T>{std::string(value->get_string())};
-  } else if constexpr (std::is_same_v<T, bool>) {
-    if (value->is_bool()) return std::optional<T>{value->get_bool()};
-  } else {
-    json::error_code error;
-    const T number = value->is_number() ? value->to_number<T>(error) : T{};
-    if (value->is_number() && !error) return std::optional<T>{number};
-  }
-  return shape_error(fmt::format("\"{}\" is of an unexpected type", name));
-}
-
-template <class T>
-Result<T> need(const json::object& object, std::string_view name) {
-  PARALLAX_ASSIGN(const auto value, read<T>(object, name));
-  if (!value) return shape_error(fmt::format("\"{}\" is missing", name));
-  return *value;
-}
+using json_members::need;
+using json_members::parse_object;
+using json_members::read;
 
 Result<MemberView> read_member(const json::object& object) {
   MemberView member;
@@ -93,13 +56,12 @@ Result<ClusterView> parse_cluster_view(std::string_view text) {
   view.cluster_id = cluster_id.value_or("");
   view.term = Term{term.value_or(0)};
   view.leader = NodeId{leader.value_or(0)};
-  const json::value* members = find(object, "members");
-  if (members == nullptr || !members->is_array()) return shape_error("\"members\" is no list");
-  for (const json::value& value : members->get_array()) {
-    if (!value.is_object()) return shape_error("a member is no object");
-    PARALLAX_ASSIGN(MemberView member, read_member(value.get_object()));
-    view.members.push_back(std::move(member));
-  }
+  PARALLAX_TRY(json_members::for_each_object(object, "members", [&](const json::object& member) {
+    auto read_one = read_member(member);
+    if (!read_one) return Result<void>(read_one.error());
+    view.members.push_back(std::move(*read_one));
+    return Result<void>();
+  }));
   view.json = std::string(text);
   return view;
 }

@@ -22,6 +22,7 @@ inline constexpr std::string_view kSession = "Parallax-Session";
 inline constexpr std::string_view kContext = "Parallax-Context";
 inline constexpr std::string_view kStaleness = "Parallax-Staleness-Ms";
 inline constexpr std::string_view kIdempotencyKey = "Idempotency-Key";
+inline constexpr std::string_view kIdempotencyReplayed = "Idempotency-Replayed";
 }  // namespace http_header
 
 inline constexpr std::string_view kProblemContentType = "application/problem+json";

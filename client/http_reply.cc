@@ -7,7 +7,11 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "base/base64.h"
+#include "client/answer_json.h"
 #include "client/http_protocol.h"
+#include "client/json_members.h"
+#include "consistency/key_context.h"
 
 namespace parallax {
 namespace {
@@ -28,18 +32,6 @@ std::optional<Number> to_number(std::string_view text) {
   return number;
 }
 
-Refusal not_understood(bool is_read, std::string what) {
-  std::string message = "the answer is not understood: " + what;
-  return Refusal{
-      .failure = {.stage = AttemptStage::answered,
-                  .error = is_read ? definite(ErrorCode::corrupt, std::move(message))
-                                   : indefinite(ErrorCode::corrupt, std::move(message)),
-                  .retryable = is_read,
-                  .retry_after = std::nullopt},
-      .leader = {},
-  };
-}
-
 /// A problem as far as it can be read. Not parse_problem(), which refuses codes that it does not
 /// know: what a newer node says about the outcome and about retrying holds all the same.
 struct Said {
@@ -48,6 +40,7 @@ struct Said {
   std::optional<bool> applied_unknown;
   std::optional<bool> retryable;
   LeaderHint leader;
+  std::string etag;  ///< unquoted
 };
 
 std::string_view text_of(const json::object& object, const char* name) {
@@ -78,6 +71,7 @@ Said read_said(const std::string& body) {
   if (const auto endpoint = parse_endpoint(text_of(object, "leader_address"))) {
     said.leader.endpoint = *endpoint;
   }
+  if (const auto etag = parse_etag(text_of(object, "etag"))) said.etag = etag->to_string();
   return said;
 }
 
@@ -111,79 +105,157 @@ ErrorCode code_of_status(int status) {
   }
 }
 
-}  // namespace
-
-std::string_view http_method(KvMethod method) {
-  switch (method) {
-    case KvMethod::get:
-      return "GET";
-    case KvMethod::head:
-      return "HEAD";
-    case KvMethod::put:
-      return "PUT";
-    case KvMethod::remove:
-      return "DELETE";
+bool is_success(const Operation& operation, int status) {
+  if (status == 200) return true;
+  if (const Get* get = std::get_if<Get>(&operation)) {
+    return status == 304 || (status == 300 && get->siblings);
   }
-  PARALLAX_UNREACHABLE("method {}", static_cast<int>(method));
+  return !is_read(operation) && (status == 202 || status == 204);
 }
 
-std::string kv_path(std::string_view key) {
-  return std::string(kKeyPathPrefix) + percent_encode(key);
-}
-
-std::string kv_query(const std::optional<Consistency>& consistency,
-                     std::chrono::milliseconds timeout, bool forward) {
-  std::string query = fmt::format("?timeout_ms={}", timeout.count());
-  if (consistency) query += fmt::format("&consistency={}", level_info(consistency->level).name);
-  if (!forward) query += "&forward=false";
-  return query;
-}
-
-std::variant<Answer, Refusal> read_kv_answer(KvMethod method, const HttpResponse& response) {
-  const bool read = is_read(method);
-  const bool success =
-      read ? response.status == 200
-           : response.status == 200 || response.status == 202 || response.status == 204;
-  // HEAD has no body to tell an absent key from a path that is no Parallax node's.
-  const bool absent = read && response.status == 404 &&
-                      (method == KvMethod::head ||
-                       read_said(response.body).info == &error_info(ErrorCode::not_found));
+/// What all answers have in their headers.
+Result<void> read_headers(const Operation& operation, const HttpResponse& response,
+                          Answer& answer) {
+  const auto wrong = [](std::string message) {
+    return definite(ErrorCode::corrupt, std::move(message));
+  };
   const std::string_view level = response.header(http_header::kConsistency);
-  if (!success && !(absent && !level.empty())) return read_refusal(read, response);
-
-  Answer answer;
   if (level.empty()) {
-    return not_understood(
-        read, fmt::format("a success ({}) without {}", response.status, http_header::kConsistency));
+    return wrong(
+        fmt::format("a success ({}) without {}", response.status, http_header::kConsistency));
   }
   const auto consistency = parse_consistency(level);
   if (!consistency) {
-    return not_understood(read, fmt::format("{} \"{}\": {}", http_header::kConsistency, level,
-                                            consistency.error().message));
+    return wrong(fmt::format("{} \"{}\": {}", http_header::kConsistency, level,
+                             consistency.error().message));
   }
   answer.consistency = *consistency;
   if (const std::string_view etag = response.header("ETag"); !etag.empty()) {
     const auto stamp = parse_etag(etag);
-    if (!stamp) return not_understood(read, fmt::format("ETag {}", etag));
+    if (!stamp) return wrong(fmt::format("ETag {}", etag));
     answer.stamp = *stamp;
   }
   if (const std::string_view header = response.header(http_header::kEvidence); !header.empty()) {
-    const auto evidence = parse_evidence(header);
-    if (!evidence) return not_understood(read, evidence.error().message);
-    answer.evidence = *evidence;
+    PARALLAX_ASSIGN(answer.evidence, parse_evidence(header));
   }
-  if (read && !absent) {
-    answer.found = true;
-    answer.value = Bytes(response.body);
+  if (const std::string_view header = response.header(http_header::kContext); !header.empty()) {
+    const std::string* key = operation_key(operation);
+    if (key == nullptr) return wrong(fmt::format("{} for no key", http_header::kContext));
+    PARALLAX_ASSIGN(answer.context, decode_key_context(*key, header));
+  }
+  PARALLAX_ASSIGN(auto session, read_session(response));
+  if (session) answer.session = std::move(*session);
+  answer.replayed = response.header(http_header::kIdempotencyReplayed) == "true";
+  return {};
+}
+
+Result<void> read_value(bool head, const HttpResponse& response, Answer& answer) {
+  answer.found = true;
+  if (response.status == 300) {
+    PARALLAX_ASSIGN(answer.items, parse_siblings_body(response.body));
+    answer.value = answer.items.front().value;
+    answer.content_type = answer.items.front().content_type;
+    return {};
+  }
+  if (response.status == 304 || head) {
     answer.content_type = std::string(response.header("Content-Type"));
+    return {};
+  }
+  answer.value = Bytes(response.body);
+  answer.content_type = std::string(response.header("Content-Type"));
+  return {};
+}
+
+Result<void> read_body(const Operation& operation, bool head, const HttpResponse& response,
+                       Answer& answer) {
+  if (std::holds_alternative<Get>(operation)) return read_value(head, response, answer);
+  if (std::holds_alternative<Increment>(operation)) {
+    PARALLAX_ASSIGN(answer.number, parse_increment_body(response.body));
+  } else if (std::holds_alternative<Scan>(operation) ||
+             std::holds_alternative<GetMany>(operation)) {
+    return parse_items_body(response.body, answer);
+  } else if (std::holds_alternative<ReadHistory>(operation)) {
+    return parse_history_body(response.body, answer);
+  } else if (std::holds_alternative<ListPolicies>(operation)) {
+    return parse_policies_body(response.body, answer);
+  } else if (const GetPolicy* get = std::get_if<GetPolicy>(&operation)) {
+    answer.found = true;
+    return parse_policy_body(response.body, get->prefix, answer);
+  }
+  return {};
+}
+
+}  // namespace
+
+Refusal refuse_misunderstood(bool is_read, std::string what) {
+  std::string message = "the answer is not understood: " + what;
+  return Refusal{
+      .failure = {.stage = AttemptStage::answered,
+                  .error = is_read ? definite(ErrorCode::corrupt, std::move(message))
+                                   : indefinite(ErrorCode::corrupt, std::move(message)),
+                  .retryable = is_read,
+                  .retry_after = std::nullopt},
+      .leader = {},
+  };
+}
+
+Result<std::optional<SessionToken>> read_session(const HttpResponse& response) {
+  const std::string_view header = response.header(http_header::kSession);
+  if (header.empty()) return std::optional<SessionToken>{};
+  PARALLAX_ASSIGN(SessionToken token, SessionToken::decode(header));
+  return std::optional<SessionToken>{std::move(token)};
+}
+
+std::variant<Answer, Refusal> read_answer(const Operation& operation, bool head,
+                                          const HttpResponse& response) {
+  const bool read = is_read(operation);
+  // HEAD has no body to tell an absent key from a path that is no Parallax node's.
+  const bool absent = read && response.status == 404 &&
+                      !response.header(http_header::kConsistency).empty() &&
+                      (head || read_said(response.body).info == &error_info(ErrorCode::not_found));
+  if (!is_success(operation, response.status) && !absent) return read_refusal(read, response);
+  Answer answer;
+  if (auto good = read_headers(operation, response, answer); !good) {
+    return refuse_misunderstood(read, good.error().message);
+  }
+  if (absent) return answer;
+  if (auto good = read_body(operation, head, response, answer); !good) {
+    return refuse_misunderstood(read, good.error().message);
   }
   return answer;
+}
+
+std::variant<BatchAnswers, Refusal> read_batch_answers(
+    const std::vector<BatchOperation>& operations, const HttpResponse& response) {
+  bool read = true;
+  for (const BatchOperation& one : operations) {
+    read = read && std::holds_alternative<Get>(one.operation);
+  }
+  if (response.status != 200) return read_refusal(read, response);
+  const auto responses = parse_batch_body(response.body);
+  if (!responses) return refuse_misunderstood(read, responses.error().message);
+  if (responses->size() != operations.size()) {
+    return refuse_misunderstood(
+        read, fmt::format("{} results for {} operations", responses->size(), operations.size()));
+  }
+  BatchAnswers answers;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const Operation operation =
+        std::visit([](const auto& one) -> Operation { return one; }, operations[i].operation);
+    auto outcome = read_answer(operation, false, (*responses)[i]);
+    if (auto* refusal = std::get_if<Refusal>(&outcome)) {
+      answers.emplace_back(std::move(refusal->failure.error));
+    } else {
+      answers.emplace_back(std::move(std::get<Answer>(outcome)));
+    }
+  }
+  return answers;
 }
 
 Refusal read_refusal(bool is_read, const HttpResponse& response) {
   const int status = response.status;
   if (status < 400 || status > 599) {
-    return not_understood(is_read, fmt::format("unexpected status {}", status));
+    return refuse_misunderstood(is_read, fmt::format("unexpected status {}", status));
   }
   const Said said = read_said(response.body);
   const ErrorCode code = said.info != nullptr ? said.info->code : code_of_status(status);
@@ -196,7 +268,7 @@ Refusal read_refusal(bool is_read, const HttpResponse& response) {
   Refusal refusal;
   refusal.failure.stage = AttemptStage::answered;
   refusal.failure.error = Error{code, unknown ? Certainty::indefinite : Certainty::definite,
-                                std::move(message), said.leader.node};
+                                std::move(message), said.leader.node, said.etag};
   const bool retryable_status = status == 421 || status == 429 || status >= 502;
   refusal.failure.retryable =
       said.retryable.value_or(said.info != nullptr ? said.info->retryable : retryable_status);

@@ -5,33 +5,18 @@
 // of a write for "unknown", except where HTTP itself says that nothing was done (4xx).
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <variant>
+#include <vector>
 
 #include "client/http_message.h"
+#include "client/options.h"
 #include "client/protocol.h"
 #include "client/retry.h"
 #include "client/routing.h"
 
 namespace parallax {
-
-enum class KvMethod { get, head, put, remove };
-inline bool is_read(KvMethod method) {
-  return method == KvMethod::get || method == KvMethod::head;
-}
-/// "GET", "HEAD", "PUT" or "DELETE".
-std::string_view http_method(KvMethod method);
-
-/// "/v1/kv/" and the key, percent-encoded. Any bytes.
-std::string kv_path(std::string_view key);
-
-/// "?consistency=...&timeout_ms=...&forward=false", of these what differs from the API's defaults;
-/// the timeout is always there.
-std::string kv_query(const std::optional<Consistency>& consistency,
-                     std::chrono::milliseconds timeout, bool forward);
 
 /// What a node said about who leads: a number, an address, both or neither.
 struct LeaderHint {
@@ -46,10 +31,24 @@ struct Refusal {
   LeaderHint leader;
 };
 
-/// The answer to an operation on a key; 404 `not-found` is one, with `found == false`.
-std::variant<Answer, Refusal> read_kv_answer(KvMethod method, const HttpResponse& response);
+/// The answer to `operation`, or with `head` to a Get without the value; 404 `not-found` is one,
+/// with `found == false`.
+std::variant<Answer, Refusal> read_answer(const Operation& operation, bool head,
+                                          const HttpResponse& response);
+
+using BatchAnswers = std::vector<Result<Answer>>;
+/// The answers to `operations`, in their order.
+std::variant<BatchAnswers, Refusal> read_batch_answers(
+    const std::vector<BatchOperation>& operations, const HttpResponse& response);
+
+/// A response that is not Parallax's, `what` says why: of a write, nobody knows what became of it.
+Refusal refuse_misunderstood(bool is_read, std::string what);
 
 /// Any response that is no success, problem+json or not.
 Refusal read_refusal(bool is_read, const HttpResponse& response);
+
+/// The session token that the response carries, whatever else it says; nothing when it has none.
+/// Errors: bad_session.
+Result<std::optional<SessionToken>> read_session(const HttpResponse& response);
 
 }  // namespace parallax

@@ -27,11 +27,12 @@ Duration backoff_ceiling(const RetryPolicy& policy, int attempts) {
   return std::min<Duration>(policy.cap, policy.base * (std::int64_t{1} << doublings));
 }
 
-RetryDecision decide_retry(const RetryPolicy& policy, bool is_read, const AttemptFailure& failure,
-                           const AttemptHistory& history, Random& random) {
+RetryDecision decide_retry(const RetryPolicy& policy, bool repeatable,
+                           const AttemptFailure& failure, const AttemptHistory& history,
+                           Random& random) {
   constexpr RetryDecision kStop{};
   if (!failure.retryable || history.attempts >= policy.max_attempts) return kStop;
-  if (!is_read && !failure.error.definite()) return kStop;
+  if (!repeatable && !failure.error.definite()) return kStop;
 
   const bool first_redirect =
       failure.error.code == ErrorCode::not_leader && history.redirects <= 1 && !failure.retry_after;

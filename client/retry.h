@@ -1,9 +1,12 @@
 // What the client does after an attempt failed: ask again, and when, or give the error up.
 //
-// The rule: an operation is attempted again only if the failed attempt can have had no effect. That
-// is so for every read, and for a write whose error is definite (the node refused the connection,
-// the request never left whole, or the answer says not_applied and retryable). A write that may
-// have been applied is never sent twice: its error goes to the caller as indefinite.
+// The rule: an operation is attempted again only if the failed attempt can have had no effect, or
+// if a second one cannot add to it. The first is so for every read, and for a write whose error is
+// definite (the node refused the connection, the request never left whole, or the answer says
+// not_applied and retryable); the second for a write with an idempotency key. Any other write that
+// may have been applied is never sent twice: its error goes to the caller as indefinite. And when a
+// write that was sent again fails in the end, its error is as uncertain as its least certain
+// attempt.
 //
 // The wait before attempt n is drawn uniformly from [0, min(cap, base * 2^(n-1))], exponential
 // backoff with full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog 2015),
@@ -70,11 +73,12 @@ struct RetryDecision {
   friend bool operator==(const RetryDecision&, const RetryDecision&) = default;
 };
 
-/// Decides. A decision to stop means: hand `failure.error` to the caller. The first redirect to a
-/// leader is followed at once; later ones wait, so that two nodes that point at each other are not
-/// asked in a tight loop.
-RetryDecision decide_retry(const RetryPolicy& policy, bool is_read, const AttemptFailure& failure,
-                           const AttemptHistory& history, Random& random);
+/// Decides. `repeatable`: a read, or a write with an idempotency key. A decision to stop means:
+/// hand `failure.error` to the caller. The first redirect to a leader is followed at once; later
+/// ones wait, so that two nodes that point at each other are not asked in a tight loop.
+RetryDecision decide_retry(const RetryPolicy& policy, bool repeatable,
+                           const AttemptFailure& failure, const AttemptHistory& history,
+                           Random& random);
 
 /// The upper end of the draw before attempt `attempts + 1`.
 Duration backoff_ceiling(const RetryPolicy& policy, int attempts);

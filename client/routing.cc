@@ -59,10 +59,11 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
 Router::Router(std::vector<Endpoint> endpoints, Options options) : options_(options) {
   PARALLAX_ASSERT(!endpoints.empty(), "a router without endpoints");
   for (Endpoint& endpoint : endpoints) {
-    if (std::find(endpoints_.begin(), endpoints_.end(), endpoint) == endpoints_.end()) {
-      endpoints_.push_back(std::move(endpoint));
+    if (std::find(listed_.begin(), listed_.end(), endpoint) == listed_.end()) {
+      listed_.push_back(std::move(endpoint));
     }
   }
+  all_ = listed_;
 }
 
 Endpoint Router::choose(bool leader_path, const std::vector<Endpoint>& tried, MonoTime now) const {
@@ -77,8 +78,15 @@ Endpoint Router::choose(bool leader_path, const std::vector<Endpoint>& tried, Mo
   const auto rank = [&](const Endpoint& endpoint) {
     return std::pair{last_try(tried, endpoint), cooling(endpoint, now)};
   };
-  return *std::min_element(endpoints_.begin(), endpoints_.end(),
+  return *std::min_element(all_.begin(), all_.end(),
                            [&](const Endpoint& a, const Endpoint& b) { return rank(a) < rank(b); });
+}
+
+std::optional<Endpoint> Router::choose_beside(const Endpoint& first, MonoTime now) const {
+  for (const Endpoint& endpoint : all_) {
+    if (endpoint != first && !cooling(endpoint, now)) return endpoint;
+  }
+  return std::nullopt;
 }
 
 void Router::failed(const Endpoint& endpoint, MonoTime now) {
@@ -95,7 +103,14 @@ void Router::answered(const Endpoint& endpoint) {
 }
 
 void Router::learn_member(NodeId node, const Endpoint& endpoint) {
-  members_[node] = endpoint;
+  if (!options_.follow_leader) return;
+  Endpoint& known = members_[node];
+  if (known == endpoint) return;
+  known = endpoint;
+  all_ = listed_;
+  for (const auto& [id, member] : members_) {
+    if (std::find(all_.begin(), all_.end(), member) == all_.end()) all_.push_back(member);
+  }
 }
 
 void Router::learn_leader(NodeId node, Term term) {

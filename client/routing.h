@@ -4,7 +4,8 @@
 // redirects), which member leads (from evidence, redirects and /v1/cluster), and which endpoints
 // failed a moment ago. Operations that the leader must carry out go straight to it when it is
 // known; everything else goes to the first listed endpoint that is not known to be failing, so that
-// one client keeps reading from one replica. The knowledge is a hint and may be wrong: a wrong hint
+// one client keeps reading from one replica. Members that the caller did not list come behind those
+// that it did. The knowledge is a hint and may be wrong: a wrong hint
 // costs a forward or a redirect, never an answer at another level.
 //
 // Pure, and a value. It does not open connections, measure nodes or spread load.
@@ -46,13 +47,16 @@ class Router {
   /// The endpoint for the next attempt. `tried` are those that already failed in this operation, in
   /// order: they come last, the one tried longest ago first.
   Endpoint choose(bool leader_path, const std::vector<Endpoint>& tried, MonoTime now) const;
+  /// Another endpoint than `first`, for a second request beside the one that is under way there;
+  /// nothing when no other is known, or all of them are failing.
+  std::optional<Endpoint> choose_beside(const Endpoint& first, MonoTime now) const;
 
   /// The endpoint did not take or finish a request.
   void failed(const Endpoint& endpoint, MonoTime now);
   /// The endpoint answered, whatever it said.
   void answered(const Endpoint& endpoint);
 
-  /// `node` listens at `endpoint`.
+  /// `node` listens at `endpoint`, which is asked from now on too.
   void learn_member(NodeId node, const Endpoint& endpoint);
   /// `node` leads in `term`. What is known from a later term stays; term 0: it was not said.
   void learn_leader(NodeId node, Term term);
@@ -64,12 +68,14 @@ class Router {
   /// A leader is known by number only: its address is worth asking for.
   bool leader_address_missing() const;
 
-  const std::vector<Endpoint>& endpoints() const { return endpoints_; }
+  /// The listed ones, then those of members that are not listed, by node.
+  const std::vector<Endpoint>& endpoints() const { return all_; }
 
  private:
   bool cooling(const Endpoint& endpoint, MonoTime now) const;
 
-  std::vector<Endpoint> endpoints_;
+  std::vector<Endpoint> listed_;
+  std::vector<Endpoint> all_;
   Options options_;
   std::map<NodeId, Endpoint> members_;
   std::map<Endpoint, MonoTime> avoid_until_;

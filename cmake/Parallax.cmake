@@ -16,14 +16,20 @@ find_package(Catch2 2.13 REQUIRED)
 include(Catch)
 
 add_library(parallax_options INTERFACE)
-target_compile_options(parallax_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror
+# Our own strictness, and our own tree, are not for those who use the installed library.
+set(PARALLAX_WARNINGS -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror
   -Wno-missing-field-initializers)  # designated initializers rely on the members' defaults
-target_include_directories(parallax_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+target_compile_options(parallax_options INTERFACE "$<BUILD_INTERFACE:${PARALLAX_WARNINGS}>")
+target_compile_features(parallax_options INTERFACE cxx_std_20)
+target_include_directories(parallax_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>)
 target_compile_definitions(parallax_options INTERFACE
-  PARALLAX_VERSION="${PROJECT_VERSION}" BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+  $<BUILD_INTERFACE:PARALLAX_VERSION="${PROJECT_VERSION}">
+  $<BUILD_INTERFACE:BOOST_ASIO_NO_DEPRECATED>
+  $<BUILD_INTERFACE:BOOST_ASIO_DISABLE_BOOST_COROUTINE>)
 # Canaries and coverage marks (base/canary.h, base/coverage.h) are not in what users run.
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
-  target_compile_definitions(parallax_options INTERFACE PARALLAX_TEST_BUILD)
+  target_compile_definitions(parallax_options INTERFACE $<BUILD_INTERFACE:PARALLAX_TEST_BUILD>)
 endif()
 if(PARALLAX_SANITIZE)
   target_compile_options(parallax_options INTERFACE

@@ -11,10 +11,6 @@
 namespace parallax::cli {
 namespace {
 
-OperationOptions operation_options(const GlobalOptions& global) {
-  return OperationOptions{.consistency = global.consistency};
-}
-
 /// The version written, for people and for scripts that compare it later.
 ExitCode show_written(const GlobalOptions& global, const std::string& key, const Answer& answer) {
   const std::string line = global.json    ? answer_json(key, answer, false)
@@ -77,7 +73,7 @@ ExitCode run_put(const GlobalOptions& global, const PutArguments& arguments) {
 ExitCode run_delete(const GlobalOptions& global, const std::string& key) {
   const auto client = open_client(global);
   if (!client) return report(client.error(), global.json);
-  const auto answer = (*client)->remove(key, operation_options(global));
+  const auto answer = (*client)->remove(key, {.consistency = global.consistency});
   if (!answer) return report(answer.error(), global.json);
   return show_written(global, key, *answer);
 }
@@ -85,7 +81,7 @@ ExitCode run_delete(const GlobalOptions& global, const std::string& key) {
 ExitCode run_get(const GlobalOptions& global, const std::string& key) {
   const auto client = open_client(global);
   if (!client) return report(client.error(), global.json);
-  const auto answer = (*client)->get(key, operation_options(global));
+  const auto answer = (*client)->get(key, {.consistency = global.consistency});
   if (!answer) return report(answer.error(), global.json);
   std::string out;
   if (global.json) {

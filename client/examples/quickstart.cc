@@ -1,18 +1,12 @@
-// The client library in one page: store a value, read it at two levels, see how an answer came to
-// be.
+// The client library in one page: a session, a write that happens only over the version that was
+// read, and a range.
 //
 //   scripts/cluster up && build/release/bin/parallax_quickstart 127.0.0.1:7101
 #include <cstdio>
 
 #include <fmt/format.h>
 
-#include "client/client.h"
-
-using parallax::Answer;
-using parallax::Client;
-using parallax::Consistency;
-using parallax::Level;
-using parallax::Result;
+#include "client/range_reader.h"
 
 namespace {
 
@@ -23,35 +17,36 @@ int fail(const parallax::Error& error) {
   return 1;
 }
 
-void show(const char* what, const Answer& answer) {
-  fmt::print("{:<18} \"{}\"  level {}, served by node {}\n", what, answer.value.view(),
-             answer.consistency.to_string(), answer.evidence.node);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  auto client = Client::open({.endpoints = {argc > 1 ? argv[1] : "127.0.0.1:7101"}});
-  if (!client) return fail(client.error());
-  const std::string key = "quickstart/greeting";
+  using namespace parallax;
+  auto opened = Client::open({.endpoints = {argc > 1 ? argv[1] : "127.0.0.1:7101"}});
+  if (!opened) return fail(opened.error());
+  Client& client = **opened;
 
-  const Result<Answer> written = (*client)->put(key, "hello");
+  // Whatever uses this session sees at least what it has seen and written, at any node.
+  const Session session;
+  const auto written = client.put("quickstart/greeting", "hello", {.session = session});
   if (!written) return fail(written.error());
-  fmt::print("stored version {}\n", written->stamp->to_string());
 
-  // The newest value, as if there were one copy.
-  const Result<Answer> newest = (*client)->get(key);
-  if (!newest) return fail(newest.error());
-  show("linearizable read", *newest);
+  // Only over what we stored: somebody else's write in between is not lost.
+  const auto replaced = client.put("quickstart/greeting", "hello, world",
+                                   {.session = session, .if_match = this_version(*written->stamp)});
+  if (!replaced) return fail(replaced.error());
+  const auto late =
+      client.put("quickstart/greeting", "too late", {.if_match = this_version(*written->stamp)});
+  if (late || late.error().code != ErrorCode::precondition_failed) return 1;
+  fmt::print("refused: version {} is there now\n", late.error().etag);
 
-  // What one replica has by now: faster, perhaps older.
-  const Result<Answer> local = (*client)->get(key, {.consistency = Consistency{Level::prefix}});
-  if (!local) return fail(local.error());
-  if (local->found) show("prefix read", *local);
-
-  // Many operations under way at once need no threads.
-  (*client)->async_remove(key, {}, [](Result<Answer> removed) {
-    fmt::print("{}\n", removed ? "removed" : removed.error().message);
-  });
-  return (*client)->head(key) ? 0 : 1;
+  // A range; the answer names the level that it got, and what it rests on.
+  RangeReader range(client, prefix_range("quickstart/"), {.session = session});
+  auto item = range.next();
+  for (; item && *item; item = range.next()) {
+    fmt::print("{} = {}\n", (*item)->key, (*item)->value.view());
+  }
+  if (!item) return fail(item.error());
+  fmt::print("read at {}, served by node {}\n", range.page().consistency.to_string(),
+             range.page().evidence.node);
+  return 0;
 }

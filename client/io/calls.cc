@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <fmt/ranges.h>
 
 #include "base/assert.h"
 #include "client/http_protocol.h"
@@ -14,7 +15,7 @@ namespace {
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
-/// The leader's address is asked for at most this often.
+/// The address of a leader that is known by number is asked for at most this often.
 constexpr Duration kMembersInterval = std::chrono::seconds{1};
 
 MonoTime now() {
@@ -43,10 +44,10 @@ long long whole_ms(Duration duration) {
 
 Call::Spec cluster_call(milliseconds timeout) {
   return Call::Spec{
-      .message = Call::Message::get("/v1/cluster"),
-      .is_read = true,
-      .leader_path = false,
-      .only = std::nullopt,
+      .request =
+          [](milliseconds) {
+            return HttpRequest{"GET", "/v1/cluster", {}, {}};
+          },
       .timeout = timeout,
   };
 }
@@ -91,7 +92,7 @@ void Calls::close() {
     const std::vector<CallPtr> calls(active_.begin(), active_.end());
     for (const CallPtr& call : calls) {
       // A completion may have started another call meanwhile; begin() refuses that one.
-      give_up_attempt(call, ErrorCode::shutting_down, "the client was closed", false);
+      give_up(call, ErrorCode::shutting_down, "the client was closed");
     }
     pools_.clear();
     work_.reset();
@@ -109,22 +110,33 @@ void Calls::begin(const CallPtr& call) {
 }
 
 void Calls::attempt(const CallPtr& call) {
-  call->attempt_start = now();
+  const MonoTime time = now();
   ++call->history.attempts;
-  call->endpoint = call->spec.only
-                       ? *call->spec.only
-                       : router_.choose(call->spec.leader_path, call->tried, call->attempt_start);
-  Pool& pool = pools_[call->endpoint];
-  if (auto connection = take_idle(pool)) {
-    exchange(call, std::move(connection));
-  } else if (pool.open < options_.max_connections_per_endpoint) {
-    ++pool.open;
-    exchange(call, HttpConnection::create(context_, call->endpoint,
-                                          {.max_response_bytes = options_.max_response_bytes}));
-  } else {
-    pool.waiting.push_back(call);
-    arm(call, call->deadline, &Calls::attempt_overdue);
+  auto attempt = std::make_shared<Attempt>();
+  attempt->endpoint = call->spec.only ? *call->spec.only
+                                      : router_.choose(call->spec.leader_path, call->tried, time);
+  call->attempts.push_back(attempt);
+  if (call->spec.hedge_after > milliseconds::zero() && !call->spec.only) {
+    call->hedge_at = time + call->spec.hedge_after;
   }
+  if (auto connection = take_connection(attempt->endpoint)) {
+    exchange(call, attempt, std::move(connection));
+  } else {
+    pools_[attempt->endpoint].waiting.push_back({call, attempt});
+    arm_watch(call);
+  }
+}
+
+void Calls::hedge(const CallPtr& call) {
+  const auto endpoint = router_.choose_beside(call->attempts.front()->endpoint, now());
+  if (!endpoint) return;
+  auto connection = take_connection(*endpoint);
+  if (!connection) return;  // a second request must not push a first one aside
+  ++call->history.attempts;
+  auto attempt = std::make_shared<Attempt>();
+  attempt->endpoint = *endpoint;
+  call->attempts.push_back(attempt);
+  exchange(call, attempt, std::move(connection));
 }
 
 std::shared_ptr<HttpConnection> Calls::take_idle(Pool& pool) {
@@ -140,55 +152,53 @@ std::shared_ptr<HttpConnection> Calls::take_idle(Pool& pool) {
   return nullptr;
 }
 
-void Calls::exchange(const CallPtr& call, std::shared_ptr<HttpConnection> connection) {
-  call->connection = std::move(connection);
-  call->attempt_start = now();
-  const Call::Message& message = call->spec.message;
-  HttpRequest request{
-      .method = message.method,
-      .target = message.path + kv_query(message.consistency,
-                                        node_timeout(call->deadline - call->attempt_start),
-                                        message.forward),
-      .headers = message.headers,
-      .body = message.body,
-  };
-  // The query belongs to operations on keys; the others take none.
-  if (!message.path.starts_with(kKeyPathPrefix)) request.target = message.path;
-  request.headers.emplace_back("User-Agent", "parallax-client/" PARALLAX_VERSION);
-  call->connection->exchange(std::move(request), [this, call](ExchangeResult result) {
-    exchanged(call, std::move(result));
-  });
-  // Whichever of the two stages it is in by then has its own limit.
-  arm(call,
-      std::min(attempt_limit(*call, AttemptStage::connecting),
-               attempt_limit(*call, AttemptStage::awaiting)),
-      &Calls::attempt_overdue);
+std::shared_ptr<HttpConnection> Calls::take_connection(const Endpoint& endpoint) {
+  Pool& pool = pools_[endpoint];
+  if (auto idle = take_idle(pool)) return idle;
+  if (pool.open >= options_.max_connections_per_endpoint) return nullptr;
+  ++pool.open;
+  return HttpConnection::create(context_, endpoint,
+                                {.max_response_bytes = options_.max_response_bytes});
 }
 
-void Calls::exchanged(const CallPtr& call, ExchangeResult result) {
+void Calls::exchange(const CallPtr& call, const AttemptPtr& attempt,
+                     std::shared_ptr<HttpConnection> connection) {
+  attempt->connection = std::move(connection);
+  attempt->start = now();
+  HttpRequest request = call->spec.request(node_timeout(call->deadline - attempt->start));
+  request.headers.emplace_back("User-Agent", "parallax-client/" PARALLAX_VERSION);
+  attempt->connection->exchange(std::move(request), [this, call, attempt](ExchangeResult result) {
+    exchanged(call, attempt, std::move(result));
+  });
+  arm_watch(call);
+}
+
+void Calls::exchanged(const CallPtr& call, const AttemptPtr& attempt, ExchangeResult result) {
   if (const auto* failure = std::get_if<ExchangeFailure>(&result)) {
-    release(call, false);
-    router_.failed(call->endpoint, now());
-    attempt_failed(call, connection_failure(failure->stage, call->spec.is_read,
-                                            failure->malformed ? ErrorCode::corrupt : ErrorCode::io,
-                                            failure->message));
+    release(attempt, false);
+    router_.failed(attempt->endpoint, now());
+    attempt_failed(call, attempt,
+                   connection_failure(failure->stage, call->spec.is_read,
+                                      failure->malformed ? ErrorCode::corrupt : ErrorCode::io,
+                                      failure->message));
     return;
   }
   const HttpResponse& response = std::get<HttpResponse>(result);
-  release(call, true);
-  router_.answered(call->endpoint);
+  release(attempt, true);
+  router_.answered(attempt->endpoint);
   if (const auto refusal = call->read(response)) {
-    refused(call, *refusal);
+    refused(call, attempt, *refusal);
   } else {
+    std::erase(call->attempts, attempt);
     finish(call, std::nullopt);
   }
   fetch_members_if_needed();
 }
 
-void Calls::release(const CallPtr& call, bool usable) {
-  const auto connection = std::exchange(call->connection, nullptr);
-  PARALLAX_ASSERT(connection != nullptr, "a call without a connection gives one back");
-  Pool& pool = pools_[call->endpoint];
+void Calls::release(const AttemptPtr& attempt, bool usable) {
+  const auto connection = std::exchange(attempt->connection, nullptr);
+  PARALLAX_ASSERT(connection != nullptr, "an attempt without a connection gives one back");
+  Pool& pool = pools_[attempt->endpoint];
   if (usable && connection->reusable()) {
     pool.idle.push_back(Idle{connection, now()});
   } else {
@@ -196,18 +206,27 @@ void Calls::release(const CallPtr& call, bool usable) {
     --pool.open;
   }
   if (pool.waiting.empty()) return;
-  const CallPtr next = pool.waiting.front();
+  const Waiting next = pool.waiting.front();
   pool.waiting.pop_front();
-  if (auto reused = take_idle(pool)) {
-    exchange(next, std::move(reused));
-  } else {
-    ++pool.open;
-    exchange(next, HttpConnection::create(context_, next->endpoint,
-                                          {.max_response_bytes = options_.max_response_bytes}));
-  }
+  auto free = take_connection(attempt->endpoint);
+  PARALLAX_ASSERT(free != nullptr, "no connection where one was given back");
+  exchange(next.call, next.attempt, std::move(free));
 }
 
-void Calls::refused(const CallPtr& call, const Refusal& refusal) {
+AttemptStage Calls::abandon(const CallPtr& call, const AttemptPtr& attempt) {
+  std::erase(call->attempts, attempt);
+  if (!attempt->connection) {
+    std::erase_if(pools_[attempt->endpoint].waiting,
+                  [&](const Waiting& waiting) { return waiting.attempt == attempt; });
+    return AttemptStage::connecting;
+  }
+  const AttemptStage stage = attempt->connection->stage();
+  attempt->connection->abandon();
+  release(attempt, false);
+  return stage;
+}
+
+void Calls::refused(const CallPtr& call, const AttemptPtr& attempt, const Refusal& refusal) {
   if (refusal.failure.error.code == ErrorCode::not_leader) {
     ++call->history.redirects;
     if (refusal.leader.node != kNoNode && refusal.leader.endpoint) {
@@ -225,18 +244,24 @@ void Calls::refused(const CallPtr& call, const Refusal& refusal) {
       (call->spec.only || call->tried.size() + 1 >= router_.endpoints().size())) {
     failure.retryable = false;
   }
-  failure.error.message += fmt::format(" [{}]", call->endpoint.to_string());
-  attempt_failed(call, std::move(failure));
+  failure.error.message += fmt::format(" [{}]", attempt->endpoint.to_string());
+  attempt_failed(call, attempt, std::move(failure));
 }
 
-void Calls::attempt_failed(const CallPtr& call, AttemptFailure failure) {
-  call->tried.push_back(call->endpoint);
+void Calls::attempt_failed(const CallPtr& call, const AttemptPtr& attempt, AttemptFailure failure) {
+  std::erase(call->attempts, attempt);
+  call->tried.push_back(attempt->endpoint);
   call->last_failure = failure.error.message;
+  call->may_have_happened = call->may_have_happened || !failure.error.definite();
+  // The one beside it may still be answered.
+  if (failure.retryable && !call->attempts.empty()) return arm_watch(call);
+
   const MonoTime time = now();
   call->history.remaining = call->deadline - time;
   const RetryDecision decision =
-      decide_retry(options_.retry, call->spec.is_read, failure, call->history, random_);
+      decide_retry(options_.retry, call->spec.repeatable, failure, call->history, random_);
   if (decision.retry) {
+    call->hedge_at.reset();
     arm(call, time + decision.wait, &Calls::attempt);
     return;
   }
@@ -248,14 +273,27 @@ void Calls::attempt_failed(const CallPtr& call, AttemptFailure failure) {
 }
 
 void Calls::finish(const CallPtr& call, std::optional<Error> error) {
-  PARALLAX_ASSERT(!call->finished, "a call ended twice: {} {}", call->spec.message.method,
-                  call->spec.message.path);
+  PARALLAX_ASSERT(!call->finished, "a call ended twice");
   call->finished = true;
   ++call->timer_round;
   call->timer->cancel();
   active_.erase(call);
+  while (!call->attempts.empty()) abandon(call, AttemptPtr(call->attempts.back()));
+  if (error && call->may_have_happened) error->certainty = Certainty::indefinite;
   const auto done = std::exchange(call->done, nullptr);
   done(std::move(error));
+}
+
+void Calls::give_up(const CallPtr& call, ErrorCode code, std::string message) {
+  Error error = definite(code, std::move(message));
+  while (!call->attempts.empty()) {
+    const AttemptPtr attempt = call->attempts.back();
+    const AttemptStage stage = abandon(call, attempt);
+    if (code == ErrorCode::timeout) router_.failed(attempt->endpoint, now());
+    const auto failure = connection_failure(stage, call->spec.is_read, code, {});
+    if (!failure.error.definite()) error.certainty = Certainty::indefinite;
+  }
+  finish(call, std::move(error));
 }
 
 void Calls::arm(const CallPtr& call, MonoTime at, void (Calls::*then)(const CallPtr&)) {
@@ -267,54 +305,65 @@ void Calls::arm(const CallPtr& call, MonoTime at, void (Calls::*then)(const Call
   });
 }
 
-MonoTime Calls::attempt_limit(const Call& call, AttemptStage stage) const {
-  MonoTime limit = call.deadline;
-  if (stage == AttemptStage::connecting) {
-    limit = std::min<MonoTime>(limit, call.attempt_start + options_.connect_timeout);
-  } else if (call.spec.is_read && !call.spec.only && router_.endpoints().size() > 1) {
-    limit = std::min<MonoTime>(limit, call.attempt_start + options_.read_attempt_timeout);
+void Calls::arm_watch(const CallPtr& call) {
+  const MonoTime time = now();
+  MonoTime at = call->deadline;
+  for (const AttemptPtr& attempt : call->attempts) {
+    if (!attempt->connection) continue;
+    at = std::min(at, attempt_limit(*call, *attempt, attempt->connection->stage()));
+    // It may get further unseen, and be under the other limit then.
+    const MonoTime later = attempt_limit(*call, *attempt, AttemptStage::awaiting);
+    if (time < later) at = std::min(at, later);
   }
-  return limit;
+  if (call->hedge_at && call->attempts.size() == 1) at = std::min(at, *call->hedge_at);
+  arm(call, at, &Calls::watch);
 }
 
-void Calls::attempt_overdue(const CallPtr& call) {
+MonoTime Calls::attempt_limit(const Call& call, const Attempt& attempt, AttemptStage stage) const {
+  if (stage == AttemptStage::connecting) {
+    return std::min<MonoTime>(call.deadline, attempt.start + options_.connect_timeout);
+  }
+  if (call.spec.repeatable && !call.spec.only && router_.endpoints().size() > 1) {
+    return std::min<MonoTime>(call.deadline, attempt.start + options_.read_attempt_timeout);
+  }
+  return call.deadline;
+}
+
+void Calls::watch(const CallPtr& call) {
   const MonoTime time = now();
   if (time >= call->deadline) {
-    std::string message = fmt::format("no answer from {} within {} ms", call->endpoint.to_string(),
+    std::vector<std::string> asked;
+    for (const AttemptPtr& attempt : call->attempts) {
+      asked.push_back(attempt->endpoint.to_string());
+    }
+    std::string message = fmt::format("no answer from {} within {} ms", fmt::join(asked, " and "),
                                       whole_ms(call->deadline - call->start));
     if (!call->last_failure.empty()) {
       message +=
           fmt::format(" (attempt {}; before that: {})", call->history.attempts, call->last_failure);
     }
-    return give_up_attempt(call, ErrorCode::timeout, std::move(message), false);
+    return give_up(call, ErrorCode::timeout, std::move(message));
   }
-  PARALLAX_ASSERT(call->connection != nullptr,
-                  "a call that waits for a connection was armed early");
-  const MonoTime limit = attempt_limit(*call, call->connection->stage());
-  if (time < limit) return arm(call, limit, &Calls::attempt_overdue);
-  give_up_attempt(call, ErrorCode::timeout,
-                  fmt::format("no answer from {} within {} ms", call->endpoint.to_string(),
-                              whole_ms(time - call->attempt_start)),
-                  true);
-}
-
-void Calls::give_up_attempt(const CallPtr& call, ErrorCode code, std::string message,
-                            bool may_retry) {
-  AttemptStage stage = AttemptStage::connecting;
-  if (call->connection) {
-    stage = call->connection->stage();
-    call->connection->abandon();
-    release(call, false);
-    if (code == ErrorCode::timeout) router_.failed(call->endpoint, now());
-  } else {
-    std::erase(pools_[call->endpoint].waiting, call);
+  const std::vector<AttemptPtr> attempts = call->attempts;
+  for (const AttemptPtr& attempt : attempts) {
+    if (!attempt->connection) continue;
+    if (time < attempt_limit(*call, *attempt, attempt->connection->stage())) continue;
+    std::string message =
+        fmt::format("no answer from {} within {} ms", attempt->endpoint.to_string(),
+                    whole_ms(time - attempt->start));
+    const AttemptStage stage = abandon(call, attempt);
+    router_.failed(attempt->endpoint, time);
+    attempt_failed(
+        call, attempt,
+        connection_failure(stage, call->spec.is_read, ErrorCode::timeout, std::move(message)));
+    if (call->finished) return;
   }
-  AttemptFailure failure = connection_failure(stage, call->spec.is_read, code, std::move(message));
-  if (may_retry) {
-    attempt_failed(call, std::move(failure));
-  } else {
-    finish(call, std::move(failure.error));
+  if (call->attempts.empty()) return;  // another one is on its way
+  if (call->hedge_at && time >= *call->hedge_at) {
+    call->hedge_at.reset();
+    if (call->attempts.size() == 1) hedge(call);
   }
+  arm_watch(call);
 }
 
 void Calls::learn(const Evidence& evidence) {
@@ -332,9 +381,12 @@ void Calls::learn(const ClusterView& view) {
 }
 
 void Calls::fetch_members_if_needed() {
-  if (closed_ || !router_.leader_address_missing()) return;
+  if (closed_ || !options_.follow_leader) return;
+  const Duration interval =
+      router_.leader_address_missing() ? kMembersInterval : options_.discovery_interval;
   const MonoTime time = now();
-  if (members_fetched_ && time - *members_fetched_ < kMembersInterval) return;
+  if (interval == Duration::zero()) return;
+  if (members_fetched_ && time - *members_fetched_ < interval) return;
   members_fetched_ = time;
   auto call = std::make_shared<Call>();
   call->spec = cluster_call(std::chrono::duration_cast<milliseconds>(kMembersInterval));
@@ -344,7 +396,7 @@ void Calls::fetch_members_if_needed() {
     learn(std::get<ClusterView>(outcome));
     return std::nullopt;
   };
-  call->done = [](std::optional<Error>) {};  // a hint that could not be had
+  call->done = [](std::optional<Error>) {};  // without it we go on with what is known
   start(std::move(call));
 }
 

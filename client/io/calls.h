@@ -1,7 +1,9 @@
 // The engine under client.h: calls under way, their attempts, connections and timers.
 //
 // A call is one operation. It makes attempts one after the other, each on one connection, until one
-// is answered, the retry rule stops it, or its deadline passes; then its `done` runs, once.
+// is answered, the retry rule stops it, or its deadline passes; then its `done` runs, once. A read
+// may have a second attempt beside the first (hedging); what either decides is the call's end, and
+// the other is abandoned.
 //
 // All state belongs to the thread in run(); start(), post() and close() may be called from any.
 #pragma once
@@ -27,28 +29,23 @@
 
 namespace parallax {
 
+/// One request at one node.
+struct Attempt {
+  Endpoint endpoint;
+  std::shared_ptr<HttpConnection> connection;  ///< null while waiting for one
+  MonoTime start;                              ///< of the exchange
+};
+
 struct Call {
-  /// A request without its timeout, which each attempt says anew.
-  struct Message {
-    std::string method;
-    std::string path;
-    std::optional<Consistency> consistency;
-    bool forward = true;
-    HttpHeaders headers;
-    Bytes body;
-    static Message get(std::string path) {
-      Message message;
-      message.method = "GET";
-      message.path = std::move(path);
-      return message;
-    }
-  };
   struct Spec {
-    Message message;
+    /// The request that gives the node this long to answer; each attempt asks anew.
+    std::function<HttpRequest(std::chrono::milliseconds timeout)> request;
     bool is_read = true;
+    bool repeatable = true;  ///< may be sent again when an attempt's outcome is unknown
     bool leader_path = false;
-    std::optional<Endpoint> only;  ///< ask nobody else
+    std::optional<Endpoint> only = std::nullopt;  ///< ask nobody else
     std::chrono::milliseconds timeout{};
+    std::chrono::milliseconds hedge_after{0};  ///< 0: never
   };
 
   Spec spec;
@@ -59,14 +56,14 @@ struct Call {
   // What follows is the engine's.
   MonoTime start;
   MonoTime deadline;
-  MonoTime attempt_start;
   AttemptHistory history{.attempts = 0};
-  std::vector<Endpoint> tried;                 ///< endpoints of the attempts that failed, in order
-  Endpoint endpoint;                           ///< of the present attempt
-  std::shared_ptr<HttpConnection> connection;  ///< null while waiting for one, or between attempts
+  std::vector<Endpoint> tried;                     ///< of the attempts that failed, in order
+  std::vector<std::shared_ptr<Attempt>> attempts;  ///< under way; none between two
+  std::optional<MonoTime> hedge_at;                ///< when a second one is due
   std::unique_ptr<boost::asio::steady_timer> timer;
   std::uint64_t timer_round = 0;  ///< tells the armed wait from earlier ones
   std::string last_failure;
+  bool may_have_happened = false;  ///< an attempt that failed has an unknown outcome
   bool finished = false;
 };
 
@@ -92,33 +89,50 @@ class Calls {
 
  private:
   using CallPtr = std::shared_ptr<Call>;
+  using AttemptPtr = std::shared_ptr<Attempt>;
   struct Idle {
     std::shared_ptr<HttpConnection> connection;
     MonoTime since;
   };
+  struct Waiting {
+    CallPtr call;
+    AttemptPtr attempt;
+  };
   struct Pool {
     std::vector<Idle> idle;  ///< the one used last is used next
     std::size_t open = 0;    ///< idle and busy ones
-    std::deque<CallPtr> waiting;
+    std::deque<Waiting> waiting;
   };
 
   void begin(const CallPtr& call);
+  /// Begins an attempt when none is under way.
   void attempt(const CallPtr& call);
+  /// Begins one beside the one under way, if another node can be asked at once.
+  void hedge(const CallPtr& call);
   std::shared_ptr<HttpConnection> take_idle(Pool& pool);
-  void exchange(const CallPtr& call, std::shared_ptr<HttpConnection> connection);
-  void exchanged(const CallPtr& call, ExchangeResult result);
-  /// Gives the call's connection back; `usable` says whether it can serve again.
-  void release(const CallPtr& call, bool usable);
-  void refused(const CallPtr& call, const Refusal& refusal);
-  void attempt_failed(const CallPtr& call, AttemptFailure failure);
+  /// An idle connection or a new one; null when there are as many as there may be.
+  std::shared_ptr<HttpConnection> take_connection(const Endpoint& endpoint);
+  void exchange(const CallPtr& call, const AttemptPtr& attempt,
+                std::shared_ptr<HttpConnection> connection);
+  void exchanged(const CallPtr& call, const AttemptPtr& attempt, ExchangeResult result);
+  /// Gives the attempt's connection back; `usable` says whether it can serve again.
+  void release(const AttemptPtr& attempt, bool usable);
+  /// The attempt is over without a result: its connection is closed, or it waits for none any more.
+  /// How far it had come.
+  AttemptStage abandon(const CallPtr& call, const AttemptPtr& attempt);
+  void refused(const CallPtr& call, const AttemptPtr& attempt, const Refusal& refusal);
+  /// Decides what follows. `attempt` is over.
+  void attempt_failed(const CallPtr& call, const AttemptPtr& attempt, AttemptFailure failure);
   void finish(const CallPtr& call, std::optional<Error> error);
+  /// Ends the call, whatever is under way.
+  void give_up(const CallPtr& call, ErrorCode code, std::string message);
 
   void arm(const CallPtr& call, MonoTime at, void (Calls::*then)(const CallPtr&));
-  /// Until when the present attempt may stay in `stage`.
-  MonoTime attempt_limit(const Call& call, AttemptStage stage) const;
-  void attempt_overdue(const CallPtr& call);
-  /// Abandons the attempt. `code` says why.
-  void give_up_attempt(const CallPtr& call, ErrorCode code, std::string message, bool may_retry);
+  /// Waits for what is due next while attempts are under way.
+  void arm_watch(const CallPtr& call);
+  /// Until when the attempt may stay at `stage`.
+  MonoTime attempt_limit(const Call& call, const Attempt& attempt, AttemptStage stage) const;
+  void watch(const CallPtr& call);
 
   void fetch_members_if_needed();
 

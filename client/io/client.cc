@@ -4,27 +4,35 @@
 #include <memory>
 #include <random>
 #include <thread>
-#include <unordered_set>
+#include <type_traits>
 
 #include "base/assert.h"
 #include "client/http_reply.h"
+#include "client/http_request.h"
 #include "client/io/calls.h"
 
 namespace parallax {
 namespace {
+
+using std::chrono::milliseconds;
 
 Error option_error(std::string_view name, std::string_view rule) {
   return definite(ErrorCode::bad_parameter, fmt::format("client option {} {}", name, rule));
 }
 
 Result<void> check(const ClientOptions& options) {
-  using std::chrono::milliseconds;
   const auto positive = [](milliseconds value) { return value > milliseconds::zero(); };
   if (options.endpoints.empty()) return option_error("endpoints", "must name at least one node");
   if (!positive(options.timeout)) return option_error("timeout", "must be above 0");
   if (!positive(options.connect_timeout)) return option_error("connect_timeout", "must be above 0");
   if (!positive(options.read_attempt_timeout)) {
     return option_error("read_attempt_timeout", "must be above 0");
+  }
+  if (options.hedge_after < milliseconds::zero()) {
+    return option_error("hedge_after", "must be 0 (never) or above");
+  }
+  if (options.discovery_interval < milliseconds::zero()) {
+    return option_error("discovery_interval", "must be 0 (never) or above");
   }
   if (options.retry.max_attempts < 1) return option_error("retry.max_attempts", "must be above 0");
   if (options.retry.base < milliseconds::zero() || options.retry.cap < options.retry.base) {
@@ -36,35 +44,42 @@ Result<void> check(const ClientOptions& options) {
   return {};
 }
 
-Result<void> check_operation(const OperationOptions& options) {
-  if (options.timeout && *options.timeout <= std::chrono::milliseconds::zero()) {
-    return definite(ErrorCode::bad_parameter, "the operation's timeout must be above 0");
+template <class Options>
+Request make_request(Operation operation, const Options& options, milliseconds timeout) {
+  Request request{.operation = std::move(operation)};
+  request.consistency = options.consistency.value_or(Consistency{});
+  request.level_by_policy = !options.consistency;
+  request.timeout = options.timeout.value_or(timeout);
+  request.forward = options.forward;
+  if (options.session) {
+    SessionToken seen = options.session->value();
+    if (seen != SessionToken{}) request.session = std::move(seen);
   }
-  return {};
-}
-
-Result<void> check_key(std::string_view key) {
-  if (key.empty() || key.size() > limits::kMaxKeyBytes) {
-    return definite(
-        ErrorCode::bad_parameter,
-        fmt::format("a key has 1 to {} bytes, this one has {}", limits::kMaxKeyBytes, key.size()));
-  }
-  return {};
-}
-
-/// A header's value must not smuggle in another header.
-Result<void> check_content_type(std::string_view text) {
-  if (text.size() > limits::kMaxContentTypeBytes) {
-    return definite(ErrorCode::bad_parameter,
-                    fmt::format("a content type has at most {} bytes, this one has {}",
-                                limits::kMaxContentTypeBytes, text.size()));
-  }
-  for (const char c : text) {
-    if (c < 0x20 || c == 0x7f) {
-      return definite(ErrorCode::bad_parameter, "a content type is printable ASCII");
+  if constexpr (requires { options.if_match; }) request.conditions.if_match = options.if_match;
+  if constexpr (std::is_same_v<Options, GetOptions>) {
+    if (options.if_none_match) {
+      request.conditions.if_none_match = this_version(*options.if_none_match);
     }
+  } else if constexpr (requires { options.if_none_match; }) {
+    request.conditions.if_none_match = options.if_none_match;
   }
-  return {};
+  if constexpr (requires { options.idempotency_key; }) {
+    request.idempotency_key = options.idempotency_key;
+  }
+  if constexpr (requires { options.context; }) request.context = options.context;
+  return request;
+}
+
+template <class Options>
+milliseconds hedge_after(const Options& options, milliseconds fallback) {
+  if constexpr (requires { options.hedge_after; }) return options.hedge_after.value_or(fallback);
+  return milliseconds{0};
+}
+
+/// Whether the leader is the one to ask. A level that is the policy's to say is probably its
+/// matter.
+bool needs_leader(bool is_read, const std::optional<Consistency>& consistency) {
+  return !is_read || !consistency || consistency->level != Level::prefix;
 }
 
 }  // namespace
@@ -84,18 +99,146 @@ class Client::Core {
   }
 
   bool on_own_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
-  std::chrono::milliseconds timeout(const OperationOptions& options) const {
-    return options.timeout.value_or(options_.timeout);
+
+  /// A call that ends with `error`, in the way of all others.
+  template <class T>
+  void refuse(Error error, Completion<T> done) {
+    calls_.post([error = std::move(error), done = std::move(done)] { done(Result<T>(error)); });
   }
 
-  /// Starts a call whose success `read` recognizes.
+  template <class Options>
+  void start_operation(Operation operation, const Options& options, Completion<Answer> done,
+                       bool head = false) {
+    Request request = make_request(std::move(operation), options, options_.timeout);
+    if (auto valid = check_request(request); !valid) return refuse(valid.error(), std::move(done));
+    Call::Spec spec = make_spec(request, options);
+    const auto shared = std::make_shared<Request>(std::move(request));
+    spec.request = [shared, head](milliseconds timeout) {
+      shared->timeout = timeout;
+      return render_request(*shared, head);
+    };
+    start<Answer>(std::move(spec), options.session, read_as(shared, head), std::move(done));
+  }
+
+  void start_continued_scan(const std::string& next, const OperationOptions& options,
+                            Completion<Answer> done) {
+    Request request = make_request(Scan{}, options, options_.timeout);
+    auto valid = check_request(request);
+    if (valid && next.empty()) {
+      valid = definite(ErrorCode::bad_parameter,
+                       "next must be what an earlier page gave; a first page has none");
+    }
+    if (!valid) return refuse(valid.error(), std::move(done));
+    Call::Spec spec = make_spec(request, options);
+    const auto shared = std::make_shared<Request>(std::move(request));
+    spec.request = [shared, next](milliseconds timeout) {
+      shared->timeout = timeout;
+      return render_continued_scan(*shared, next);
+    };
+    start<Answer>(std::move(spec), options.session, read_as(shared, false), std::move(done));
+  }
+
+  void start_batch(std::vector<BatchOperation> operations, const OperationOptions& options,
+                   Completion<BatchAnswers> done) {
+    Request request = make_request(Scan{}, options, options_.timeout);
+    auto valid = check_request(request);
+    if (valid) valid = check_batch(operations);
+    if (!valid) return refuse(valid.error(), std::move(done));
+    Call::Spec spec = make_spec(request, options);
+    spec.leader_path = false;
+    for (const BatchOperation& operation : operations) {
+      const bool read = std::holds_alternative<Get>(operation.operation);
+      const auto& level = operation.consistency ? operation.consistency : options.consistency;
+      spec.is_read = spec.is_read && read;
+      spec.repeatable = spec.repeatable && (read || !operation.idempotency_key.empty());
+      spec.leader_path = spec.leader_path || needs_leader(read, level);
+    }
+    if (!spec.is_read) spec.hedge_after = milliseconds{0};
+    const auto shared = std::make_shared<std::vector<BatchOperation>>(std::move(operations));
+    spec.request = [shared, request](milliseconds timeout) mutable {
+      request.timeout = timeout;
+      return render_batch(request, *shared);
+    };
+    const auto read = [shared](const HttpResponse& response) {
+      return read_batch_answers(*shared, response);
+    };
+    start<BatchAnswers>(std::move(spec), options.session, read, std::move(done));
+  }
+
+  void start_status(std::string endpoint, const OperationOptions& options,
+                    Completion<NodeStatus> done) {
+    const auto parsed = parse_endpoint(endpoint.empty() ? options_.endpoints.front() : endpoint);
+    if (!parsed) return refuse(parsed.error(), std::move(done));
+    const Request request = make_request(Scan{}, options, options_.timeout);
+    if (auto valid = check_request(request); !valid) return refuse(valid.error(), std::move(done));
+    Call::Spec spec{
+        .request =
+            [](milliseconds) {
+              return HttpRequest{"GET", "/v1/status", {}, {}};
+            },
+        .only = *parsed,
+        .timeout = request.timeout,
+    };
+    const auto read = [name = parsed->to_string()](
+                          const HttpResponse& response) -> std::variant<NodeStatus, Refusal> {
+      if (response.status != 200) return read_refusal(true, response);
+      auto status = parse_node_status(response.body);
+      if (!status) return unreadable(status.error());
+      status->endpoint = name;
+      return std::move(*status);
+    };
+    start<NodeStatus>(std::move(spec), std::nullopt, read, std::move(done));
+  }
+
+  void start_cluster(const OperationOptions& options, Completion<ClusterView> done) {
+    const Request request = make_request(Scan{}, options, options_.timeout);
+    if (auto valid = check_request(request); !valid) return refuse(valid.error(), std::move(done));
+    const auto read = [this](const HttpResponse& response) {
+      auto outcome = read_cluster_answer(response);
+      if (const auto* view = std::get_if<ClusterView>(&outcome)) calls_.learn(*view);
+      return outcome;
+    };
+    start<ClusterView>(cluster_call(request.timeout), std::nullopt, read, std::move(done));
+  }
+
+ private:
+  template <class Options>
+  Call::Spec make_spec(const Request& request, const Options& options) const {
+    const bool read = is_read(request.operation);
+    return Call::Spec{
+        .is_read = read,
+        .repeatable = read || !request.idempotency_key.empty(),
+        .leader_path = needs_leader(read, options.consistency),
+        .timeout = request.timeout,
+        .hedge_after = read ? hedge_after(options, options_.hedge_after) : milliseconds{0},
+    };
+  }
+
+  std::function<std::variant<Answer, Refusal>(const HttpResponse&)> read_as(
+      std::shared_ptr<const Request> request, bool head) {
+    return [this, request = std::move(request), head](const HttpResponse& response) {
+      auto outcome = read_answer(request->operation, head, response);
+      if (const auto* answer = std::get_if<Answer>(&outcome)) calls_.learn(answer->evidence);
+      return outcome;
+    };
+  }
+
+  /// Starts a call whose success `read` recognizes. Whatever a response says, the session takes its
+  /// token in: a refusal shows state too.
   template <class T, class Read>
-  void start(Call::Spec spec, Read read, Completion<T> done) {
+  void start(Call::Spec spec, std::optional<Session> session, Read read, Completion<T> done) {
     auto answer = std::make_shared<std::optional<T>>();
     auto call = std::make_shared<Call>();
     call->spec = std::move(spec);
-    call->read = [answer,
-                  read = std::move(read)](const HttpResponse& response) -> std::optional<Refusal> {
+    call->read = [answer, session = std::move(session), read = std::move(read),
+                  is_read =
+                      call->spec.is_read](const HttpResponse& response) -> std::optional<Refusal> {
+      if (session) {
+        const auto token = read_session(response);
+        if (!token) return refuse_misunderstood(is_read, token.error().message);
+        const auto joined = *token ? Session(*session).join(**token) : Result<void>();
+        if (!joined) return refuse_misunderstood(is_read, joined.error().message);
+      }
       std::variant<T, Refusal> outcome = read(response);
       if (auto* refusal = std::get_if<Refusal>(&outcome)) return std::move(*refusal);
       *answer = std::move(std::get<T>(outcome));
@@ -111,79 +254,15 @@ class Client::Core {
     calls_.start(std::move(call));
   }
 
-  /// A call that ends with `error`, in the way of all others.
-  template <class T>
-  void refuse(Error error, Completion<T> done) {
-    calls_.post([error = std::move(error), done = std::move(done)] { done(Result<T>(error)); });
-  }
-
-  void start_kv(KvMethod method, std::string key, OperationOptions options, Call::Message message,
-                Completion<Answer> done) {
-    if (auto valid = check_key(key); !valid) return refuse(valid.error(), std::move(done));
-    if (auto valid = check_operation(options); !valid)
-      return refuse(valid.error(), std::move(done));
-    message.method = http_method(method);
-    message.path = kv_path(key);
-    message.consistency = options.consistency;
-    message.forward = options.forward;
-    // Writes of every level so far, and reads of the default one, are the leader's.
-    const bool local_read =
-        is_read(method) && options.consistency && options.consistency->level == Level::prefix;
-    Call::Spec spec{
-        .message = std::move(message),
-        .is_read = is_read(method),
-        .leader_path = !local_read,
-        .only = std::nullopt,
-        .timeout = timeout(options),
-    };
-    const auto read = [this, method](const HttpResponse& response) {
-      std::variant<Answer, Refusal> outcome = read_kv_answer(method, response);
-      if (const auto* answer = std::get_if<Answer>(&outcome)) calls_.learn(answer->evidence);
-      return outcome;
-    };
-    start<Answer>(std::move(spec), read, std::move(done));
-  }
-
-  void start_status(std::string endpoint, OperationOptions options, Completion<NodeStatus> done) {
-    if (auto valid = check_operation(options); !valid)
-      return refuse(valid.error(), std::move(done));
-    if (endpoint.empty()) endpoint = options_.endpoints.front();
-    const auto parsed = parse_endpoint(endpoint);
-    if (!parsed) return refuse(parsed.error(), std::move(done));
-    Call::Spec spec{
-        .message = Call::Message::get("/v1/status"),
-        .is_read = true,
-        .leader_path = false,
-        .only = *parsed,
-        .timeout = timeout(options),
-    };
-    const auto read = [name = parsed->to_string()](
-                          const HttpResponse& response) -> std::variant<NodeStatus, Refusal> {
-      if (response.status != 200) return read_refusal(true, response);
-      auto status = parse_node_status(response.body);
-      if (!status) return unreadable(status.error());
-      status->endpoint = name;
-      return std::move(*status);
-    };
-    start<NodeStatus>(std::move(spec), read, std::move(done));
-  }
-
-  void start_cluster(OperationOptions options, Completion<ClusterView> done) {
-    if (auto valid = check_operation(options); !valid)
-      return refuse(valid.error(), std::move(done));
-    const auto read = [this](const HttpResponse& response) {
-      std::variant<ClusterView, Refusal> outcome = read_cluster_answer(response);
-      if (const auto* view = std::get_if<ClusterView>(&outcome)) calls_.learn(*view);
-      return outcome;
-    };
-    start<ClusterView>(cluster_call(timeout(options)), read, std::move(done));
-  }
-
- private:
   const ClientOptions options_;
   Calls calls_;
   std::thread thread_;
 };
+
+std::string draw_idempotency_key() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
+}
 
 Result<std::unique_ptr<Client>> Client::open(ClientOptions options) {
   PARALLAX_TRY(check(options));
@@ -204,25 +283,55 @@ Result<std::unique_ptr<Client>> Client::open(ClientOptions options) {
 Client::Client(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 Client::~Client() = default;
 
-void Client::async_get(std::string key, OperationOptions options, Completion<Answer> done) {
-  core_->start_kv(KvMethod::get, std::move(key), options, {}, std::move(done));
+void Client::async_get(std::string key, GetOptions options, Completion<Answer> done) {
+  core_->start_operation(Get{std::move(key), options.siblings}, options, std::move(done));
 }
-void Client::async_head(std::string key, OperationOptions options, Completion<Answer> done) {
-  core_->start_kv(KvMethod::head, std::move(key), options, {}, std::move(done));
-}
-void Client::async_remove(std::string key, OperationOptions options, Completion<Answer> done) {
-  core_->start_kv(KvMethod::remove, std::move(key), options, {}, std::move(done));
+void Client::async_head(std::string key, GetOptions options, Completion<Answer> done) {
+  core_->start_operation(Get{std::move(key)}, options, std::move(done), true);
 }
 void Client::async_put(std::string key, Bytes value, PutOptions options, Completion<Answer> done) {
-  if (auto valid = check_content_type(options.content_type); !valid) {
-    return core_->refuse(valid.error(), std::move(done));
-  }
-  Call::Message message;
-  if (!options.content_type.empty()) {
-    message.headers.emplace_back("Content-Type", options.content_type);
-  }
-  message.body = std::move(value);
-  core_->start_kv(KvMethod::put, std::move(key), options, std::move(message), std::move(done));
+  Put put{std::move(key), std::move(value), std::move(options.content_type), options.ttl};
+  core_->start_operation(std::move(put), options, std::move(done));
+}
+void Client::async_remove(std::string key, RemoveOptions options, Completion<Answer> done) {
+  core_->start_operation(Delete{std::move(key)}, options, std::move(done));
+}
+void Client::async_increment(std::string key, std::int64_t by, IncrementOptions options,
+                             Completion<Answer> done) {
+  core_->start_operation(Increment{std::move(key), by}, options, std::move(done));
+}
+void Client::async_scan(Scan range, OperationOptions options, Completion<Answer> done) {
+  core_->start_operation(std::move(range), options, std::move(done));
+}
+void Client::async_continue_scan(std::string next, OperationOptions options,
+                                 Completion<Answer> done) {
+  core_->start_continued_scan(next, options, std::move(done));
+}
+void Client::async_get_many(std::vector<std::string> keys, OperationOptions options,
+                            Completion<Answer> done) {
+  core_->start_operation(GetMany{std::move(keys)}, options, std::move(done));
+}
+void Client::async_batch(std::vector<BatchOperation> operations, OperationOptions options,
+                         Completion<BatchAnswers> done) {
+  core_->start_batch(std::move(operations), options, std::move(done));
+}
+void Client::async_history(ReadHistory which, OperationOptions options, Completion<Answer> done) {
+  core_->start_operation(std::move(which), options, std::move(done));
+}
+void Client::async_get_policy(std::string prefix, OperationOptions options,
+                              Completion<Answer> done) {
+  core_->start_operation(GetPolicy{std::move(prefix)}, options, std::move(done));
+}
+void Client::async_list_policies(OperationOptions options, Completion<Answer> done) {
+  core_->start_operation(ListPolicies{}, options, std::move(done));
+}
+void Client::async_set_policy(std::string prefix, Policy policy, OperationOptions options,
+                              Completion<Answer> done) {
+  core_->start_operation(SetPolicy{std::move(prefix), policy}, options, std::move(done));
+}
+void Client::async_remove_policy(std::string prefix, OperationOptions options,
+                                 Completion<Answer> done) {
+  core_->start_operation(SetPolicy{std::move(prefix), std::nullopt}, options, std::move(done));
 }
 void Client::async_cluster(OperationOptions options, Completion<ClusterView> done) {
   core_->start_cluster(options, std::move(done));
@@ -232,46 +341,65 @@ void Client::async_status(std::string endpoint, OperationOptions options,
   core_->start_status(std::move(endpoint), options, std::move(done));
 }
 
-namespace {
-
-/// Starts an operation with a completion that hands its result to this thread.
-template <class T, class Start>
-Result<T> wait_for(const Start& start) {
+template <class T, class Start, class... Arguments>
+Result<T> Client::wait(Start start, Arguments&&... arguments) {
+  PARALLAX_ASSERT(!core_->on_own_thread(), "a blocking call inside a completion waits for itself");
   auto promise = std::make_shared<std::promise<Result<T>>>();
   std::future<Result<T>> future = promise->get_future();
-  start([promise](Result<T> result) { promise->set_value(std::move(result)); });
+  (this->*start)(std::forward<Arguments>(arguments)...,
+                 [promise](Result<T> result) { promise->set_value(std::move(result)); });
   return future.get();
 }
 
-}  // namespace
-
-#define PARALLAX_ASSERT_MAY_BLOCK() \
-  PARALLAX_ASSERT(!core_->on_own_thread(), "a blocking call inside a completion waits for itself")
-
-Result<Answer> Client::get(std::string key, OperationOptions options) {
-  PARALLAX_ASSERT_MAY_BLOCK();
-  return wait_for<Answer>([&](auto done) { async_get(std::move(key), options, done); });
+Result<Answer> Client::get(std::string key, GetOptions options) {
+  return wait<Answer>(&Client::async_get, std::move(key), std::move(options));
 }
-Result<Answer> Client::head(std::string key, OperationOptions options) {
-  PARALLAX_ASSERT_MAY_BLOCK();
-  return wait_for<Answer>([&](auto done) { async_head(std::move(key), options, done); });
+Result<Answer> Client::head(std::string key, GetOptions options) {
+  return wait<Answer>(&Client::async_head, std::move(key), std::move(options));
 }
 Result<Answer> Client::put(std::string key, Bytes value, PutOptions options) {
-  PARALLAX_ASSERT_MAY_BLOCK();
-  return wait_for<Answer>(
-      [&](auto done) { async_put(std::move(key), std::move(value), std::move(options), done); });
+  return wait<Answer>(&Client::async_put, std::move(key), std::move(value), std::move(options));
 }
-Result<Answer> Client::remove(std::string key, OperationOptions options) {
-  PARALLAX_ASSERT_MAY_BLOCK();
-  return wait_for<Answer>([&](auto done) { async_remove(std::move(key), options, done); });
+Result<Answer> Client::remove(std::string key, RemoveOptions options) {
+  return wait<Answer>(&Client::async_remove, std::move(key), std::move(options));
+}
+Result<Answer> Client::increment(std::string key, std::int64_t by, IncrementOptions options) {
+  return wait<Answer>(&Client::async_increment, std::move(key), by, std::move(options));
+}
+Result<Answer> Client::scan(Scan range, OperationOptions options) {
+  return wait<Answer>(&Client::async_scan, std::move(range), std::move(options));
+}
+Result<Answer> Client::continue_scan(std::string next, OperationOptions options) {
+  return wait<Answer>(&Client::async_continue_scan, std::move(next), std::move(options));
+}
+Result<Answer> Client::get_many(std::vector<std::string> keys, OperationOptions options) {
+  return wait<Answer>(&Client::async_get_many, std::move(keys), std::move(options));
+}
+Result<Client::BatchAnswers> Client::batch(std::vector<BatchOperation> operations,
+                                           OperationOptions options) {
+  return wait<BatchAnswers>(&Client::async_batch, std::move(operations), std::move(options));
+}
+Result<Answer> Client::history(ReadHistory which, OperationOptions options) {
+  return wait<Answer>(&Client::async_history, std::move(which), std::move(options));
+}
+Result<Answer> Client::get_policy(std::string prefix, OperationOptions options) {
+  return wait<Answer>(&Client::async_get_policy, std::move(prefix), std::move(options));
+}
+Result<Answer> Client::list_policies(OperationOptions options) {
+  return wait<Answer>(&Client::async_list_policies, std::move(options));
+}
+Result<Answer> Client::set_policy(std::string prefix, Policy policy, OperationOptions options) {
+  return wait<Answer>(&Client::async_set_policy, std::move(prefix), std::move(policy),
+                      std::move(options));
+}
+Result<Answer> Client::remove_policy(std::string prefix, OperationOptions options) {
+  return wait<Answer>(&Client::async_remove_policy, std::move(prefix), std::move(options));
 }
 Result<ClusterView> Client::cluster(OperationOptions options) {
-  PARALLAX_ASSERT_MAY_BLOCK();
-  return wait_for<ClusterView>([&](auto done) { async_cluster(options, done); });
+  return wait<ClusterView>(&Client::async_cluster, std::move(options));
 }
 Result<NodeStatus> Client::status(std::string endpoint, OperationOptions options) {
-  PARALLAX_ASSERT_MAY_BLOCK();
-  return wait_for<NodeStatus>([&](auto done) { async_status(std::move(endpoint), options, done); });
+  return wait<NodeStatus>(&Client::async_status, std::move(endpoint), std::move(options));
 }
 
 }  // namespace parallax

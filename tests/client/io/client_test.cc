@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/client/io/fake_server.h"
+#include "tests/client/io/open_client.h"
 #include "tests/client/io/result_text.h"
 
 namespace parallax {
@@ -20,24 +21,6 @@ namespace {
 using namespace testing;               // NOLINT
 using namespace std::chrono_literals;  // NOLINT
 using Clock = std::chrono::steady_clock;
-
-std::unique_ptr<Client> open(ClientOptions options) {
-  options.seed = 7;
-  // A busy machine may take this long over a loopback exchange; no attempt is to be cut short by
-  // it.
-  options.retry.least_attempt = std::min<std::chrono::milliseconds>(options.timeout / 2, 150ms);
-  auto client = Client::open(std::move(options));
-  REQUIRE(client);
-  return std::move(*client);
-}
-
-std::unique_ptr<Client> open(std::vector<std::string> endpoints,
-                             std::chrono::milliseconds timeout = 5s) {
-  ClientOptions options;
-  options.endpoints = std::move(endpoints);
-  options.timeout = timeout;
-  return open(std::move(options));
-}
 
 std::size_t count(const FakeServer& server, const std::string& method) {
   const auto seen = server.seen();
@@ -54,8 +37,8 @@ TEST_CASE("client: each operation sends its request and reads its answer") {
   });
   const auto client = open({server.endpoint()});
 
-  const auto put =
-      client->put("dir/a key\xff", "value", {{.consistency = Consistency{}}, "text/x"});
+  const auto put = client->put("dir/a key\xff", "value",
+                               {.consistency = Consistency{}, .content_type = "text/x"});
   REQUIRE(put);
   CHECK(put->stamp == Stamp::parse("1001-1"));
   CHECK(put->consistency.level == Level::linearizable);
@@ -261,7 +244,7 @@ TEST_CASE("client: a redirect leads to the leader and is remembered") {
   });
   const auto client = open({follower.endpoint()});
   const auto start = Clock::now();
-  REQUIRE(client->put("k", "v", {{.forward = false}}));
+  REQUIRE(client->put("k", "v", {.forward = false}));
   CHECK(Clock::now() - start < 500ms);
   REQUIRE(client->put("k", "v"));
   REQUIRE(client->get("k"));
@@ -340,8 +323,7 @@ TEST_CASE("client: with follow_leader off only the listed node is asked") {
     return problem_answer(421, "not-leader", "not_applied", true,
                           ",\"leader\":2,\"leader_address\":\"" + leader.endpoint() + "\"");
   });
-  ClientOptions options;
-  options.endpoints = {follower.endpoint()};
+  ClientOptions options = plain_options({follower.endpoint()});
   options.follow_leader = false;
   options.timeout = 500ms;
   const auto result = open(std::move(options))->put("k", "v");
@@ -388,14 +370,13 @@ TEST_CASE("client: the deadline spans all attempts and their waits") {
 
 TEST_CASE("client: a write that waited for a connection until its deadline is definite") {
   FakeServer server([](const SeenRequest&) { return never_answer(); });
-  ClientOptions options;
-  options.endpoints = {server.endpoint()};
+  ClientOptions options = plain_options({server.endpoint()});
   options.max_connections_per_endpoint = 1;
   const auto client = open(std::move(options));
   std::promise<Result<Answer>> first;
-  client->async_put("first", "v", {{.timeout = 600ms}},
+  client->async_put("first", "v", {.timeout = 600ms},
                     [&](Result<Answer> result) { first.set_value(std::move(result)); });
-  const auto second = client->put("second", "v", {{.timeout = 200ms}});
+  const auto second = client->put("second", "v", {.timeout = 200ms});
   REQUIRE_FALSE(second);
   CHECK(second.error().code == ErrorCode::timeout);
   CHECK(second.error().definite());
@@ -424,8 +405,7 @@ TEST_CASE("client: a node that accepts nobody costs the connect timeout and no m
   const std::string full = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 
   FakeServer server([](const SeenRequest&) { return stored_answer(); });
-  ClientOptions options;
-  options.endpoints = {full, server.endpoint()};
+  ClientOptions options = plain_options({full, server.endpoint()});
   options.connect_timeout = 200ms;
   const auto client = open(std::move(options));
   const auto start = Clock::now();
@@ -442,8 +422,7 @@ TEST_CASE("client: a node that accepts nobody costs the connect timeout and no m
 TEST_CASE("client: a paused node delays a read by one attempt only") {
   FakeServer paused([](const SeenRequest&) { return never_answer(); });
   FakeServer server([](const SeenRequest&) { return value_answer("v"); });
-  ClientOptions options;
-  options.endpoints = {paused.endpoint(), server.endpoint()};
+  ClientOptions options = plain_options({paused.endpoint(), server.endpoint()});
   options.read_attempt_timeout = 200ms;
   const auto client = open(std::move(options));
   const auto start = Clock::now();
@@ -502,8 +481,7 @@ TEST_CASE("client: more bytes than the answer spoil the connection and nothing e
 
 TEST_CASE("client: a body above the bound is refused") {
   FakeServer server([](const SeenRequest&) { return value_answer(std::string(2000, 'x')); });
-  ClientOptions options;
-  options.endpoints = {server.endpoint()};
+  ClientOptions options = plain_options({server.endpoint()});
   options.max_response_bytes = 1000;
   options.timeout = 200ms;
   const auto result = open(std::move(options))->get("k");
@@ -560,8 +538,7 @@ TEST_CASE("client: connections to a node are bounded and the rest wait in order"
     action.delay = 5ms;
     return action;
   });
-  ClientOptions options;
-  options.endpoints = {server.endpoint()};
+  ClientOptions options = plain_options({server.endpoint()});
   options.max_connections_per_endpoint = 3;
   const auto client = open(std::move(options));
   std::mutex mutex;
@@ -611,8 +588,7 @@ TEST_CASE("client: closing ends what is under way with what is known of it") {
   std::mutex mutex;
   std::map<std::string, Error> errors;
   {
-    ClientOptions options;
-    options.endpoints = {server.endpoint()};
+    ClientOptions options = plain_options({server.endpoint()});
     options.max_connections_per_endpoint = 2;
     const auto client = open(std::move(options));
     const auto keep = [&](const char* name) {
@@ -666,8 +642,7 @@ TEST_CASE("client: status asks the named node and nobody else") {
 
 TEST_CASE("client: wrong options and arguments are refused here") {
   const auto refused = [](auto change) {
-    ClientOptions options;
-    options.endpoints = {"127.0.0.1:1"};
+    ClientOptions options = plain_options({"127.0.0.1:1"});
     change(options);
     const auto client = Client::open(std::move(options));
     return !client && client.error().code == ErrorCode::bad_parameter;
@@ -684,8 +659,8 @@ TEST_CASE("client: wrong options and arguments are refused here") {
   const auto client = open({server.endpoint()});
   for (const auto& result :
        {client->get(""), client->get(std::string(1025, 'k')), client->get("k", {.timeout = 0ms}),
-        client->put("k", "v", {{}, "text/plain\r\nX-Injected: 1"}),
-        client->put("k", "v", {{}, std::string(300, 't')})}) {
+        client->put("k", "v", {.content_type = "text/plain\r\nX-Injected: 1"}),
+        client->put("k", "v", {.content_type = std::string(300, 't')})}) {
     REQUIRE_FALSE(result);
     CHECK(result.error().code == ErrorCode::bad_parameter);
     CHECK(result.error().definite());

@@ -85,6 +85,34 @@ TEST_CASE("routing: a failed endpoint comes last until it has cooled down") {
   CHECK(r.choose(false, {}, kStart) == b);
 }
 
+TEST_CASE("routing: members that are not listed come behind those that are") {
+  Router r({b}, {.follow_leader = true, .cooldown = 1s});
+  r.learn_member(NodeId{3}, c);
+  r.learn_member(NodeId{2}, b);
+  r.learn_member(NodeId{1}, a);
+  CHECK(r.endpoints() == std::vector{b, a, c});
+  CHECK(r.choose(false, {}, kStart) == b);
+  CHECK(r.choose(false, {b}, kStart) == a);
+  CHECK(r.choose(false, {b, a}, kStart) == c);
+  r.failed(b, kStart);
+  CHECK(r.choose(false, {}, kStart) == a);
+
+  Router only({b}, {.follow_leader = false, .cooldown = 1s});
+  only.learn_member(NodeId{1}, a);
+  CHECK(only.endpoints() == std::vector{b});
+}
+
+TEST_CASE("routing: a second request goes to a node that works") {
+  Router r = router();
+  CHECK(r.choose_beside(a, kStart) == b);
+  CHECK(r.choose_beside(b, kStart) == a);
+  r.failed(b, kStart);
+  CHECK(r.choose_beside(a, kStart) == c);
+  r.failed(c, kStart);
+  CHECK_FALSE(r.choose_beside(a, kStart));
+  CHECK_FALSE(Router({a}, {}).choose_beside(a, kStart));
+}
+
 TEST_CASE("routing: the leader is asked where it is needed") {
   Router r = router();
   r.learn_leader(NodeId{9}, Term{1});

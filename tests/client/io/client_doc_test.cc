@@ -1,0 +1,126 @@
+// The code in docs/CLIENT.md that no example has (tests/structure/client_doc_test.cc holds the two
+// together).
+#include <future>
+
+#include <boost/asio/use_future.hpp>
+#include <catch2/catch.hpp>
+
+#include "client/io/async.h"
+#include "client/range_reader.h"
+#include "tests/client/io/fake_server.h"
+#include "tests/client/io/open_client.h"
+#include "tests/client/io/result_text.h"
+
+namespace parallax {
+namespace {
+
+namespace asio = boost::asio;
+using namespace testing;               // NOLINT
+using namespace std::chrono_literals;  // NOLINT
+
+Action answer(const SeenRequest& request) {
+  const std::vector<std::pair<std::string, std::string>> level{{"Parallax-Consistency", "prefix"}};
+  if (request.path == "/v1/batch") {
+    return respond(200, {},
+                   R"({"results":[{"status":412,"problem":{"code":"precondition-failed",)"
+                   R"("outcome":"not_applied"}},)"
+                   R"({"status":200,"consistency":"linearizable","value":8}]})");
+  }
+  if (request.path.ends_with("/increment")) return respond(200, level, R"({"value":1})");
+  if (request.path == "/v1/kv") return respond(200, level, R"({"items":[],"missing":["a","b"]})");
+  if (request.path.starts_with("/v1/history")) {
+    return respond(200, level,
+                   R"({"versions":[{"etag":"\"1-1\"","kind":"value","value_base64":"YQ=="}]})");
+  }
+  if (request.path == "/v1/kv/greeting" && request.method == "DELETE") return hang_up();
+  if (request.method == "PUT") return stored_answer();
+  return value_answer("hello", 1, "prefix");
+}
+
+TEST_CASE("docs: the client's page does what it says") {
+  FakeServer server(answer);
+  const auto owned = open({server.endpoint()});
+  Client& client = *owned;
+  int used = 0;
+  int explained = 0;
+  int checked_later = 0;
+  const auto use = [&](std::string_view value) { used += value.empty() ? 0 : 1; };
+  const auto explain = [&](const Error&) { ++explained; };
+  const auto check_later = [&] { ++checked_later; };
+
+  const auto stored = client.put("greeting", "hello", {.content_type = "text/plain", .ttl = 60s});
+  const auto read = client.get("greeting", {.consistency = Consistency{Level::prefix}});
+  if (read && read->found) use(read->value.view());
+  CHECK(stored);
+  CHECK(used == 1);
+
+  const auto first = client.put("lock", "me", {.if_none_match = any_version()});
+  CHECK(first);
+
+  const auto both = client.get_many({"a", "b"});
+  const auto batch = client.batch({
+      {.operation = Put{"a", "1"}, .conditions = {.if_none_match = any_version()}},
+      {.operation = Increment{"visits"}, .idempotency_key = draw_idempotency_key()},
+  });
+  if (batch && !(*batch)[0]) explain((*batch)[0].error());
+  REQUIRE(both);
+  CHECK(both->missing.size() == 2);
+  CHECK(explained == 1);
+
+  const Session session;
+  Session other = session.fork();
+  const auto seen = client.get("greeting", {.session = other});
+  const auto joined = other.join(session);
+  const auto resumed = Session::from_token(other.token());
+  CHECK(seen);
+  CHECK(joined);
+  CHECK(resumed);
+
+  const auto result = client.remove("greeting");
+  if (!result && result.error().definite()) {
+    explain(result.error());  // it did not happen, and will not
+  } else if (!result) {
+    check_later();  // it may have happened
+  }
+  CHECK(explained == 1);
+  CHECK(checked_later == 1);
+
+  const auto sum = client.increment("visits", 1, {.idempotency_key = draw_idempotency_key()});
+  CHECK(sum);
+
+  const auto quick = client.get("greeting", {.hedge_after = 20ms});
+  CHECK(quick);
+
+  const auto history = client.history({.key = "greeting"});
+  for (const PastValue& version : history->versions) use(version.value.view());
+
+  const Policy policy{.default_consistency = Consistency{Level::prefix}};
+  const auto set = client.set_policy("cache/", policy);
+  CHECK(used == 2);
+  CHECK(set);
+
+  std::future<Result<Answer>> pending = AsyncClient(client).get("greeting", {}, asio::use_future);
+  CHECK(pending.get());
+}
+
+TEST_CASE("docs: a callback") {
+  FakeServer server(answer);
+  std::string used;
+  {
+    const auto owned = open({server.endpoint()});
+    Client& client = *owned;
+    std::promise<void> done;
+    const auto use = [&](std::string_view value) {
+      used = value;
+      done.set_value();
+    };
+    client.async_get("greeting", {}, [&](Result<Answer> answer) {
+      if (answer && answer->found) use(answer->value.view());
+    });
+    done.get_future().get();
+  }
+  CHECK(used == "hello");
+}
+
+}  // namespace
+}  // namespace parallax
