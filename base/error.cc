@@ -18,6 +18,8 @@ constexpr std::array kErrors{
     ErrorInfo{ErrorCode::not_found, "not-found", 404, false, "Nothing is there"},
     ErrorInfo{ErrorCode::method_not_allowed, "method-not-allowed", 405, false,
               "The method is not allowed here"},
+    ErrorInfo{ErrorCode::request_timeout, "request-timeout", 408, true,
+              "The request came too slowly"},
     ErrorInfo{ErrorCode::payload_too_large, "payload-too-large", 413, false,
               "The body is too large"},
     ErrorInfo{ErrorCode::uri_too_long, "uri-too-long", 414, false, "The key or target is too long"},

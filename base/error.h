@@ -29,6 +29,7 @@ enum class ErrorCode {
   condition_unsupported,
   not_found,
   method_not_allowed,
+  request_timeout,
   payload_too_large,
   uri_too_long,
   unsupported_media_type,

@@ -31,7 +31,9 @@ inline constexpr std::uint32_t kMaxScanLimit = 1'000;
 inline constexpr std::size_t kMaxScanBytes = 4 << 20;
 inline constexpr std::size_t kMaxScanKeys = 10'000;
 inline constexpr std::size_t kMaxBatchOperations = 1'000;
+/// Of its body, and of the values that it reads.
 inline constexpr std::size_t kMaxBatchBytes = 8 << 20;
+inline constexpr std::size_t kMaxBatchReadsAtOnce = 64;
 inline constexpr std::size_t kMaxEtagsPerCondition = 64;
 /// A time to live of up to ten years.
 inline constexpr auto kMaxTtl = std::chrono::hours(24 * 3653);

@@ -3,6 +3,7 @@
 // are skipped by its grammar.
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "client/protocol.h"
 
@@ -180,9 +181,31 @@ bool read_member(unsigned member, const Value& value, Evidence& evidence) {
 }  // namespace
 
 std::string Evidence::to_string() const {
-  return fmt::format(
-      "node={}, term={}, index={}, path={}, replicas=({}), sequenced=?{:d}, degraded=?{:d}", node,
-      term, index, path_name(path), fmt::join(replicas, " "), sequenced, degraded);
+  std::string text;
+  append_to(text);
+  return text;
+}
+
+void Evidence::append_to(std::string& out) const {
+  // Every answer carries it, so no format string here.
+  const auto number = [&](std::uint64_t value) {
+    char digits[std::numeric_limits<std::uint64_t>::digits10 + 1];
+    const char* const end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
+    out.append(digits, static_cast<std::size_t>(end - digits));
+  };
+  out.append("node=");
+  number(node.value);
+  out.append(", term=");
+  number(term.value);
+  out.append(", index=");
+  number(index.value);
+  out.append(", path=").append(path_name(path)).append(", replicas=(");
+  for (std::size_t i = 0; i < replicas.size(); ++i) {
+    if (i > 0) out += ' ';
+    number(replicas[i].value);
+  }
+  out.append(sequenced ? "), sequenced=?1" : "), sequenced=?0");
+  out.append(degraded ? ", degraded=?1" : ", degraded=?0");
 }
 
 Result<Evidence> parse_evidence(std::string_view header) {

@@ -137,7 +137,7 @@ Result<std::string> percent_decode(std::string_view text, PlusMeans plus) {
   return bytes;
 }
 
-Result<Query> parse_query(std::string_view text) {
+Result<Query> parse_query(std::string_view text, std::string_view repeatable) {
   Query query;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('&'), text.size());
@@ -159,7 +159,7 @@ Result<Query> parse_query(std::string_view text) {
     PARALLAX_ASSIGN(std::string name, percent_decode(piece.substr(0, equals), PlusMeans::space));
     PARALLAX_ASSIGN(std::string value, percent_decode(piece.substr(equals + 1), PlusMeans::space));
     const auto same = [&](const QueryParameter& other) { return other.name == name; };
-    if (std::any_of(query.begin(), query.end(), same)) {
+    if (name != repeatable && std::any_of(query.begin(), query.end(), same)) {
       return definite(ErrorCode::bad_parameter, fmt::format("the query parameter {} is given twice",
                                                             quoted_for_message(name)));
     }
@@ -181,26 +181,40 @@ Result<Stamp> parse_etag(std::string_view text) {
                               quoted_for_message(text)));
 }
 
-Result<bool> etag_list_matches(std::string_view list, const Stamp& stamp) {
-  const std::string_view whole = trim(list);
-  if (whole == "*") return true;
-  bool matches = false;
-  std::string_view rest = whole;
-  while (true) {
+Result<EtagSet> parse_etag_set(std::string_view header, std::string_view list,
+                               EtagComparison comparison) {
+  const auto refuse = [&](std::string_view what) {
+    return definite(ErrorCode::bad_request,
+                    fmt::format("{}: {} {}", header, quoted_for_message(list), what));
+  };
+  EtagSet set;
+  std::string_view rest = trim(list);
+  if (rest == "*") {
+    set.any = true;
+    return set;
+  }
+  const bool strong = comparison == EtagComparison::strong;
+  for (std::size_t count = 1;; ++count) {
     std::string_view tag = rest;
-    if (tag.starts_with("W/")) tag.remove_prefix(2);
+    const bool weak = tag.starts_with("W/");
+    if (weak) tag.remove_prefix(2);
     const std::size_t close = tag.starts_with('"') ? tag.find('"', 1) : std::string_view::npos;
     if (close == std::string_view::npos) break;
-    // Tags that are not ours are fine, and match nothing.
-    const auto other = Stamp::parse(tag.substr(1, close - 1));
-    matches = matches || (other && *other == stamp);
+    if (count > limits::kMaxEtagsPerCondition) {
+      return refuse(fmt::format("has more than {} ETags", limits::kMaxEtagsPerCondition));
+    }
+    if (weak && strong) return refuse("has a weak ETag, which never matches");
+    const auto stamp = Stamp::parse(tag.substr(1, close - 1));
+    if (stamp) set.stamps.push_back(*stamp);
+    if (!stamp && strong) {
+      return refuse("has an ETag that no version can have; one looks like \"112233-1\", quoted");
+    }
     rest = trim(tag.substr(close + 1));
-    if (rest.empty()) return matches;
+    if (rest.empty()) return set;
     if (rest.front() != ',') break;
     rest = trim(rest.substr(1));
   }
-  return definite(ErrorCode::bad_request,
-                  fmt::format("{} is no list of quoted ETags and not *", quoted_for_message(list)));
+  return refuse("is no list of quoted ETags and not *");
 }
 
 Result<Consistency> parse_consistency(std::string_view text) {

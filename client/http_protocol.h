@@ -54,16 +54,22 @@ struct QueryParameter {
 };
 using Query = std::vector<QueryParameter>;
 /// `text` is what follows the '?'. Order is kept. Errors: bad_request (encoding, an empty name, no
-/// '='), bad_parameter (a name given twice).
-Result<Query> parse_query(std::string_view text);
+/// '='), bad_parameter (a name given twice, other than `repeatable`).
+Result<Query> parse_query(std::string_view text, std::string_view repeatable = {});
 
 /// A stamp as an ETag: `"HLC-NODE"`, quoted.
 std::string render_etag(const Stamp& stamp);
 /// The inverse. Errors: bad_request for anything but one strong ETag of ours.
 Result<Stamp> parse_etag(std::string_view text);
-/// Whether an If-None-Match header (a list of ETags, weak ones too, or `*`) covers `stamp`. Errors:
-/// bad_request when it is neither.
-Result<bool> etag_list_matches(std::string_view list, const Stamp& stamp);
+/// How an ETag in a condition is compared (RFC 9110, 8.8.3.2).
+enum class EtagComparison {
+  weak,    ///< to spare a transfer: weak tags count too, and tags that are not ours match nothing
+  strong,  ///< to decide a write: both are refused, for they could never match
+};
+/// The value of If-Match or If-None-Match: a list of ETags, or `*`. `header` is its name, for
+/// errors: bad_request when it is neither, or has more than limits::kMaxEtagsPerCondition tags.
+Result<EtagSet> parse_etag_set(std::string_view header, std::string_view list,
+                               EtagComparison comparison);
 
 /// As in Parallax-Consistency: a level by name or alias, then its parameters. Errors:
 /// unknown_level, bad_parameter for a parameter that the level does not take.

@@ -149,6 +149,8 @@ struct Evidence {
   bool degraded = false;         ///< an acknowledgement mode gave way, and says so
   /// RFC 8941 dictionary: `node=1, term=3, index=120, path=read-index, replicas=(1 2), ...`.
   std::string to_string() const;
+  /// Appends the same.
+  void append_to(std::string& out) const;
   friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 

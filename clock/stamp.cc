@@ -20,6 +20,12 @@ std::optional<Number> parse_number(std::string_view digits) {
 }  // namespace
 
 std::string Stamp::to_string() const {
+  std::string text;
+  append_to(text);
+  return text;
+}
+
+void Stamp::append_to(std::string& out) const {
   // An ETag goes out with every answer, so no format string here.
   constexpr std::size_t kHlcDigits = std::numeric_limits<std::uint64_t>::digits10 + 1;
   constexpr std::size_t kNodeDigits = std::numeric_limits<std::uint32_t>::digits10 + 1;
@@ -27,7 +33,7 @@ std::string Stamp::to_string() const {
   char* end = std::to_chars(text, text + kHlcDigits, hlc.value).ptr;
   *end++ = '-';
   end = std::to_chars(end, end + kNodeDigits, node.value).ptr;
-  return std::string(text, end);
+  out.append(text, static_cast<std::size_t>(end - text));
 }
 
 std::optional<Stamp> Stamp::parse(std::string_view text) {

@@ -38,6 +38,8 @@ struct Stamp {
   constexpr bool empty() const { return hlc.value == 0; }
   /// "HLC-NODE" in decimal, as in an ETag without its quotes.
   std::string to_string() const;
+  /// Appends the same.
+  void append_to(std::string& out) const;
   /// The inverse of to_string() for stamps of a node; nothing for any other text.
   static std::optional<Stamp> parse(std::string_view text);
   friend constexpr auto operator<=>(const Stamp&, const Stamp&) = default;

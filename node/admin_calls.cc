@@ -3,6 +3,7 @@
 #include "client/http_protocol.h"
 #include "node/cluster_json.h"
 #include "node/http_render.h"
+#include "node/openapi.h"
 
 namespace parallax {
 namespace {
@@ -48,6 +49,7 @@ struct Visitor {
                       render_metrics(requests, http, node.replica_status(), node.replica_counters(),
                                      node.process_status()));
   }
+  HttpReply operator()(const ShowOpenApi&) const { return json_reply(200, openapi_document()); }
   HttpReply operator()(const CheckHealth&) const { return text_reply(kPlainText, "ok\n"); }
   HttpReply operator()(const CheckReady&) const { return readiness(node.replica_status()); }
   HttpReply operator()(const TransferLeadership& call) const {

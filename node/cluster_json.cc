@@ -47,7 +47,7 @@ json::object member_json(const MemberStatus& member, const ReplicaStatus& status
   object["role"] = json_text(self ? status_role(status) : member.role);
   object["up"] = self || member.up;
   object["match_index"] = number_or_null(member.match_index);
-  object["applied_index"] = self ? json::value(status.applied_index.value) : json::value(nullptr);
+  object["applied_index"] = number_or_null(member.applied_index);
   object["lag_ms"] = number_or_null(member.lag_ms);
   object["clock_offset_ms"] = number_or_null(member.clock_offset_ms);
   return object;

@@ -8,28 +8,24 @@
 namespace parallax {
 namespace {
 
-constexpr std::int64_t kMaxFaultDelayMs = 60'000;
-constexpr std::int64_t kMaxClockOffsetMs = 86'400'000;
-constexpr std::int64_t kMaxNodeId = 0xffff'ffff;
-
 Error bad_parameter(std::string message) {
   return definite(ErrorCode::bad_parameter, std::move(message));
 }
 
 Result<std::vector<NodeId>> nodes(const JsonBody& body, std::string_view name) {
-  PARALLAX_ASSIGN(const auto numbers, body.whole_numbers(name, 1, kMaxNodeId));
+  PARALLAX_ASSIGN(const auto numbers, body.whole_numbers(name));
   std::vector<NodeId> ids;
   for (const std::int64_t number : numbers) ids.emplace_back(static_cast<std::uint32_t>(number));
   return ids;
 }
 
 Result<double> probability(const JsonBody& body, std::string_view name) {
-  PARALLAX_ASSIGN(const auto number, body.number(name, 0, 1));
+  PARALLAX_ASSIGN(const auto number, body.number(name));
   return number.value_or(0);
 }
 
 Result<std::chrono::milliseconds> delay(const JsonBody& body, std::string_view name) {
-  PARALLAX_ASSIGN(const auto number, body.whole_number(name, 0, kMaxFaultDelayMs));
+  PARALLAX_ASSIGN(const auto number, body.whole_number(name));
   return std::chrono::milliseconds{number.value_or(0)};
 }
 
@@ -42,7 +38,7 @@ Result<FaultSettings::OnCrash> on_crash(const JsonBody& body) {
 }
 
 Result<std::optional<FaultSettings::FailPoint>> fail_point(const JsonBody& body) {
-  PARALLAX_ASSIGN(const auto object, body.object("fail_point", {"name", "action"}));
+  PARALLAX_ASSIGN(const auto object, body.object("fail_point", kFailPointMembers));
   if (!object) return std::optional<FaultSettings::FailPoint>{};
   PARALLAX_ASSIGN(const auto name, object->text("name"));
   PARALLAX_ASSIGN(const auto action, object->text("action"));
@@ -60,11 +56,7 @@ Result<std::optional<FaultSettings::FailPoint>> fail_point(const JsonBody& body)
 }  // namespace
 
 Result<FaultSettings> parse_faults(std::string_view text) {
-  PARALLAX_ASSIGN(
-      const JsonBody body,
-      JsonBody::parse(text, {"drop_from", "drop_to", "drop_probability", "delay_ms",
-                             "duplicate_probability", "reorder_probability", "clock_offset_ms",
-                             "fsync_delay_ms", "disk_full", "on_crash", "fail_point"}));
+  PARALLAX_ASSIGN(const JsonBody body, JsonBody::parse(text, kFaultMembers));
   FaultSettings faults;
   PARALLAX_ASSIGN(faults.drop_from, nodes(body, "drop_from"));
   PARALLAX_ASSIGN(faults.drop_to, nodes(body, "drop_to"));
@@ -72,8 +64,7 @@ Result<FaultSettings> parse_faults(std::string_view text) {
   PARALLAX_ASSIGN(faults.delay, delay(body, "delay_ms"));
   PARALLAX_ASSIGN(faults.duplicate_probability, probability(body, "duplicate_probability"));
   PARALLAX_ASSIGN(faults.reorder_probability, probability(body, "reorder_probability"));
-  PARALLAX_ASSIGN(const auto offset,
-                  body.whole_number("clock_offset_ms", -kMaxClockOffsetMs, kMaxClockOffsetMs));
+  PARALLAX_ASSIGN(const auto offset, body.whole_number("clock_offset_ms"));
   PARALLAX_ASSIGN(faults.fsync_delay, delay(body, "fsync_delay_ms"));
   PARALLAX_ASSIGN(const auto full, body.boolean("disk_full"));
   PARALLAX_ASSIGN(faults.on_crash, on_crash(body));

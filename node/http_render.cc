@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "base/assert.h"
+#include "consistency/key_context.h"
+#include "node/http_bodies.h"
 
 namespace parallax {
 namespace {
@@ -17,6 +19,8 @@ std::string_view reason_phrase(int status) {
       return "Accepted";
     case 204:
       return "No Content";
+    case 300:
+      return "Multiple Choices";
     case 304:
       return "Not Modified";
     case 400:
@@ -25,6 +29,8 @@ std::string_view reason_phrase(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
     case 409:
       return "Conflict";
     case 412:
@@ -102,33 +108,34 @@ void append_header_end(int status, std::size_t body_size, const HttpFraming& fra
   out.append("\r\n");
 }
 
-/// Content types come from clients through peers and disks: what would break the header is not
-/// sent.
-std::string_view safe_content_type(std::string_view text) {
-  const bool safe = std::all_of(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) || c == '\t';
-  });
-  return text.empty() || !safe ? kDefaultContentType : text;
-}
-
-/// What tells how the answer was reached; on absence too.
-void append_answer_headers(const Answer& answer, std::string& out) {
+/// What tells how the answer was reached; on absence and refusals too.
+void append_answer_headers(const KvForm& form, const Answer& answer, std::string& out) {
   if (answer.stamp) {
-    out.append("ETag: \"").append(answer.stamp->to_string()).append("\"\r\n");
+    out.append("ETag: \"");
+    answer.stamp->append_to(out);
+    out.append("\"\r\n");
   }
   append_header(http_header::kConsistency, answer.consistency.to_string(), out);
-  append_header(http_header::kEvidence, answer.evidence.to_string(), out);
+  out.append(http_header::kSession).append(": ");
+  answer.session.append_to(out);
+  out.append("\r\n");
+  if (!form.key.empty() && form.op != KvOp::history) {
+    out.append(http_header::kContext).append(": ");
+    append_key_context(form.key, answer.context, out);
+    out.append("\r\n");
+  }
+  out.append(http_header::kEvidence).append(": ");
+  answer.evidence.append_to(out);
+  out.append("\r\n");
+  if (answer.replayed) append_header(http_header::kIdempotencyReplayed, "true", out);
 }
 
-/// The same for every key, so that it need not be kept or made.
-const std::string& absent_problem() {
-  static const std::string text =
-      render_problem(Problem{.error = definite(ErrorCode::not_found, "the key has no value")});
-  return text;
+std::string absent_problem(std::string message) {
+  return render_problem(Problem{.error = definite(ErrorCode::not_found, std::move(message))});
 }
 
 /// Room for every header of an answer, so that the value is copied exactly once.
-constexpr std::size_t kHeaderRoom = 512;
+constexpr std::size_t kHeaderRoom = 1024;
 
 }  // namespace
 
@@ -145,6 +152,11 @@ HttpReply problem_reply(const Problem& problem) {
     Problem hidden = problem;
     hidden.error.code = ErrorCode::internal;
     return problem_reply(hidden);
+  }
+  if (!problem.etag && !problem.error.etag.empty()) {
+    Problem whole = problem;
+    whole.etag = Stamp::parse(problem.error.etag);
+    if (whole.etag) return problem_reply(whole);
   }
   HttpReply reply{.status = error_info(code).http_status,
                   .content_type = std::string(kProblemContentType),
@@ -170,13 +182,36 @@ void append_reply(const HttpReply& reply, const HttpFraming& framing, std::strin
 
 int kv_status(const KvForm& form, const Reply& reply) {
   if (!reply) return problem_reply(reply.error()).status;
-  if (form.op == KvOp::put || form.op == KvOp::remove) return 204;
-  if (!reply->found) return error_info(ErrorCode::not_found).http_status;
-  if (!form.if_none_match.empty() && reply->stamp) {
-    const Result<bool> matches = etag_list_matches(form.if_none_match, *reply->stamp);
-    if (matches && *matches) return 304;
+  if (reply->refusal) return error_info(reply->refusal->code).http_status;
+  switch (form.op) {
+    case KvOp::put:
+    case KvOp::remove:
+    case KvOp::put_policy:
+    case KvOp::delete_policy:
+      return 204;
+    case KvOp::get_policy:
+      return reply->policies.empty() ? error_info(ErrorCode::not_found).http_status : 200;
+    case KvOp::increment:
+    case KvOp::scan:
+    case KvOp::get_many:
+    case KvOp::history:
+    case KvOp::list_policies:
+      return 200;
+    case KvOp::get:
+    case KvOp::head:
+      break;
   }
+  if (!reply->found) return error_info(ErrorCode::not_found).http_status;
+  if (reply->items.size() > 1) return 300;
+  if (form.if_none_match && form.if_none_match->matches(reply->stamp)) return 304;
   return 200;
+}
+
+const std::string& absent_body(const KvForm& form) {
+  // The same for every key, so that they need not be made.
+  static const std::string no_value = absent_problem("the key has no value");
+  static const std::string no_policy = absent_problem("the prefix has no policy of its own");
+  return form.op == KvOp::get_policy ? no_policy : no_value;
 }
 
 void append_kv_reply(const KvForm& form, const Reply& reply, const HttpFraming& framing,
@@ -188,18 +223,38 @@ void append_kv_reply(const KvForm& form, const Reply& reply, const HttpFraming& 
     return;
   }
   const int status = kv_status(form, reply);
-  const bool has_value = status == 200;
+  const bool value = status == 200 && (form.op == KvOp::get || form.op == KvOp::head);
+  std::string made;
   std::string_view body;
-  if (has_value) body = reply->value.view();
-  if (status == 404) body = absent_problem();
+  std::string_view type;
+  if (value) {
+    body = reply->value.view();
+    type = safe_content_type(reply->content_type);
+  } else if (status >= 400) {
+    if (reply->refusal) made = refusal_body(*reply);
+    body = reply->refusal ? made : absent_body(form);
+    type = kProblemContentType;
+  } else if (!bodiless(status)) {
+    made = answer_body(form, *reply);
+    body = made;
+    type = kJsonContentType;
+  }
 
-  out.reserve(out.size() + kHeaderRoom + reply->content_type.size() + body.size());
+  out.reserve(out.size() + kHeaderRoom + type.size() + body.size());
   append_status_line(status, out);
-  append_answer_headers(*reply, out);
-  if (has_value) append_header("Content-Type", safe_content_type(reply->content_type), out);
-  if (status == 404) append_header("Content-Type", kProblemContentType, out);
+  append_answer_headers(form, *reply, out);
+  if (!type.empty()) append_header("Content-Type", type, out);
   append_header_end(status, body.size(), framing, out);
   if (!framing.head && !bodiless(status)) out.append(body);
+}
+
+HttpReply batch_reply(const SessionToken& session, std::string body) {
+  HttpReply reply = json_reply(200, std::move(body));
+  // Where nothing was done there is no cluster to speak of.
+  if (!session.cluster.empty()) {
+    reply.headers.emplace_back(http_header::kSession, session.encode());
+  }
+  return reply;
 }
 
 }  // namespace parallax

@@ -29,12 +29,19 @@ HttpReply json_reply(int status, std::string body);
 /// Appends the whole message to `out`.
 void append_reply(const HttpReply& reply, const HttpFraming& framing, std::string& out);
 
-/// What an answer is called in HTTP: 200, 204, 304, 404 or the status of the error.
+/// What an answer is called in HTTP: one of its route's successes, 404, or the status of the error
+/// or refusal.
 int kv_status(const KvForm& form, const Reply& reply);
+
+/// The problem of a key (or prefix) that has nothing.
+const std::string& absent_body(const KvForm& form);
 
 /// Appends the answer to a key request. A value is copied once, into `out`. `leader_address` goes
 /// beside a not_leader error.
 void append_kv_reply(const KvForm& form, const Reply& reply, const HttpFraming& framing,
                      std::string_view leader_address, std::string& out);
+
+/// The answer to a batch: its session, and what batch_body() made.
+HttpReply batch_reply(const SessionToken& session, std::string body);
 
 }  // namespace parallax

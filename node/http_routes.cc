@@ -1,31 +1,22 @@
 #include "node/http_routes.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <optional>
 
 #include "client/http_protocol.h"
+#include "consistency/key_context.h"
+#include "node/http_parameters.h"
 #include "node/http_render.h"
 #include "node/json_body.h"
 
 namespace parallax {
 namespace {
 
-constexpr std::string_view kKvMethods = "DELETE, GET, HEAD, PUT";
-constexpr std::string_view kKvParameters = "consistency, forward and timeout_ms";
-
 Error bad_request(std::string message) {
   return definite(ErrorCode::bad_request, std::move(message));
 }
 
-HttpReply not_allowed(std::string_view method, std::string_view path, std::string_view allow) {
-  HttpReply reply = problem_reply(
-      definite(ErrorCode::method_not_allowed,
-               fmt::format("{} is not possible on {}; allowed are {}", quoted_for_message(method),
-                           quoted_for_message(path), allow)));
-  reply.headers.emplace_back("Allow", allow);
-  return reply;
+Error bad_parameter(std::string message) {
+  return definite(ErrorCode::bad_parameter, std::move(message));
 }
 
 struct Target {
@@ -47,156 +38,291 @@ Target split_target(std::string_view target) {
   return {target.substr(0, mark), target.substr(mark + 1)};
 }
 
-// --- Keys
-// ------------------------------------------------------------------------------------------
-
-/// The headers that say something about an operation on a key. Empty views: absent.
-struct KvHeaders {
-  std::string_view consistency;
-  std::string_view content_type;
-  std::string_view if_none_match;
-};
-
-enum class HeaderUse : std::uint8_t {
-  consistency,
-  content_type,
-  if_none_match,
-  condition,         ///< refused as a condition that this level cannot decide
-  future,            ///< asks for something that this version does not do
-  content_encoding,  ///< would be lost
-  content_range,     ///< a part of a value cannot be written (RFC 9110, 14.5)
-};
-
-struct KnownHeader {
-  std::string_view name;
-  HeaderUse use;
-};
-
-constexpr std::array kKnownHeaders{
-    KnownHeader{http_header::kConsistency, HeaderUse::consistency},
-    KnownHeader{"Content-Type", HeaderUse::content_type},
-    KnownHeader{"If-None-Match", HeaderUse::if_none_match},
-    KnownHeader{"If-Match", HeaderUse::condition},
-    KnownHeader{"If-Unmodified-Since", HeaderUse::condition},
-    KnownHeader{http_header::kIdempotencyKey, HeaderUse::future},
-    KnownHeader{http_header::kSession, HeaderUse::future},
-    KnownHeader{http_header::kContext, HeaderUse::future},
-    KnownHeader{"Content-Encoding", HeaderUse::content_encoding},
-    KnownHeader{"Content-Range", HeaderUse::content_range},
-};
-
-const KnownHeader* find_header(std::string_view name) {
-  for (const KnownHeader& known : kKnownHeaders) {
-    if (same_header_name(known.name, name)) return &known;
-  }
-  return nullptr;
-}
-
-Error unsupported_condition(std::string_view name) {
-  return definite(ErrorCode::condition_unsupported,
-                  fmt::format("{} cannot be decided here: this version takes no conditions on "
-                              "writes, and If-None-Match alone on reads",
-                              name));
-}
-
-Result<void> take_header(const KnownHeader& known, std::string_view value, bool read,
-                         KvHeaders& headers) {
-  const auto set = [&](std::string_view& target) -> Result<void> {
-    if (target.data() != nullptr) {
-      return bad_request(fmt::format("the header {} is given twice", known.name));
+/// The answer where the path has no such method, or is none.
+HttpReply unmatched(std::string_view method, std::string_view path, const RouteOptions& options) {
+  const std::string allow = allowed_methods(path, options.enable_faults);
+  if (allow.empty()) {
+    if (!allowed_methods(path, true).empty()) {
+      return problem_reply(definite(ErrorCode::not_found,
+                                    "fault injection is off; the node must be started with "
+                                    "--enable-fault-injection"));
     }
-    target = value.data() == nullptr ? std::string_view("") : value;
-    return {};
-  };
-  switch (known.use) {
-    case HeaderUse::consistency:
-      return set(headers.consistency);
-    case HeaderUse::content_type:
-      return set(headers.content_type);
-    case HeaderUse::if_none_match:
-      if (!read) return unsupported_condition(known.name);
-      return set(headers.if_none_match);
-    case HeaderUse::condition:
-      return unsupported_condition(known.name);
-    case HeaderUse::future:
-      return bad_request(
-          fmt::format("the header {} is not supported by this version; leave it out", known.name));
-    case HeaderUse::content_encoding:
-      if (same_header_name(value, "identity")) return {};
-      return definite(ErrorCode::unsupported_media_type,
-                      fmt::format("Content-Encoding {} is not kept with a value; send the bytes "
-                                  "without it",
-                                  quoted_for_message(value)));
-    case HeaderUse::content_range:
-      return bad_request("Content-Range: a part of a value cannot be written; send all of it");
+    return problem_reply(definite(ErrorCode::not_found,
+                                  fmt::format("there is nothing at {}", quoted_for_message(path))));
   }
-  PARALLAX_UNREACHABLE("header use {}", static_cast<int>(known.use));
+  HttpReply reply = problem_reply(
+      definite(ErrorCode::method_not_allowed,
+               fmt::format("{} is not possible on {}; allowed are {}", quoted_for_message(method),
+                           quoted_for_message(path), allow)));
+  reply.headers.emplace_back("Allow", allow);
+  return reply;
 }
 
-Result<KvHeaders> read_headers(const HttpRequestView& request, bool read) {
-  KvHeaders headers;
-  for (const HttpHeaderView& header : request.headers) {
-    if (const KnownHeader* known = find_header(header.name)) {
-      PARALLAX_TRY(take_header(*known, header.value, read, headers));
-    }
+std::size_t body_bound(const RouteInfo& route, const RouteOptions& options) {
+  switch (route.body) {
+    case BodyKind::value:
+      return options.max_value_bytes;
+    case BodyKind::batch:
+      return limits::kMaxBatchBytes;
+    default:
+      return kMaxAdminBodyBytes;
   }
-  if (headers.content_type.size() > limits::kMaxContentTypeBytes) {
-    return bad_request(fmt::format("the Content-Type has {} bytes; at most {} are kept",
-                                   headers.content_type.size(), limits::kMaxContentTypeBytes));
-  }
-  if (!headers.if_none_match.empty()) {
-    PARALLAX_TRY(etag_list_matches(headers.if_none_match, Stamp{}));
-  }
-  return headers;
 }
 
-Result<std::chrono::milliseconds> parse_timeout(std::string_view text) {
-  std::int64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc{} || stop != end || number < 1 ||
-      number > limits::kMaxRequestTimeout.count()) {
-    return definite(ErrorCode::bad_parameter,
-                    fmt::format("timeout_ms={} must be a whole number from 1 to {}",
-                                quoted_for_message(text), limits::kMaxRequestTimeout.count()));
+Result<void> check_body(const RouteInfo& route, const HttpRequestView& request,
+                        const RouteOptions& options) {
+  const std::size_t bound = body_bound(route, options);
+  if (request.body.size() > bound) {
+    return definite(ErrorCode::payload_too_large,
+                    route.body == BodyKind::value
+                        ? fmt::format("the value has {} bytes; at most {} are stored",
+                                      request.body.size(), bound)
+                        : fmt::format("the body has {} bytes; {} takes at most {}",
+                                      request.body.size(), route.path, bound));
   }
-  return std::chrono::milliseconds{number};
-}
-
-Result<void> take_parameters(const Query& query, std::string_view consistency_header,
-                             Request& request) {
-  // The level first: it decides which parameters there are. The query wins over the header.
-  const auto named = std::find_if(query.begin(), query.end(), [](const QueryParameter& parameter) {
-    return parameter.name == "consistency";
-  });
-  if (named != query.end()) {
-    PARALLAX_ASSIGN(request.consistency.level, parse_level(named->value));
-  } else if (consistency_header.data() != nullptr) {
-    PARALLAX_ASSIGN(request.consistency, parse_consistency(consistency_header));
-  }
-  for (const auto& [name, value] : query) {
-    if (name == "consistency") continue;
-    if (name == "timeout_ms") {
-      PARALLAX_ASSIGN(request.timeout, parse_timeout(value));
-    } else if (name == "forward") {
-      if (value != "true" && value != "false") {
-        return definite(ErrorCode::bad_parameter,
-                        fmt::format("forward={} must be true or false", quoted_for_message(value)));
-      }
-      request.forward = value == "true";
-    } else {
-      return definite(ErrorCode::bad_parameter,
-                      fmt::format("{} is no parameter of an operation on a key at {}, which takes "
-                                  "{}",
-                                  quoted_for_message(name),
-                                  level_info(request.consistency.level).name, kKvParameters));
-    }
+  if (route.body == BodyKind::none && !request.body.empty()) {
+    return bad_request(fmt::format("{} takes no body", request.method));
   }
   return {};
 }
 
+/// All that was said, read.
+struct Asked {
+  const RouteInfo& route;
+  std::string_view part;  ///< of the path, still encoded
+  const HttpRequestView& http;
+  const RouteOptions& options;
+  GivenParameters parameters;
+  GivenHeaders headers;
+};
+
+// --- Keys
+// ------------------------------------------------------------------------------------------
+
 Result<std::string> take_key(std::string_view encoded) {
   PARALLAX_ASSIGN(std::string key, percent_decode(encoded));
+  return check_key(std::move(key));
+}
+
+Result<void> take_conditions(const Asked& asked, Request& request) {
+  for (const HeaderId id : {HeaderId::if_match, HeaderId::if_none_match}) {
+    if (!asked.headers.has(id)) continue;
+    PARALLAX_ASSIGN(
+        (id == HeaderId::if_match ? request.conditions.if_match : request.conditions.if_none_match),
+        parse_etag_set(request_header(id).name, asked.headers.of(id), EtagComparison::strong));
+  }
+  return {};
+}
+
+/// What a Put and a Delete have in common.
+Result<void> take_write_headers(const Asked& asked, std::string_view key, Request& request) {
+  PARALLAX_TRY(take_conditions(asked, request));
+  request.idempotency_key = asked.headers.of(HeaderId::idempotency_key);
+  if (asked.headers.has(HeaderId::context)) {
+    PARALLAX_ASSIGN(request.context, decode_key_context(key, asked.headers.of(HeaderId::context)));
+  }
+  return {};
+}
+
+Result<void> make_get(const Asked& asked, KvCall& call) {
+  call.form.op = asked.http.method == "HEAD" ? KvOp::head : KvOp::get;
+  PARALLAX_ASSIGN(call.form.key, take_key(asked.part));
+  if (asked.headers.has(HeaderId::if_none_match)) {
+    PARALLAX_ASSIGN(
+        call.form.if_none_match,
+        parse_etag_set(request_header(HeaderId::if_none_match).name,
+                       asked.headers.of(HeaderId::if_none_match), EtagComparison::weak));
+  }
+  call.request.operation = Get{call.form.key, asked.parameters.siblings};
+  return {};
+}
+
+Result<void> make_put(const Asked& asked, KvCall& call) {
+  call.form.op = KvOp::put;
+  PARALLAX_ASSIGN(call.form.key, take_key(asked.part));
+  PARALLAX_TRY(take_write_headers(asked, call.form.key, call.request));
+  Put put{call.form.key, asked.http.body, std::string(asked.headers.of(HeaderId::content_type))};
+  if (asked.parameters.given.contains(ParamId::ttl_ms)) put.ttl = asked.parameters.ttl;
+  call.request.operation = std::move(put);
+  return {};
+}
+
+Result<void> make_delete(const Asked& asked, KvCall& call) {
+  call.form.op = KvOp::remove;
+  PARALLAX_ASSIGN(call.form.key, take_key(asked.part));
+  PARALLAX_TRY(take_write_headers(asked, call.form.key, call.request));
+  call.request.operation = Delete{call.form.key};
+  return {};
+}
+
+Result<void> make_increment(const Asked& asked, KvCall& call) {
+  call.form.op = KvOp::increment;
+  PARALLAX_ASSIGN(call.form.key, take_key(asked.part));
+  Increment increment{call.form.key};
+  if (!asked.http.body.empty()) {
+    PARALLAX_ASSIGN(const JsonBody body,
+                    JsonBody::parse(asked.http.body.view(), kIncrementMembers));
+    PARALLAX_ASSIGN(const auto by, body.whole_number("by"));
+    increment.by = by.value_or(increment.by);
+  }
+  call.request.idempotency_key = asked.headers.of(HeaderId::idempotency_key);
+  call.request.operation = std::move(increment);
+  return {};
+}
+
+Result<void> make_range(const Asked& asked, KvCall& call) {
+  const GivenParameters& given = asked.parameters;
+  if (!given.given.contains(ParamId::key)) {
+    call.form.op = KvOp::scan;
+    PARALLAX_ASSIGN(GivenRange range, read_range(given));
+    call.form.range = std::move(range.whole);
+    call.request.operation = std::move(range.rest);
+    return {};
+  }
+  for (const ParamId id : {ParamId::prefix, ParamId::start, ParamId::end, ParamId::limit,
+                           ParamId::reverse, ParamId::keys_only, ParamId::next}) {
+    if (!given.given.contains(id)) continue;
+    return bad_parameter(fmt::format(
+        "{} belongs to a range and key asks for keys; give one or the other", param(id).name));
+  }
+  call.form.op = KvOp::get_many;
+  call.request.operation = GetMany{given.keys};
+  return {};
+}
+
+Result<void> make_history(const Asked& asked, KvCall& call) {
+  call.form.op = KvOp::history;
+  PARALLAX_ASSIGN(call.form.key, take_key(asked.part));
+  const GivenParameters& given = asked.parameters;
+  ReadHistory history{.key = call.form.key, .from = UnixMillis{given.from}};
+  if (given.given.contains(ParamId::to)) {
+    if (given.to < given.from) {
+      return bad_parameter(fmt::format("from={} is behind to={}", given.from, given.to));
+    }
+    history.to = UnixMillis{given.to};
+  }
+  call.request.operation = std::move(history);
+  return {};
+}
+
+Result<std::string> take_prefix(std::string_view encoded) {
+  PARALLAX_ASSIGN(std::string prefix, percent_decode(encoded));
+  if (prefix.size() > limits::kMaxKeyBytes) {
+    return definite(ErrorCode::uri_too_long, fmt::format("the prefix has {} bytes; at most {} make "
+                                                         "sense",
+                                                         prefix.size(), limits::kMaxKeyBytes));
+  }
+  return prefix;
+}
+
+Result<void> make_policy(const Asked& asked, KvCall& call) {
+  // No key, so no policy that could name the level.
+  call.request.level_by_policy = false;
+  if (asked.route.id == RouteId::list_policies) {
+    call.form.op = KvOp::list_policies;
+    call.request.operation = ListPolicies{};
+    return {};
+  }
+  PARALLAX_ASSIGN(std::string prefix, take_prefix(asked.part));
+  if (asked.route.id == RouteId::get_policy) {
+    call.form.op = KvOp::get_policy;
+    call.request.operation = GetPolicy{std::move(prefix)};
+  } else if (asked.route.id == RouteId::put_policy) {
+    call.form.op = KvOp::put_policy;
+    PARALLAX_ASSIGN(Policy policy, parse_policy(asked.http.body.view()));
+    call.request.operation = SetPolicy{std::move(prefix), std::move(policy)};
+  } else {
+    call.form.op = KvOp::delete_policy;
+    call.request.operation = SetPolicy{std::move(prefix), std::nullopt};
+  }
+  return {};
+}
+
+Result<void> make_operation(const Asked& asked, KvCall& call) {
+  switch (asked.route.id) {
+    case RouteId::get_key:
+      return make_get(asked, call);
+    case RouteId::put_key:
+      return make_put(asked, call);
+    case RouteId::delete_key:
+      return make_delete(asked, call);
+    case RouteId::increment:
+      return make_increment(asked, call);
+    case RouteId::range:
+      return make_range(asked, call);
+    case RouteId::history:
+      return make_history(asked, call);
+    default:
+      return make_policy(asked, call);
+  }
+}
+
+Result<Routed> key_call(const Asked& asked) {
+  KvCall call;
+  PARALLAX_TRY(apply_common(asked.parameters, asked.headers, call.request));
+  if (asked.route.id == RouteId::batch) {
+    PARALLAX_ASSIGN(BatchCall batch,
+                    parse_batch(asked.http.body.view(),
+                                {std::move(call.request), asked.options.max_value_bytes}));
+    return Routed(std::move(batch));
+  }
+  PARALLAX_TRY(make_operation(asked, call));
+  if (!call.request.level_by_policy) call.form.level = call.request.consistency.level;
+  return Routed(std::move(call));
+}
+
+// --- Everything else
+// -------------------------------------------------------------------------------
+
+Result<AdminCall> transfer_call(std::string_view body) {
+  PARALLAX_ASSIGN(const JsonBody json, JsonBody::parse(body, kTransferMembers));
+  PARALLAX_ASSIGN(const auto to, json.whole_number("to"));
+  if (!to) return bad_parameter("\"to\" is missing; it must be the number of a member");
+  return TransferLeadership{NodeId{static_cast<std::uint32_t>(*to)}};
+}
+
+Result<AdminCall> admin_call(const Asked& asked) {
+  const std::string_view body = asked.http.body.view();
+  switch (asked.route.id) {
+    case RouteId::cluster:
+      return ShowCluster{};
+    case RouteId::transfer:
+      return transfer_call(body);
+    case RouteId::status:
+      return ShowStatus{};
+    case RouteId::health:
+      return CheckHealth{};
+    case RouteId::ready:
+      return CheckReady{};
+    case RouteId::metrics:
+      return ShowMetrics{};
+    case RouteId::openapi:
+      return ShowOpenApi{};
+    case RouteId::set_faults: {
+      PARALLAX_ASSIGN(FaultSettings faults, parse_faults(body));
+      return SetFaults{std::move(faults)};
+    }
+    case RouteId::clear_faults:
+      return SetFaults{};
+    default:
+      PARALLAX_UNREACHABLE("route {}", static_cast<int>(asked.route.id));
+  }
+}
+
+Result<Routed> carry_through(const RouteMatch& match, std::string_view query,
+                             const HttpRequestView& request, const RouteOptions& options) {
+  Asked asked{*match.route, match.part, request, options, {}, {}};
+  PARALLAX_ASSIGN(asked.headers, read_headers(asked.route, request.headers));
+  PARALLAX_ASSIGN(asked.parameters, read_parameters(asked.route, query));
+  PARALLAX_TRY(check_body(asked.route, request, options));
+  if (asked.route.key_request) return key_call(asked);
+  PARALLAX_ASSIGN(AdminCall call, admin_call(asked));
+  return Routed(std::move(call));
+}
+
+}  // namespace
+
+Result<std::string> check_key(std::string key) {
   if (key.empty()) {
     return bad_request(
         fmt::format("the key is empty; it must have 1 to {} bytes", limits::kMaxKeyBytes));
@@ -209,146 +335,30 @@ Result<std::string> take_key(std::string_view encoded) {
   return key;
 }
 
-std::optional<KvOp> find_kv_op(std::string_view method) {
-  if (method == "GET") return KvOp::get;
-  if (method == "PUT") return KvOp::put;
-  if (method == "HEAD") return KvOp::head;
-  if (method == "DELETE") return KvOp::remove;
-  return std::nullopt;
+Result<Policy> parse_policy(std::string_view text) {
+  PARALLAX_ASSIGN(const JsonBody body, JsonBody::parse(text, kPolicyMembers));
+  PARALLAX_ASSIGN(const auto level, body.text("default_consistency"));
+  PARALLAX_ASSIGN(const auto mixing, body.text("mixing"));
+  PARALLAX_ASSIGN(const auto conflict, body.text("conflict"));
+  Policy policy;
+  if (level) {
+    PARALLAX_ASSIGN(policy.default_consistency, parse_consistency(*level));
+  }
+  if (mixing) {
+    PARALLAX_ASSIGN(policy.mixing, parse_mixing(*mixing));
+  }
+  if (conflict) {
+    PARALLAX_ASSIGN(policy.conflict, parse_conflict(*conflict));
+  }
+  return policy;
 }
 
-Result<KvCall> kv_call(KvOp op, const Target& target, const HttpRequestView& request,
-                       const RouteOptions& options) {
-  const bool read = op == KvOp::get || op == KvOp::head;
-  KvCall call;
-  call.form.op = op;
-  PARALLAX_ASSIGN(std::string key, take_key(target.path.substr(kKeyPathPrefix.size())));
-  PARALLAX_ASSIGN(const KvHeaders headers, read_headers(request, read));
-  PARALLAX_ASSIGN(const Query query, parse_query(target.query));
-  PARALLAX_TRY(take_parameters(query, headers.consistency, call.request));
-  call.form.level = call.request.consistency.level;
-  if (op != KvOp::put && !request.body.empty()) {
-    return bad_request(fmt::format("{} takes no body", request.method));
-  }
-  if (request.body.size() > options.max_value_bytes) {
-    return definite(ErrorCode::payload_too_large,
-                    fmt::format("the value has {} bytes; at most {} are stored",
-                                request.body.size(), options.max_value_bytes));
-  }
-  if (op == KvOp::put) {
-    call.request.operation = Put{std::move(key), request.body, std::string(headers.content_type)};
-  } else if (op == KvOp::remove) {
-    call.request.operation = Delete{std::move(key)};
-  } else {
-    call.request.operation = Get{std::move(key)};
-    call.form.if_none_match = headers.if_none_match;
-  }
-  return call;
-}
-
-// --- Everything else
-// -------------------------------------------------------------------------------
-
-Result<AdminCall> transfer_call(std::string_view body) {
-  PARALLAX_ASSIGN(const JsonBody json, JsonBody::parse(body, {"to"}));
-  PARALLAX_ASSIGN(const auto to, json.whole_number("to", 1, 0xffff'ffff));
-  if (!to) {
-    return definite(ErrorCode::bad_parameter,
-                    "\"to\" is missing; it must be the number of a member");
-  }
-  return TransferLeadership{NodeId{static_cast<std::uint32_t>(*to)}};
-}
-
-struct Route {
-  std::string_view path;
-  std::string_view method;  ///< GET stands for HEAD too
-  bool faults;              ///< only with fault injection
-  bool any_query;           ///< probes and scrapers may add what they like
-  Result<AdminCall> (*make)(std::string_view body);
-};
-
-constexpr std::array kRoutes{
-    Route{"/v1/cluster", "GET", false, false,
-          [](std::string_view) -> Result<AdminCall> { return ShowCluster{}; }},
-    Route{"/v1/cluster/transfer-leadership", "POST", false, false, transfer_call},
-    Route{"/v1/status", "GET", false, false,
-          [](std::string_view) -> Result<AdminCall> { return ShowStatus{}; }},
-    Route{"/healthz", "GET", false, true,
-          [](std::string_view) -> Result<AdminCall> { return CheckHealth{}; }},
-    Route{"/readyz", "GET", false, true,
-          [](std::string_view) -> Result<AdminCall> { return CheckReady{}; }},
-    Route{"/metrics", "GET", false, true,
-          [](std::string_view) -> Result<AdminCall> { return ShowMetrics{}; }},
-    Route{"/v1/faults", "DELETE", true, false,
-          [](std::string_view) -> Result<AdminCall> { return SetFaults{}; }},
-    Route{"/v1/faults", "POST", true, false,
-          [](std::string_view body) -> Result<AdminCall> {
-            PARALLAX_ASSIGN(FaultSettings faults, parse_faults(body));
-            return SetFaults{std::move(faults)};
-          }},
-};
-
-bool route_takes(const Route& route, std::string_view method) {
-  return route.method == method || (route.method == "GET" && method == "HEAD");
-}
-
-Result<AdminCall> admin_call(const Route& route, const Target& target,
-                             const HttpRequestView& request) {
-  if (!route.any_query && !target.query.empty()) {
-    PARALLAX_ASSIGN(const Query query, parse_query(target.query));
-    return definite(ErrorCode::bad_parameter,
-                    fmt::format("{} is no parameter of {}, which takes none",
-                                quoted_for_message(query.front().name), route.path));
-  }
-  if (request.body.size() > kMaxAdminBodyBytes) {
-    return definite(ErrorCode::payload_too_large,
-                    fmt::format("the body has {} bytes; {} takes at most {}", request.body.size(),
-                                route.path, kMaxAdminBodyBytes));
-  }
-  if (route.method != "POST" && !request.body.empty()) {
-    return bad_request(fmt::format("{} takes no body", request.method));
-  }
-  return route.make(request.body.view());
-}
-
-Routed admin_route(const Target& target, const HttpRequestView& request,
-                   const RouteOptions& options) {
-  std::string allow;
-  for (const Route& route : kRoutes) {
-    if (route.path != target.path) continue;
-    if (route.faults && !options.enable_faults) {
-      return problem_reply(definite(ErrorCode::not_found,
-                                    "fault injection is off; the node must be started with "
-                                    "--enable-fault-injection"));
-    }
-    if (route_takes(route, request.method)) {
-      Result<AdminCall> call = admin_call(route, target, request);
-      if (!call) return problem_reply(call.error());
-      return std::move(*call);
-    }
-    if (!allow.empty()) allow += ", ";
-    allow += route.method == "GET" ? "GET, HEAD" : route.method;
-  }
-  if (!allow.empty()) return not_allowed(request.method, target.path, allow);
-  return problem_reply(
-      definite(ErrorCode::not_found,
-               fmt::format("there is nothing at {}", quoted_for_message(target.path))));
-}
-
-}  // namespace
-
-std::string_view kv_op_name(KvOp op) {
-  switch (op) {
-    case KvOp::get:
-      return "get";
-    case KvOp::head:
-      return "head";
-    case KvOp::put:
-      return "put";
-    case KvOp::remove:
-      return "delete";
-  }
-  PARALLAX_UNREACHABLE("operation {}", static_cast<int>(op));
+std::size_t max_body_bytes(std::string_view method, std::string_view target,
+                           const RouteOptions& options) {
+  const RouteMatch match = match_route(method, split_target(target).path);
+  // Small values, for tests, still leave room for what every other request may say.
+  const std::size_t bound = match.route == nullptr ? 0 : body_bound(*match.route, options);
+  return std::max({bound, options.max_value_bytes, kMaxAdminBodyBytes});
 }
 
 Routed route(const HttpRequestView& request, const RouteOptions& options) {
@@ -361,12 +371,13 @@ Routed route(const HttpRequestView& request, const RouteOptions& options) {
     return problem_reply(bad_request("the target has a '#'; in a key it must be written %23"));
   }
   const Target target = split_target(request.target);
-  if (!target.path.starts_with(kKeyPathPrefix)) return admin_route(target, request, options);
-  const std::optional<KvOp> op = find_kv_op(request.method);
-  if (!op) return not_allowed(request.method, target.path, kKvMethods);
-  Result<KvCall> call = kv_call(*op, target, request, options);
-  if (!call) return problem_reply(call.error());
-  return std::move(*call);
+  const RouteMatch match = match_route(request.method, target.path);
+  if (match.route == nullptr || (match.route->faults && !options.enable_faults)) {
+    return unmatched(request.method, target.path, options);
+  }
+  Result<Routed> routed = carry_through(match, target.query, request, options);
+  if (!routed) return problem_reply(routed.error());
+  return std::move(*routed);
 }
 
 }  // namespace parallax

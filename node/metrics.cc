@@ -28,8 +28,9 @@ std::string_view outcome_name(RequestOutcome outcome) {
   PARALLAX_UNREACHABLE("outcome {}", static_cast<int>(outcome));
 }
 
-std::size_t row_index(Level level, KvOp op, std::size_t ops) {
-  return static_cast<std::size_t>(level) * ops + static_cast<std::size_t>(op);
+std::size_t row_index(std::optional<Level> level, KvOp op, std::size_t ops) {
+  const std::size_t row = level ? static_cast<std::size_t>(*level) : kLevels.size();
+  return row * ops + static_cast<std::size_t>(op);
 }
 
 void describe(std::string& out, std::string_view name, std::string_view type,
@@ -84,10 +85,16 @@ void render_members(std::string& out, const ReplicaStatus& status) {
                "Whether the member was heard from lately (1) or not (0).", status,
                [&](const MemberStatus& m) -> Figure { return m.up || m.id == status.id ? 1 : 0; });
   member_gauge(out, "parallax_member_match_index",
-               "Highest log index known to be durable at the member; at the leader only.", status,
-               [](const MemberStatus& m) -> Figure {
+               "Highest log index known to be durable at the member; of others at the leader only.",
+               status, [](const MemberStatus& m) -> Figure {
                  if (!m.match_index) return {};
                  return static_cast<double>(m.match_index->value);
+               });
+  member_gauge(out, "parallax_member_applied_index",
+               "Highest log index known to be applied at the member; of others at the leader only.",
+               status, [](const MemberStatus& m) -> Figure {
+                 if (!m.applied_index) return {};
+                 return static_cast<double>(m.applied_index->value);
                });
   member_gauge(out, "parallax_member_lag_seconds",
                "Since the member last held the end of the log; at the leader only.", status,
@@ -224,15 +231,18 @@ void RequestMetrics::count_connection(bool refused) {
 void RequestMetrics::render(std::string& out) const {
   auto to = std::back_inserter(out);
   const auto for_each_row = [&](const auto& visit) {
-    for (const LevelInfo& level : kLevels) {
+    for (std::size_t level = 0; level <= kLevels.size(); ++level) {
+      const bool named = level < kLevels.size();
+      const auto name = named ? level_info(static_cast<Level>(level)).name : "policy";
       for (std::size_t op = 0; op < kOps; ++op) {
-        visit(level.name, kv_op_name(static_cast<KvOp>(op)),
-              rows_[row_index(level.level, static_cast<KvOp>(op), kOps)]);
+        visit(name, kKvOpNames[op], rows_[level * kOps + op]);
       }
     }
   };
-  describe(out, "parallax_requests_total", "counter",
-           "Operations on keys by level, kind, HTTP status and outcome.");
+  describe(
+      out, "parallax_requests_total", "counter",
+      "Operations by level (policy: of one that no answer named), kind, HTTP status and outcome; "
+      "those of a batch each.");
   for_each_row([&](std::string_view level, std::string_view op, const Row& row) {
     for (const Count& c : row.counts) {
       fmt::format_to(to,
@@ -242,7 +252,8 @@ void RequestMetrics::render(std::string& out) const {
     }
   });
   describe(out, "parallax_other_requests_total", "counter",
-           "Requests that were no operation on a key, or refused as such, by HTTP status.");
+           "Requests that were no operation, or refused before they were one, and batches, by HTTP "
+           "status.");
   for (const auto& [status, count] : others_) {
     fmt::format_to(to, "parallax_other_requests_total{{status=\"{}\"}} {}\n", status, count);
   }

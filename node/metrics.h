@@ -51,7 +51,8 @@ enum class RequestOutcome : std::uint8_t { done, not_applied, unknown };
 class RequestMetrics {
  public:
   struct Answered {
-    Level level = Level::linearizable;
+    /// The effective one; of an error the one asked for; absent: the policy's, whatever it was.
+    std::optional<Level> level;
     KvOp op = KvOp::get;
     int status = 200;
     RequestOutcome outcome = RequestOutcome::done;
@@ -76,12 +77,13 @@ class RequestMetrics {
     std::optional<Path> path;
     LatencyHistogram histogram;
   };
-  static constexpr std::size_t kOps = 4;
+  static constexpr std::size_t kOps = kKvOpNames.size();
   struct Row {
     std::vector<Count> counts;  ///< by order of appearance: the common one comes first
     std::vector<Latency> latencies;
   };
-  std::array<Row, kLevels.size() * kOps> rows_;
+  /// A row behind the last level's is for those without one.
+  std::array<Row, (kLevels.size() + 1) * kOps> rows_;
   std::vector<std::pair<int, std::uint64_t>> others_;
   std::uint64_t connections_accepted_ = 0;
   std::uint64_t connections_refused_ = 0;

@@ -76,9 +76,10 @@ struct ReplicaReady {
 /// One member as another sees it, for /v1/cluster.
 struct MemberStatus {
   NodeId id;
-  std::string role;                     ///< leader, follower, candidate, recovering, unknown
-  bool up = false;                      ///< heard from within an election timeout
-  std::optional<LogIndex> match_index;  ///< at the leader
+  std::string role;                       ///< leader, follower, candidate, recovering, unknown
+  bool up = false;                        ///< heard from within an election timeout
+  std::optional<LogIndex> match_index;    ///< durable there: at the leader, and of the node itself
+  std::optional<LogIndex> applied_index;  ///< likewise; of others as of their last heartbeat
   std::optional<std::int64_t> clock_offset_ms;
   std::optional<std::int64_t> lag_ms;  ///< at the leader: since its match index last was the end
 };

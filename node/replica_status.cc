@@ -48,10 +48,9 @@ MemberStatus Replica::Impl::member_status(NodeId id) const {
       const bool candidate = role == Role::candidate || role == Role::pre_candidate;
       status.role = candidate ? "candidate" : "follower";
     }
-    if (leads) {
-      status.match_index = raft_->log().last_index();
-      status.lag_ms = 0;
-    }
+    status.applied_index = applied_.index;
+    if (raft_) status.match_index = raft_->log().durable();
+    if (leads) status.lag_ms = 0;
     return status;
   }
   const Peer& peer = peers_.at(id);
@@ -65,6 +64,7 @@ MemberStatus Replica::Impl::member_status(NodeId id) const {
   const auto progress = raft_->progress().find(id);
   if (progress == raft_->progress().end()) return status;
   status.match_index = progress->second.match;
+  if (progress->second.applied != LogIndex{}) status.applied_index = progress->second.applied;
   const bool behind = progress->second.match < raft_->log().last_index();
   const Duration lag = behind ? now_.monotonic - progress->second.last_advance : Duration::zero();
   status.lag_ms = std::chrono::duration_cast<std::chrono::milliseconds>(lag).count();

@@ -155,6 +155,7 @@ void fill(wire::HeartbeatReply& out, const HeartbeatReply& m) {
   out.set_round(m.round.value);
   if (m.mark != FreshnessMark{}) fill(*out.mutable_mark(), m.mark);
   out.set_recovery_ready(m.recovery_ready);
+  out.set_applied(m.applied.value);
 }
 
 void fill(wire::SnapshotReply& out, const SnapshotReply& m) {
@@ -422,7 +423,8 @@ Message read(const wire::HeartbeatReply& m) {
   return HeartbeatReply{.term = Term{m.term()},
                         .round = RoundId{m.round()},
                         .mark = read(m.mark()),
-                        .recovery_ready = m.recovery_ready()};
+                        .recovery_ready = m.recovery_ready(),
+                        .applied = LogIndex{m.applied()}};
 }
 
 Message read(const wire::SnapshotReply& m) {

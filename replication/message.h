@@ -81,6 +81,7 @@ struct HeartbeatReply {
   RoundId round;
   FreshnessMark mark;           ///< the sender's time when it answered
   bool recovery_ready = false;  ///< a recovering node has joined what a majority holds
+  LogIndex applied;             ///< by the sender; for people alone, no decision rests on it
   friend bool operator==(const HeartbeatReply&, const HeartbeatReply&) = default;
 };
 

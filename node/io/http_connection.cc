@@ -7,6 +7,7 @@
 #include <boost/asio/buffer.hpp>
 
 #include "base/assert.h"
+#include "node/http_bodies.h"
 
 namespace parallax {
 namespace {
@@ -30,11 +31,31 @@ Error too_many_bodies() {
   return definite(ErrorCode::overloaded, "too many bodies are arriving at once; try again later");
 }
 
+Error too_many_answers() {
+  return definite(ErrorCode::overloaded,
+                  "too many answers wait for clients to take them; try again later");
+}
+
+bool is_read(KvOp op) {
+  return op != KvOp::put && op != KvOp::remove && op != KvOp::increment && op != KvOp::put_policy &&
+         op != KvOp::delete_policy;
+}
+
+/// Of what an answer carries from the store.
+std::size_t answer_size(const Answer& answer) {
+  std::size_t bytes = answer.value.size();
+  for (const Item& item : answer.items) bytes += item.key.size() + item.value.size();
+  for (const PastValue& version : answer.versions) bytes += version.value.size();
+  return bytes;
+}
+
 RequestMetrics::Answered describe(const KvForm& form, const Reply& reply) {
   RequestMetrics::Answered answered{
       .level = form.level, .op = form.op, .status = kv_status(form, reply)};
   if (reply) {
+    answered.level = reply->consistency.level;
     answered.path = reply->evidence.path;
+    if (reply->refusal) answered.outcome = RequestOutcome::not_applied;
   } else {
     answered.outcome =
         reply.error().definite() ? RequestOutcome::not_applied : RequestOutcome::unknown;
@@ -73,11 +94,21 @@ void HttpConnection::close() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   release_body_bytes();
+  release_answer_bytes();
   shared_.closed(slot_);
 }
 
 void HttpConnection::check_deadline() {
-  if (shared_.now >= deadline_) close();
+  if (shared_.now < deadline_) return;
+  const bool arriving = (state_ == State::header && begun_) || state_ == State::body ||
+                        state_ == State::chunks || state_ == State::discarding;
+  if (!arriving || too_slow_) return close();
+  // The answer has to wait for the end of the read that is under way.
+  too_slow_ = true;
+  deadline_ = shared_.now + shared_.options.linger_timeout;
+  boost::system::error_code failed;
+  socket_.cancel(failed);
+  if (failed) close();
 }
 
 void HttpConnection::stop() {
@@ -172,13 +203,14 @@ void HttpConnection::begin_body() {
   body_filled_ = 0;
   discarded_ = 0;
   body_left_ = head_.content_length;
+  body_bound_ = max_body_bytes(head_.method, head_.target, shared_.routes);
   if (!head_.chunked && body_left_ == 0) {
     state_ = State::whole;
     return;
   }
   state_ = head_.chunked ? State::chunks : State::body;
-  if (body_left_ > shared_.max_body_bytes) {
-    const Error error = too_large(body_left_, shared_.max_body_bytes);
+  if (body_left_ > body_bound_) {
+    const Error error = too_large(body_left_, body_bound_);
     // Whoever asked first has not sent it yet.
     return head_.expects_continue ? refuse(error) : refuse_body(error);
   }
@@ -235,8 +267,8 @@ bool HttpConnection::take_chunks() {
     }
   } else {
     count_body_bytes(grown);
-    if (body_.size() > shared_.max_body_bytes) {
-      refuse_body(too_large(0, shared_.max_body_bytes));
+    if (body_.size() > body_bound_) {
+      refuse_body(too_large(0, body_bound_));
       return true;
     }
     if (shared_.body_bytes > shared_.options.max_body_bytes_in_flight) {
@@ -341,6 +373,14 @@ bool HttpConnection::read_body() {
 }
 
 void HttpConnection::on_read(const boost::system::error_code& failed, std::size_t count) {
+  if (too_slow_ && (!failed || failed == asio::error::operation_aborted)) {
+    refuse(definite(ErrorCode::request_timeout,
+                    fmt::format("the request had not arrived whole after {} ms",
+                                std::chrono::duration_cast<std::chrono::milliseconds>(
+                                    shared_.options.slow_request_timeout)
+                                    .count())));
+    return advance();
+  }
   // An end of the stream leaves nothing to answer: whole requests are answered before more is read.
   if (failed) return close();
   if (state_ == State::lingering) {
@@ -367,7 +407,21 @@ HttpFraming HttpConnection::framing() {
 void HttpConnection::answer(const HttpReply& reply) {
   shared_.metrics.count_other(reply.status);
   append_reply(reply, framing(), out_);
+  count_answer_bytes();
   state_ = State::writing;
+}
+
+void HttpConnection::count_answer_bytes() {
+  counted_answer_ = out_.size();
+  shared_.answer_bytes += counted_answer_;
+}
+
+void HttpConnection::release_answer_bytes() {
+  shared_.answer_bytes -= std::exchange(counted_answer_, 0);
+}
+
+bool HttpConnection::too_much_to_answer(std::size_t bytes) const {
+  return bytes > 0 && shared_.answer_bytes + bytes > shared_.options.max_answer_bytes_in_flight;
 }
 
 void HttpConnection::refuse(const Error& error) {
@@ -396,28 +450,72 @@ void HttpConnection::carry_out_request() {
                             .requests_in_flight = shared_.requests_in_flight};
     return answer(parallax::carry_out(*call, shared_.node, shared_.metrics, gauges));
   }
-  if (shared_.requests_in_flight >= shared_.options.max_requests_in_flight) {
-    return answer(problem_reply(definite(
-        ErrorCode::overloaded, fmt::format("{} requests are being carried out; try again later",
-                                           shared_.requests_in_flight))));
-  }
-  KvCall& call = std::get<KvCall>(routed);
-  form_ = std::move(call.form);
   state_ = State::waiting;
   deadline_ = kNoDeadline;  // the node answers at the latest soon after the request's timeout
   began_ = http_clock_now();
-  shared_.submit(slot_, std::move(call.request));
+  if (auto* batch = std::get_if<BatchCall>(&routed)) return begin_batch(std::move(*batch));
+  begin_call(std::move(std::get<KvCall>(routed)));
 }
 
-void HttpConnection::on_reply(Reply reply) {
+void HttpConnection::begin_call(KvCall call) {
+  form_ = std::move(call.form);
+  if (shared_.full()) return finish_call(shared_.too_many_requests());
+  shared_.submit(slot_, 0, std::move(call.request));
+}
+
+void HttpConnection::begin_batch(BatchCall call) {
+  batch_ = std::make_unique<BatchRun>(std::move(call));
+  advance_batch();
+}
+
+void HttpConnection::on_reply(std::uint32_t place, Reply reply) {
   PARALLAX_ASSERT(state_ == State::waiting, "an answer in state {}", static_cast<int>(state_));
-  const RequestMetrics::Answered answered = describe(form_, reply);
-  shared_.metrics.count(answered, http_clock_now() - began_);
+  if (batch_) {
+    batch_->on_reply(place, std::move(reply));
+    advance_batch();
+  } else {
+    finish_call(std::move(reply));
+  }
+  advance();
+}
+
+void HttpConnection::advance_batch() {
+  if (advancing_batch_) return;  // an answer from inside submit(): the loop below goes on with it
+  advancing_batch_ = true;
+  while (auto operation = batch_->next()) {
+    auto& [place, request] = *operation;
+    if (shared_.full()) {
+      batch_->on_reply(place, shared_.too_many_requests());
+    } else {
+      shared_.submit(slot_, place, std::move(request));
+    }
+  }
+  advancing_batch_ = false;
+  if (batch_->done()) finish_batch();
+}
+
+void HttpConnection::finish_call(Reply reply) {
+  if (reply && is_read(form_.op) && too_much_to_answer(answer_size(*reply))) {
+    reply = too_many_answers();
+  }
+  shared_.metrics.count(describe(form_, reply), http_clock_now() - began_);
   std::string leader_address;
   if (!reply) leader_address = with_leader(reply.error(), shared_.node).leader_address;
   append_kv_reply(form_, reply, framing(), leader_address, out_);
+  count_answer_bytes();
   state_ = State::writing;
-  advance();
+}
+
+void HttpConnection::finish_batch() {
+  const std::unique_ptr<BatchRun> batch = std::move(batch_);
+  const Duration latency = http_clock_now() - began_;
+  for (const BatchRun::Entry& entry : batch->entries()) {
+    shared_.metrics.count(describe(entry.form, *entry.reply), latency);
+  }
+  const auto leader_address = [this](const Error& error) {
+    return with_leader(error, shared_.node).leader_address;
+  };
+  answer(batch_reply(batch_session(*batch), batch_body(*batch, leader_address)));
 }
 
 bool HttpConnection::flush() {
@@ -447,6 +545,7 @@ bool HttpConnection::flush() {
   if (out_.capacity() > kKeptBytes) out_.shrink_to_fit();
   written_ = 0;
   release_body_bytes();
+  release_answer_bytes();
   if (!keep_alive_) {
     linger();
     return false;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "node/admin_calls.h"
+#include "node/http_batch.h"
 #include "node/http_render.h"
 #include "node/http_routes.h"
 #include "node/io/http_head.h"
@@ -35,26 +36,31 @@ struct HttpShared {
       : node(service),
         options(settings),
         routes{.max_value_bytes = settings.max_value_bytes,
-               .enable_faults = settings.enable_faults},
-        max_body_bytes(std::max(settings.max_value_bytes, kMaxAdminBodyBytes)) {}
+               .enable_faults = settings.enable_faults} {}
 
   NodeService& node;
   const HttpServerOptions options;
   const RouteOptions routes;
-  const std::size_t max_body_bytes;  ///< of any request
 
   RequestMetrics metrics;
   std::string date;  ///< of now, for the Date header; renewed by the sweep
   Duration now{};    ///< monotonic, as of the last sweep
   std::size_t connections = 0;
   std::size_t requests_in_flight = 0;
-  std::size_t body_bytes = 0;  ///< of bodies that are arriving or being carried out
+  std::size_t body_bytes = 0;    ///< of bodies that are arriving or being carried out
+  std::size_t answer_bytes = 0;  ///< of answers that are being written
   bool stopping = false;
 
   virtual ~HttpShared() = default;
+  bool full() const { return requests_in_flight >= options.max_requests_in_flight; }
+  Error too_many_requests() const {
+    return definite(
+        ErrorCode::overloaded,
+        fmt::format("{} requests are being carried out; try again later", requests_in_flight));
+  }
   /// Hands the call to the node; the answer comes to HttpConnection::on_reply() of the connection
-  /// in this slot, which does not close before.
-  virtual void submit(std::uint32_t slot, Request request) = 0;
+  /// in this slot, with the same `place`. The connection does not close before.
+  virtual void submit(std::uint32_t slot, std::uint32_t place, Request request) = 0;
   /// The connection is closed and gives its slot back.
   virtual void closed(std::uint32_t slot) = 0;
 };
@@ -67,8 +73,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void start();
   /// Instead of start(): one answer, whatever the client asks, and the end.
   void start_refused(Error error);
-  void on_reply(Reply reply);
-  /// Closes when the deadline of what it is doing has passed.
+  /// `place`: of the operation in a batch, else 0.
+  void on_reply(std::uint32_t place, Reply reply);
+  /// When the deadline of what it is doing has passed: closes, after an answer (408) where a
+  /// request has begun to come.
   void check_deadline();
   /// No further request; closes at once when there is none.
   void stop();
@@ -95,6 +103,14 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool take_chunks();
   bool discard();
   void carry_out_request();
+  void begin_call(KvCall call);
+  void begin_batch(BatchCall call);
+  /// Sends what of the batch may go now, and answers when all has come back.
+  void advance_batch();
+  void finish_call(Reply reply);
+  void finish_batch();
+  /// Whether answers of this size, beside those being written, are too much.
+  bool too_much_to_answer(std::size_t bytes) const;
   bool flush();
   void linger();
 
@@ -111,6 +127,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpFraming framing();
   void count_body_bytes(std::size_t bytes);
   void release_body_bytes();
+  void count_answer_bytes();
+  void release_answer_bytes();
 
   /// True when there is something to do instead of waiting for input.
   bool read_input();
@@ -126,7 +144,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool advancing_ = false;
   bool begun_ = false;  ///< the first byte of a request has come
   bool keep_alive_ = true;
-  Duration deadline_;  ///< of the present state; none while waiting for the node
+  bool too_slow_ = false;  ///< the deadline of the request passed; its read is being given up
+  Duration deadline_;      ///< of the present state; none while waiting for the node
 
   // Input: [begin_, end_) is unread; [0, keep_) belongs to the request whose body is being read.
   std::unique_ptr<char[]> in_;
@@ -139,12 +158,16 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpHead head_;
   std::string body_;
   std::size_t body_filled_ = 0;
-  std::uint64_t body_left_ = 0;  ///< state body and discarding
+  std::uint64_t body_left_ = 0;   ///< state body and discarding
+  std::uint64_t body_bound_ = 0;  ///< of this request
   std::uint64_t discarded_ = 0;
-  std::size_t counted_body_ = 0;  ///< this connection's part of HttpShared::body_bytes
-  std::optional<Error> refusal_;  ///< of a body whose rest is being thrown away
+  std::size_t counted_body_ = 0;    ///< this connection's part of HttpShared::body_bytes
+  std::size_t counted_answer_ = 0;  ///< and of HttpShared::answer_bytes
+  std::optional<Error> refusal_;    ///< of a body whose rest is being thrown away
 
-  KvForm form_;       ///< of the answer; while waiting
+  KvForm form_;                      ///< of the answer; while waiting
+  std::unique_ptr<BatchRun> batch_;  ///< instead, of a batch
+  bool advancing_batch_ = false;
   Duration began_{};  ///< when the call went to the node
   std::string out_;
   std::size_t written_ = 0;

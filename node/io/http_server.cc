@@ -72,16 +72,17 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
     for_each_connection([](HttpConnection& connection) { connection.close(); });
   }
 
-  void submit(std::uint32_t slot, Request request) override {
+  void submit(std::uint32_t slot, std::uint32_t place, Request request) override {
     ++requests_in_flight;
     // Small and trivially copied, so that std::function needs no allocation for it.
     struct Done {
       Core* core;
       std::uint32_t slot;
-      void operator()(Reply reply) const { core->on_reply(slot, std::move(reply)); }
+      std::uint32_t place;
+      void operator()(Reply reply) const { core->on_reply(slot, place, std::move(reply)); }
     };
     static_assert(sizeof(Done) <= 2 * sizeof(void*) && std::is_trivially_copyable_v<Done>);
-    node.submit(std::move(request), Done{this, slot});
+    node.submit(std::move(request), Done{this, slot, place});
   }
 
   void closed(std::uint32_t slot) override {
@@ -93,12 +94,12 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
  private:
   /// A connection keeps its slot while it waits for the node, so the answer is for whoever is
   /// there.
-  void on_reply(std::uint32_t slot, Reply reply) {
+  void on_reply(std::uint32_t slot, std::uint32_t place, Reply reply) {
     --requests_in_flight;
     if (gone_) return;
     const auto connection = slots_[slot];  // it may close itself
     PARALLAX_ASSERT(connection != nullptr, "an answer for the free slot {}", slot);
-    connection->on_reply(std::move(reply));
+    connection->on_reply(place, std::move(reply));
   }
 
   void accept(Acceptor& acceptor) {

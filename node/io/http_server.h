@@ -1,12 +1,14 @@
 // The client port of a node: HTTP/1.1 over TCP in front of a NodeService.
 //
-// One connection carries one request at a time and answers in order; what a client sends ahead
-// (pipelining) waits in the socket. What a request means is node/http_routes, how an answer looks
-// node/http_render; here are sockets, bounds and deadlines.
+// One connection carries one request (or one batch) at a time and answers in order; what a client
+// sends ahead (pipelining) waits in the socket. What a request means is node/http_routes, how an
+// answer looks node/http_render; here are sockets, bounds and deadlines.
 //
 // Bounds, all of which end in an answer or a closed connection, never in a wait without end:
-//   - header, target, body and connections (431, 414, 413, 429), bodies in flight together (429);
-//   - a request has to arrive whole, and an answer to be taken, within the slow-request timeout;
+//   - header, target, body and connections (431, 414, 413, 429), bodies in flight together and
+//     values of answers that clients have not taken yet (429);
+//   - a request has to arrive whole (408), and an answer to be taken, within the slow-request
+//     timeout;
 //   - a connection without a request is closed after the idle timeout.
 // Deadlines are checked by one coarse timer for all connections, so they are late by up to a sweep.
 //
@@ -36,6 +38,8 @@ struct HttpServerOptions {
   std::size_t max_requests_in_flight = limits::kMaxRequestsInFlight;
   /// Of bodies that are arriving or being carried out, all connections together.
   std::size_t max_body_bytes_in_flight = 256 << 20;
+  /// Of answers that are being written, all connections together; beyond, reads are refused.
+  std::size_t max_answer_bytes_in_flight = 256 << 20;
   Duration slow_request_timeout = limits::kSlowRequestTimeout;
   Duration idle_timeout = limits::kIdleConnectionTimeout;
   /// How long a connection that was given its last answer may go on sending before it is cut.

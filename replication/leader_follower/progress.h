@@ -25,6 +25,7 @@ struct Progress {
   bool loading = false;     ///< entries are being read from the store
   bool recovering = false;  ///< its word counts toward no majority
   bool recovery_ready = false;
+  LogIndex applied;      ///< as it last said; 0: it has not yet
   LogIndex commit_sent;  ///< the highest commit index told
   Incarnation incarnation;
   MonoTime last_heard{};    ///< any reply of this term

@@ -47,6 +47,7 @@ void Raft::step_heartbeat_reply(const Sender& from, const HeartbeatReply& reply)
   progress.last_heard = now_;
   progress.recovering = from.recovering;
   progress.recovery_ready = reply.recovery_ready;
+  progress.applied = reply.applied;
   take_mark(progress, reply.mark);
   if (from.recovering || reply.round <= progress.confirmed) return;
   PARALLAX_ASSERT(reply.round <= round_, "node {} confirms round {} of {}", from.id, reply.round,
@@ -103,7 +104,8 @@ void Raft::step_heartbeat(const Sender& from, const Heartbeat& heartbeat) {
   send_at_once(from.id, HeartbeatReply{.term = term(),
                                        .round = heartbeat.round,
                                        .mark = {config_.life, now_},
-                                       .recovery_ready = recovery_ready_});
+                                       .recovery_ready = recovery_ready_,
+                                       .applied = applied_});
 }
 
 void Raft::adopt_freshness() {

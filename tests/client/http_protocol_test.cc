@@ -51,6 +51,9 @@ TEST_CASE("http protocol: queries are read strictly") {
     REQUIRE(!query);
     return error_text(query.error());
   };
+  CHECK(*parse_query("a=1&b=2&a=3&a=3", "a") ==
+        Query{{"a", "1"}, {"b", "2"}, {"a", "3"}, {"a", "3"}});
+  CHECK_FALSE(parse_query("a=1&b=2&b=3", "a"));
   CHECK(refused("a=1&a=2") == "bad-parameter: the query parameter 'a' is given twice");
   CHECK(refused("a=1&%61=2") == "bad-parameter: the query parameter 'a' is given twice");
   CHECK(refused("a") == "bad-request: the query parameter 'a' has no value; write name=value");
@@ -68,14 +71,44 @@ TEST_CASE("http protocol: etags") {
   for (const auto* text : {"123456789-2", "\"\"", "W/\"123456789-2\"", "\"x\"", "\"", ""}) {
     CHECK(!parse_etag(text));
   }
-  CHECK(*etag_list_matches("\"123456789-2\"", stamp));
-  CHECK(*etag_list_matches("W/\"123456789-2\"", stamp));
-  CHECK(*etag_list_matches(" \"a,b\" , \"123456789-2\"", stamp));
-  CHECK(*etag_list_matches("*", stamp));
-  CHECK_FALSE(*etag_list_matches("\"123456789-3\", \"other\"", stamp));
-  for (const auto* text : {"", "abc", "\"1-1\" \"2-2\"", "\"1-1\",", "\"1-1", "*, \"1-1\""}) {
-    CHECK(!etag_list_matches(text, stamp));
+}
+
+TEST_CASE("http protocol: conditions are lists of ETags") {
+  const auto weak = EtagComparison::weak;
+  const auto strong = EtagComparison::strong;
+  const auto set = [](std::string_view text, EtagComparison comparison) {
+    const auto parsed = parse_etag_set("If-Match", text, comparison);
+    if (!parsed) FAIL(parsed.error().message);
+    return *parsed;
+  };
+  const auto refused = [](std::string_view text, EtagComparison comparison) {
+    const auto parsed = parse_etag_set("If-Match", text, comparison);
+    REQUIRE(!parsed);
+    CHECK(parsed.error().code == ErrorCode::bad_request);
+    return parsed.error().message;
+  };
+  const Stamp one{Hlc{12}, NodeId{1}};
+  const Stamp two{Hlc{13}, NodeId{2}};
+  for (const auto comparison : {weak, strong}) {
+    CHECK(set(" * ", comparison) == EtagSet{.any = true});
+    CHECK(set("\"12-1\"", comparison) == EtagSet{.stamps = {one}});
+    CHECK(set(" \"12-1\" ,\t\"13-2\" ", comparison) == EtagSet{.stamps = {one, two}});
+    for (const auto* text :
+         {"", "abc", "\"1-1\" \"2-2\"", "\"1-1\",", "\"1-1", "*, \"1-1\"", "\"1-1\", *"}) {
+      CHECK(refused(text, comparison).ends_with(" is no list of quoted ETags and not *"));
+    }
   }
+  CHECK(set("W/\"12-1\", \"x,y\", \"13-2\"", weak) == EtagSet{.stamps = {one, two}});
+  CHECK(set("\"other\"", weak).stamps.empty());
+  CHECK(refused("W/\"12-1\"", strong) ==
+        "If-Match: 'W/\"12-1\"' has a weak ETag, which never matches");
+  CHECK(refused("\"12-1\", \"other\"", strong) ==
+        "If-Match: '\"12-1\", \"other\"' has an ETag that no version can have; one looks like "
+        "\"112233-1\", quoted");
+  std::string many = "\"1-1\"";
+  for (std::size_t i = 1; i < limits::kMaxEtagsPerCondition; ++i) many += ",\"1-1\"";
+  CHECK(set(many, strong).stamps.size() == limits::kMaxEtagsPerCondition);
+  CHECK(refused(many + ",\"1-1\"", strong).ends_with("has more than 64 ETags"));
 }
 
 TEST_CASE("http protocol: a level as in its header") {

@@ -13,11 +13,15 @@ TEST_CASE("cluster json: what is known and what is not") {
                        .term = Term{5},
                        .leader = NodeId{1},
                        .applied_index = LogIndex{40}};
-  status.members = {{.id = NodeId{1}, .role = "leader"},
+  status.members = {{.id = NodeId{1},
+                     .role = "leader",
+                     .match_index = LogIndex{42},
+                     .applied_index = LogIndex{40}},
                     {.id = NodeId{2},
                      .role = "follower",
                      .up = true,
                      .match_index = LogIndex{41},
+                     .applied_index = LogIndex{39},
                      .clock_offset_ms = -3,
                      .lag_ms = 0}};
   ProcessStatus process;
@@ -28,10 +32,10 @@ TEST_CASE("cluster json: what is known and what is not") {
       render_cluster(status, process) ==
       "{\"cluster_id\":\"00000000000000120000000000000034\",\"term\":5,\"leader\":1,\"members\":["
       "{\"id\":1,\"client\":\"127.0.0.1:7101\",\"peer\":\"127.0.0.1:7201\",\"role\":\"leader\","
-      "\"up\":true,\"match_index\":null,\"applied_index\":40,\"lag_ms\":null,"
+      "\"up\":true,\"match_index\":42,\"applied_index\":40,\"lag_ms\":null,"
       "\"clock_offset_ms\":null},"
       "{\"id\":2,\"client\":null,\"peer\":\"127.0.0.1:7202\",\"role\":\"follower\",\"up\":true,"
-      "\"match_index\":41,\"applied_index\":null,\"lag_ms\":0,\"clock_offset_ms\":-3},"
+      "\"match_index\":41,\"applied_index\":39,\"lag_ms\":0,\"clock_offset_ms\":-3},"
       "{\"id\":3,\"client\":null,\"peer\":\"127.0.0.1:7203\",\"role\":\"unknown\",\"up\":false,"
       "\"match_index\":null,\"applied_index\":null,\"lag_ms\":null,\"clock_offset_ms\":null}]}\n");
   CHECK(client_address(process, NodeId{1}) == "127.0.0.1:7101");

@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "consistency/key_context.h"
+#include "node/page_token.h"
+
 namespace parallax {
 namespace {
 
@@ -15,7 +18,9 @@ Answer found_answer() {
                              .term = Term{3},
                              .index = LogIndex{120},
                              .path = Path::local,
-                             .replicas = {NodeId{1}}}};
+                             .replicas = {NodeId{1}}},
+                .context = VersionVector({{kLogActor, Hlc{112233}}}),
+                .session = {.cluster = {1, 2}, .clock = Hlc{112233}, .index = LogIndex{120}}};
 }
 
 std::string rendered(const KvForm& form, const Reply& reply, const HttpFraming& framing = {},
@@ -25,22 +30,46 @@ std::string rendered(const KvForm& form, const Reply& reply, const HttpFraming& 
   return out;
 }
 
-const std::string kAnswerHeaders =
-    "ETag: \"112233-2\"\r\n"
-    "Parallax-Consistency: prefix\r\n"
-    "Parallax-Evidence: node=1, term=3, index=120, path=local, replicas=(1), sequenced=?0, "
-    "degraded=?0\r\n";
+KvForm form_of(KvOp op) {
+  return {.op = op, .key = "k"};
+}
+
+/// What tells how an answer was reached; `key` empty: not about one key.
+std::string claim_headers(const Answer& answer, const std::string& key = "k") {
+  std::string text;
+  if (answer.stamp) text += "ETag: \"" + answer.stamp->to_string() + "\"\r\n";
+  text += "Parallax-Consistency: prefix\r\nParallax-Session: " + answer.session.encode() + "\r\n";
+  if (!key.empty()) {
+    text += "Parallax-Context: " + encode_key_context(key, answer.context) + "\r\n";
+  }
+  return text +
+         "Parallax-Evidence: node=1, term=3, index=120, path=local, replicas=(1), sequenced=?0, "
+         "degraded=?0\r\n";
+}
+
+/// The body of an answer that is JSON, after a look at its head.
+std::string json_body_of(const std::string& out, int status, const std::string& headers) {
+  const std::size_t end = out.find("\r\n\r\n");
+  REQUIRE(end != std::string::npos);
+  const std::string body = out.substr(end + 4);
+  CHECK(out.starts_with("HTTP/1.1 " + std::to_string(status) + " "));
+  const std::string head = out.substr(out.find("\r\n") + 2, end - out.find("\r\n"));
+  CHECK(head == headers + "Content-Type: application/json\r\nContent-Length: " +
+                    std::to_string(body.size()) + "\r\n");
+  CHECK(body.ends_with("}\n"));
+  return body.substr(0, body.size() - 1);
+}
 
 }  // namespace
 
 TEST_CASE("http render: a value") {
-  const std::string head =
-      "HTTP/1.1 200 OK\r\n" + kAnswerHeaders + "Content-Type: text/plain\r\nContent-Length: 5\r\n";
-  CHECK(rendered({.op = KvOp::get}, found_answer()) == head + "\r\nvalue");
-  CHECK(rendered({.op = KvOp::head}, found_answer(), {.head = true}) == head + "\r\n");
-  CHECK(rendered({.op = KvOp::get}, found_answer(), {.keep_alive = false}) ==
+  const std::string head = "HTTP/1.1 200 OK\r\n" + claim_headers(found_answer()) +
+                           "Content-Type: text/plain\r\nContent-Length: 5\r\n";
+  CHECK(rendered(form_of(KvOp::get), found_answer()) == head + "\r\nvalue");
+  CHECK(rendered(form_of(KvOp::head), found_answer(), {.head = true}) == head + "\r\n");
+  CHECK(rendered(form_of(KvOp::get), found_answer(), {.keep_alive = false}) ==
         head + "Connection: close\r\n\r\nvalue");
-  CHECK(rendered({.op = KvOp::get}, found_answer(), {.http10 = true, .date = "today"}) ==
+  CHECK(rendered(form_of(KvOp::get), found_answer(), {.http10 = true, .date = "today"}) ==
         head + "Date: today\r\nConnection: keep-alive\r\n\r\nvalue");
 }
 
@@ -48,7 +77,7 @@ TEST_CASE("http render: a value is copied once") {
   Answer answer = found_answer();
   answer.value = Bytes(std::string(1 << 20, 'v'));
   std::string out;
-  append_kv_reply({.op = KvOp::get}, answer, {}, {}, out);
+  append_kv_reply(form_of(KvOp::get), answer, {}, {}, out);
   // One reservation for all: whoever appended piece by piece would have ended with more.
   CHECK(out.capacity() < (1 << 20) + 2048);
   CHECK(out.size() > (1 << 20));
@@ -58,7 +87,7 @@ TEST_CASE("http render: content types that cannot be sent are not") {
   Answer answer = found_answer();
   for (const auto* type : {"", "a\r\nX: y", "a\x7f"}) {
     answer.content_type = type;
-    const std::string out = rendered({.op = KvOp::get}, answer);
+    const std::string out = rendered(form_of(KvOp::get), answer);
     CHECK(out.find("\r\nContent-Type: application/octet-stream\r\n") != std::string::npos);
     CHECK(out.find("X: y") == std::string::npos);
   }
@@ -69,7 +98,8 @@ TEST_CASE("http render: writes have no body") {
   answer.found = false;
   answer.value = {};
   for (const KvOp op : {KvOp::put, KvOp::remove}) {
-    CHECK(rendered({.op = op}, answer) == "HTTP/1.1 204 No Content\r\n" + kAnswerHeaders + "\r\n");
+    CHECK(rendered(form_of(op), answer) ==
+          "HTTP/1.1 204 No Content\r\n" + claim_headers(answer) + "\r\n");
   }
 }
 
@@ -80,29 +110,149 @@ TEST_CASE("http render: absence is an answer at a level") {
       "{\"type\":\"urn:parallax:error:not-found\",\"title\":\"Nothing is there\",\"status\":404,"
       "\"detail\":\"the key has no value\",\"code\":\"not-found\",\"outcome\":\"not_applied\","
       "\"retryable\":false}\n";
-  CHECK(rendered({.op = KvOp::get}, answer) ==
-        "HTTP/1.1 404 Not Found\r\n" + kAnswerHeaders +
+  CHECK(rendered(form_of(KvOp::get), answer) ==
+        "HTTP/1.1 404 Not Found\r\n" + claim_headers(answer) +
             "Content-Type: application/problem+json\r\nContent-Length: " +
             std::to_string(body.size()) + "\r\n\r\n" + body);
   answer.stamp.reset();
-  CHECK(rendered({.op = KvOp::get}, answer).find("ETag") == std::string::npos);
+  CHECK(rendered(form_of(KvOp::get), answer).find("ETag") == std::string::npos);
 }
 
 TEST_CASE("http render: not modified") {
-  const KvForm same{.op = KvOp::get, .if_none_match = "\"1-1\", \"112233-2\""};
-  CHECK(rendered(same, found_answer()) ==
-        "HTTP/1.1 304 Not Modified\r\n" + kAnswerHeaders + "\r\n");
-  CHECK(kv_status(same, found_answer()) == 304);
-  CHECK(kv_status({.op = KvOp::get, .if_none_match = "*"}, found_answer()) == 304);
-  CHECK(kv_status({.op = KvOp::get, .if_none_match = "\"1-1\""}, found_answer()) == 200);
+  KvForm same = form_of(KvOp::get);
+  same.if_none_match = EtagSet{.stamps = {{Hlc{1}, NodeId{1}}, {Hlc{112233}, NodeId{2}}}};
+  const Answer answer = found_answer();
+  CHECK(rendered(same, answer) == "HTTP/1.1 304 Not Modified\r\n" + claim_headers(answer) + "\r\n");
+  KvForm any = form_of(KvOp::head);
+  any.if_none_match = EtagSet{.any = true};
+  CHECK(kv_status(any, answer) == 304);
+  any.if_none_match = EtagSet{.stamps = {{Hlc{1}, NodeId{1}}}};
+  CHECK(kv_status(any, answer) == 200);
   Answer absent = found_answer();
   absent.found = false;
   CHECK(kv_status(same, absent) == 404);
+  Answer several = found_answer();
+  several.items.resize(2);
+  CHECK(kv_status(same, several) == 300);  // the winner alone is known to the client
+}
+
+TEST_CASE("http render: several values") {
+  Answer answer = found_answer();
+  answer.items = {{"", {Hlc{112233}, NodeId{2}}, Bytes("value"), "text/plain"},
+                  {"", {Hlc{5}, NodeId{1}}, Bytes(std::string("\0\xff", 2)), ""}};
+  const std::string out = rendered(form_of(KvOp::get), answer);
+  CHECK(out.starts_with("HTTP/1.1 300 Multiple Choices\r\n"));
+  CHECK(json_body_of(out, 300, claim_headers(answer)) ==
+        R"({"siblings":[{"etag":"\"112233-2\"","value_base64":"dmFsdWU=",)"
+        R"("content_type":"text/plain"},{"etag":"\"5-1\"","value_base64":"AP8=",)"
+        R"("content_type":"application/octet-stream"}]})");
+  CHECK(rendered(form_of(KvOp::head), answer, {.head = true}).ends_with("\r\n\r\n"));
+}
+
+TEST_CASE("http render: refusals show what they rest on") {
+  Answer answer = found_answer();
+  answer.found = false;
+  answer.value = {};
+  answer.refusal = definite(ErrorCode::precondition_failed, "another version is there");
+  const std::string out = rendered(form_of(KvOp::put), answer);
+  CHECK(out.starts_with("HTTP/1.1 412 Precondition Failed\r\n" + claim_headers(answer) +
+                        "Content-Type: application/problem+json\r\n"));
+  CHECK(out.find(R"("code":"precondition-failed","outcome":"not_applied","retryable":false,)"
+                 R"("etag":"\"112233-2\"")") != std::string::npos);
+  answer.stamp.reset();
+  CHECK(rendered(form_of(KvOp::put), answer).find("etag") == std::string::npos);
+
+  answer.refusal = definite(ErrorCode::not_a_number, "x");
+  CHECK(kv_status(form_of(KvOp::increment), answer) == 409);
+  answer.refusal = definite(ErrorCode::idempotency_key_reused, "x");
+  CHECK(kv_status(form_of(KvOp::put), answer) == 422);
+}
+
+TEST_CASE("http render: a first outcome given again says so") {
+  Answer answer = found_answer();
+  answer.replayed = true;
+  CHECK(rendered(form_of(KvOp::put), answer) == "HTTP/1.1 204 No Content\r\n" +
+                                                    claim_headers(answer) +
+                                                    "Idempotency-Replayed: true\r\n\r\n");
+}
+
+TEST_CASE("http render: increments") {
+  Answer answer = found_answer();
+  answer.number = -42;
+  CHECK(json_body_of(rendered(form_of(KvOp::increment), answer), 200, claim_headers(answer)) ==
+        R"({"value":-42})");
+}
+
+TEST_CASE("http render: ranges") {
+  Answer answer = found_answer();
+  answer.stamp.reset();
+  answer.items = {{"a \"b\"\n", {Hlc{7}, NodeId{1}}, Bytes("v"), "text/plain"},
+                  {"\xff", {Hlc{8}, NodeId{2}}, Bytes(), ""}};
+  answer.next = "c";
+  KvForm form{.op = KvOp::scan, .range = Scan{.start = "a", .limit = 2}};
+  const std::string token = encode_page_token({*form.range, "c"});
+  CHECK(json_body_of(rendered(form, answer), 200, claim_headers(answer, "")) ==
+        R"({"items":[{"key":"a \"b\"\u000a","value_base64":"dg==","content_type":"text/plain",)"
+        R"("etag":"\"7-1\""},{"key_base64":"/w==","value_base64":"",)"
+        R"("content_type":"application/octet-stream","etag":"\"8-2\""}],"next":")" +
+            token + "\"}");
+  form.range->keys_only = true;
+  answer.next.reset();
+  answer.items.resize(1);
+  CHECK(json_body_of(rendered(form, answer), 200, claim_headers(answer, "")) ==
+        R"({"items":[{"key":"a \"b\"\u000a","etag":"\"7-1\""}],"next":null})");
+}
+
+TEST_CASE("http render: several keys") {
+  Answer answer = found_answer();
+  answer.stamp.reset();
+  answer.items = {{"a", {Hlc{7}, NodeId{1}}, Bytes("v"), "text/plain"}};
+  answer.missing = {"b", "\xc3\xa4"};
+  const KvForm form{.op = KvOp::get_many};
+  const std::string expected =
+      "{\"items\":[{\"key\":\"a\",\"value_base64\":\"dg==\",\"content_type\":\"text/plain\","
+      "\"etag\":\"\\\"7-1\\\"\"}],\"next\":null,\"missing\":[\"b\",\"\xc3\xa4\"]";
+  CHECK(json_body_of(rendered(form, answer), 200, claim_headers(answer, "")) == expected + "}");
+  answer.missing.push_back("\xc3");
+  CHECK(json_body_of(rendered(form, answer), 200, claim_headers(answer, "")) ==
+        expected + ",\"missing_base64\":[\"ww==\"]}");
+}
+
+TEST_CASE("http render: history") {
+  Answer answer = found_answer();
+  answer.stamp.reset();
+  answer.versions = {{Stamp{Hlc::from_millis(UnixMillis{9}), NodeId{3}}, true, {}, ""},
+                     {Stamp{Hlc::from_millis(UnixMillis{5}), NodeId{1}}, false, Bytes("v"), "a/b"}};
+  answer.history_floor = UnixMillis{4};
+  CHECK(json_body_of(rendered(form_of(KvOp::history), answer), 200, claim_headers(answer, "")) ==
+        R"({"versions":[{"etag":"\"589824-3\"","at_ms":9,"kind":"tombstone","origin":3},)"
+        R"({"etag":"\"327680-1\"","at_ms":5,"kind":"value","value_base64":"dg==",)"
+        R"("content_type":"a/b","origin":1}],"complete_from_ms":4})");
+}
+
+TEST_CASE("http render: policies") {
+  Answer answer = found_answer();
+  answer.stamp.reset();
+  const std::string headers = claim_headers(answer, "");
+  CHECK(kv_status({.op = KvOp::get_policy}, answer) == 404);
+  CHECK(rendered({.op = KvOp::get_policy}, answer).find("the prefix has no policy") !=
+        std::string::npos);
+  answer.policies = {{"a", {Consistency{.level = Level::prefix}, Mixing::deny, {}}}};
+  CHECK(json_body_of(rendered({.op = KvOp::get_policy}, answer), 200, headers) ==
+        R"({"default_consistency":"prefix","mixing":"deny","conflict":"last-writer"})");
+  answer.policies.push_back({"\xff", {}});
+  CHECK(json_body_of(rendered({.op = KvOp::list_policies}, answer), 200, headers) ==
+        R"({"policies":[{"prefix":"a","default_consistency":"prefix","mixing":"deny",)"
+        R"("conflict":"last-writer"},{"prefix_base64":"/w==","default_consistency":null,)"
+        R"("mixing":"allow","conflict":"last-writer"}]})");
+  for (const KvOp op : {KvOp::put_policy, KvOp::delete_policy}) {
+    CHECK(rendered({.op = op}, answer) == "HTTP/1.1 204 No Content\r\n" + headers + "\r\n");
+  }
 }
 
 TEST_CASE("http render: errors of the node") {
   const std::string timeout =
-      rendered({.op = KvOp::put}, indefinite(ErrorCode::timeout, "not committed in time"));
+      rendered(form_of(KvOp::put), indefinite(ErrorCode::timeout, "not committed in time"));
   CHECK(timeout.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
   CHECK(timeout.find("\"outcome\":\"unknown\"") != std::string::npos);
   CHECK(timeout.find("Parallax-Consistency") == std::string::npos);
@@ -110,11 +260,11 @@ TEST_CASE("http render: errors of the node") {
   Error elsewhere = definite(ErrorCode::not_leader, "node 2 leads");
   elsewhere.leader = NodeId{2};
   const std::string redirect =
-      rendered({.op = KvOp::get}, elsewhere, {.keep_alive = true}, "127.0.0.1:7102");
+      rendered(form_of(KvOp::get), elsewhere, {.keep_alive = true}, "127.0.0.1:7102");
   CHECK(redirect.starts_with("HTTP/1.1 421 Misdirected Request\r\n"));
   CHECK(redirect.find("\"leader\":2,\"leader_address\":\"127.0.0.1:7102\"") != std::string::npos);
 
-  const std::string busy = rendered({.op = KvOp::get}, definite(ErrorCode::overloaded, "busy"));
+  const std::string busy = rendered(form_of(KvOp::get), definite(ErrorCode::overloaded, "busy"));
   CHECK(busy.starts_with("HTTP/1.1 429 Too Many Requests\r\n"));
   CHECK(busy.find("\r\nRetry-After: 1\r\n") != std::string::npos);
 

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "client/http_protocol.h"
+#include "consistency/key_context.h"
+#include "node/page_token.h"
 
 namespace parallax {
 namespace {
@@ -29,22 +31,14 @@ Call admin(const Routed& routed) {
   return std::get<Call>(std::get<AdminCall>(routed));
 }
 
-struct Refused {
-  std::string title;
-  std::string method;
-  std::string target;
-  Headers headers;
-  std::string body;
-  ErrorCode code;
-  std::string detail;
-};
-
 }  // namespace
 
 TEST_CASE("http routes: operations on keys") {
   const KvCall get = kv(ask("GET", "/v1/kv/a%2Fb/c%00"));
   CHECK(std::get<Get>(get.request.operation).key == std::string("a/b/c\0", 6));
-  CHECK(get.request.consistency.level == Level::linearizable);
+  CHECK(get.request.level_by_policy);
+  CHECK_FALSE(get.form.level);
+  CHECK(get.form.key == std::string("a/b/c\0", 6));
   CHECK(get.request.timeout == limits::kDefaultRequestTimeout);
   CHECK(get.request.forward);
   CHECK(get.form.op == KvOp::get);
@@ -86,7 +80,143 @@ TEST_CASE("http routes: the query's level wins over the header's") {
         Level::linearizable);
   const Headers unknown{{"Parallax-Consistency", "gold"}};
   CHECK(kv(ask("GET", "/v1/kv/x?consistency=prefix", unknown)).form.level == Level::prefix);
-  CHECK(kv(ask("GET", "/v1/kv/x", {{"If-None-Match", "\"1-1\""}})).form.if_none_match == "\"1-1\"");
+  CHECK_FALSE(kv(ask("GET", "/v1/kv/x", prefix)).request.level_by_policy);
+}
+
+TEST_CASE("http routes: what a write may ask for") {
+  const VersionVector seen({{kLogActor, Hlc{99}}});
+  const std::string context = encode_key_context("k", seen);
+  SessionToken token;
+  token.cluster = {1, 2};
+  token.index = LogIndex{7};
+  const std::string session = token.encode();
+  const Headers headers{{"If-Match", "\"12-1\", \"13-2\""}, {"if-none-match", "*"},
+                        {"Idempotency-Key", "once"},        {"Parallax-Context", context},
+                        {"Parallax-Session", session},      {"Content-Type", "text/plain"}};
+  const Conditions both{EtagSet{.stamps = {{Hlc{12}, NodeId{1}}, {Hlc{13}, NodeId{2}}}},
+                        EtagSet{.any = true}};
+  const Request put = kv(ask("PUT", "/v1/kv/k?ttl_ms=1500", headers, "v")).request;
+  CHECK(put.operation ==
+        Operation(Put{"k", Bytes("v"), "text/plain", std::chrono::milliseconds{1500}}));
+  CHECK(put.conditions == both);
+  CHECK(put.idempotency_key == "once");
+  CHECK(put.context == seen);
+  CHECK(put.session == token);
+  const Request remove = kv(ask("DELETE", "/v1/kv/k", headers)).request;
+  CHECK(remove.operation == Operation(Delete{"k"}));
+  CHECK(remove.conditions == both);
+  CHECK(remove.idempotency_key == "once");
+  CHECK(remove.context == seen);
+  CHECK_FALSE(kv(ask("PUT", "/v1/kv/k")).request.context);
+  CHECK(kv(ask("PUT", "/v1/kv/k")).request.conditions.empty());
+  const Routed other = ask("PUT", "/v1/kv/another", {{"Parallax-Context", context}});
+  REQUIRE(std::holds_alternative<HttpReply>(other));  // a context is bound to its key
+}
+
+TEST_CASE("http routes: reads of one key") {
+  const KvCall get =
+      kv(ask("GET", "/v1/kv/k?siblings=true", {{"If-None-Match", "\"other\", \"12-1\""}}));
+  CHECK(get.request.operation == Operation(Get{"k", true}));
+  CHECK(get.form.if_none_match == EtagSet{.stamps = {{Hlc{12}, NodeId{1}}}});
+  CHECK(get.request.conditions.empty());  // nothing for the node to decide
+  const Request history = kv(ask("GET", "/v1/history/a%2fb?from=5&to=5")).request;
+  CHECK(history.operation == Operation(ReadHistory{"a/b", UnixMillis{5}, UnixMillis{5}}));
+  CHECK(kv(ask("GET", "/v1/history/a")).request.operation == Operation(ReadHistory{.key = "a"}));
+}
+
+TEST_CASE("http routes: increments") {
+  const auto increment = [](std::string_view target, std::string body) {
+    return std::get<Increment>(kv(ask("POST", target, {}, std::move(body))).request.operation);
+  };
+  CHECK(increment("/v1/kv/a/increment", R"({"by": -5})") == Increment{"a", -5});
+  CHECK(increment("/v1/kv/a/increment", "") == Increment{"a", 1});
+  CHECK(increment("/v1/kv/a/increment", "{}") == Increment{"a", 1});
+  CHECK(increment("/v1/kv/a/increment/increment", "") == Increment{"a/increment", 1});
+  CHECK(increment("/v1/kv/a/increment", R"({"by":-9223372036854775808})").by == INT64_MIN);
+  CHECK(kv(ask("POST", "/v1/kv/a/increment", {{"Idempotency-Key", "1"}})).request.idempotency_key ==
+        "1");
+  // Only a POST: such keys are keys like others.
+  CHECK(kv(ask("GET", "/v1/kv/a/increment")).form.key == "a/increment");
+  CHECK(kv(ask("PUT", "/v1/kv/a/increment")).form.key == "a/increment");
+  CHECK(kv(ask("DELETE", "/v1/kv/a/increment")).form.key == "a/increment");
+}
+
+TEST_CASE("http routes: ranges") {
+  const auto scan = [](const std::string& query) {
+    const KvCall call = kv(ask("GET", "/v1/kv" + query));
+    CHECK(call.form.op == KvOp::scan);
+    CHECK(call.form.range == std::get<Scan>(call.request.operation));
+    return std::get<Scan>(call.request.operation);
+  };
+  CHECK(scan("") == Scan{});
+  CHECK(scan("?prefix=&start=&end=&next=") == Scan{});
+  CHECK(scan("?prefix=a%20/+b") == Scan{.start = "a / b", .end = "a / c"});
+  CHECK(scan("?prefix=a%FF") == Scan{.start = "a\xff", .end = "b"});
+  CHECK(scan("?prefix=%FF%FF") == Scan{.start = "\xff\xff", .end = ""});
+  CHECK(scan("?prefix=a&start=ab&end=ac") == Scan{.start = "ab", .end = "ac"});
+  CHECK(scan("?prefix=b&start=a&end=c") == Scan{.start = "b", .end = "c"});
+  CHECK(scan("?prefix=b&start=a&end=d") == Scan{.start = "b", .end = "c"});
+  CHECK(scan("?start=b&end=b&limit=1000&reverse=true&keys_only=true") ==
+        Scan{.start = "b", .end = "b", .limit = 1000, .reverse = true, .keys_only = true});
+
+  const Scan first{.start = "a", .end = "b", .limit = 5, .reverse = true, .keys_only = true};
+  const std::string next = encode_page_token({first, "am"});
+  const auto page = [&](const std::string& query) {
+    const KvCall call = kv(ask("GET", "/v1/kv?next=" + next + query));
+    return std::pair(*call.form.range, std::get<Scan>(call.request.operation));
+  };
+  Scan rest = first;
+  rest.end = "am";
+  CHECK(page("") == std::pair(first, rest));
+  CHECK(page("&prefix=a&reverse=true&limit=5&keys_only=true") == std::pair(first, rest));
+  rest.limit = 7;
+  rest.keys_only = false;
+  CHECK(page("&limit=7&keys_only=false").second == rest);
+  for (const std::string wrong : {"&prefix=b", "&start=aa", "&end=az", "&reverse=false"}) {
+    const Routed routed = ask("GET", "/v1/kv?next=" + next + wrong);
+    REQUIRE(std::holds_alternative<HttpReply>(routed));
+    CHECK(std::get<HttpReply>(routed).status == 400);
+    CHECK(std::get<HttpReply>(routed).body.find("next belongs to another range") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("http routes: several keys") {
+  const KvCall call = kv(ask("GET", "/v1/kv?key=b&key=a%2Fc&consistency=prefix&key=b"));
+  CHECK(call.form.op == KvOp::get_many);
+  CHECK(call.request.operation == Operation(GetMany{{"b", "a/c", "b"}}));
+  CHECK(call.form.level == Level::prefix);
+  std::string many = "/v1/kv?key=k";
+  for (std::size_t i = 1; i < limits::kMaxScanLimit; ++i) many += "&key=k";
+  CHECK(std::get<GetMany>(kv(ask("GET", many)).request.operation).keys.size() == 1000);
+  CHECK(std::holds_alternative<HttpReply>(ask("GET", many + "&key=k")));
+}
+
+TEST_CASE("http routes: policies") {
+  const auto policy = [](std::string_view method, std::string_view target, std::string body = {}) {
+    const KvCall call = kv(ask(method, target, {}, std::move(body)));
+    CHECK_FALSE(call.request.level_by_policy);
+    return call.request.operation;
+  };
+  CHECK(policy("GET", "/v1/policies") == Operation(ListPolicies{}));
+  CHECK(policy("GET", "/v1/policies/") == Operation(GetPolicy{""}));
+  CHECK(policy("GET", "/v1/policies/a%2Fb/c") == Operation(GetPolicy{"a/b/c"}));
+  CHECK(policy("DELETE", "/v1/policies/a") == Operation(SetPolicy{"a", std::nullopt}));
+  CHECK(policy("PUT", "/v1/policies/a", "{}") == Operation(SetPolicy{"a", Policy{}}));
+  CHECK(policy("PUT", "/v1/policies/a",
+               R"({"default_consistency":"prefix","mixing":"deny","conflict":"last-writer"})") ==
+        Operation(SetPolicy{"a", Policy{Consistency{.level = Level::prefix}, Mixing::deny,
+                                        ConflictStrategy::last_writer}}));
+  CHECK(policy("PUT", "/v1/policies/a", R"({"default_consistency":null})") ==
+        Operation(SetPolicy{"a", Policy{}}));
+}
+
+TEST_CASE("http routes: how long a body may be is known from its head") {
+  const RouteOptions options{.max_value_bytes = 1 << 20};
+  CHECK(max_body_bytes("PUT", "/v1/kv/a?x=1", options) == 1 << 20);
+  CHECK(max_body_bytes("POST", "/v1/batch", options) == limits::kMaxBatchBytes);
+  CHECK(max_body_bytes("PUT", "/v1/kv/a", {.max_value_bytes = 1}) == kMaxAdminBodyBytes);
+  CHECK(max_body_bytes("BREW", "/coffee", {.max_value_bytes = 1}) == kMaxAdminBodyBytes);
 }
 
 TEST_CASE("http routes: everything else that there is") {
@@ -96,6 +226,7 @@ TEST_CASE("http routes: everything else that there is") {
   admin<CheckHealth>(ask("GET", "/healthz?probe=1"));
   admin<CheckReady>(ask("GET", "/readyz"));
   admin<ShowMetrics>(ask("GET", "/metrics"));
+  admin<ShowOpenApi>(ask("GET", "/v1/openapi.json"));
   CHECK(admin<TransferLeadership>(ask("POST", "/v1/cluster/transfer-leadership", {}, "{\"to\": 3}"))
             .to == NodeId{3});
   CHECK(admin<SetFaults>(ask("DELETE", "/v1/faults")).faults.drop_from.empty());
@@ -153,353 +284,6 @@ TEST_CASE("http routes: faults") {
   CHECK(refused(R"({"fail_point":{"where":1}})")
             .find("'fail_point.where' is not known; it may be fail_point.name, ") == 0);
   CHECK(refused(R"({"fail_point":5})") == "\"fail_point\" must be an object");
-}
-
-TEST_CASE("http routes: what is refused and how") {
-  const std::string long_key(1025, 'k');
-  const Refused cases[] = {
-      {"empty key",
-       "GET",
-       "/v1/kv/",
-       {},
-       "",
-       ErrorCode::bad_request,
-       "the key is empty; it must have 1 to 1024 bytes"},
-      {"long key",
-       "GET",
-       "/v1/kv/" + long_key,
-       {},
-       "",
-       ErrorCode::uri_too_long,
-       "the key has 1025 bytes; it must have 1 to 1024"},
-      {"long target",
-       "GET",
-       "/v1/kv/a?x=" + std::string(9000, 'x'),
-       {},
-       "",
-       ErrorCode::uri_too_long,
-       "the target has 9011 bytes; at most 8192 are taken"},
-      {"encoding",
-       "GET",
-       "/v1/kv/ab%4",
-       {},
-       "",
-       ErrorCode::bad_request,
-       "the '%' at position 2 of 'ab%4' has no two hexadecimal digits behind it; write %25 for the "
-       "character itself"},
-      {"fragment",
-       "GET",
-       "/v1/kv/a#b",
-       {},
-       "",
-       ErrorCode::bad_request,
-       "the target has a '#'; in a key it must be written %23"},
-      {"unknown level",
-       "GET",
-       "/v1/kv/a?consistency=gold",
-       {},
-       "",
-       ErrorCode::unknown_level,
-       "'gold' is no consistency level; use one of linearizable (or strong), prefix"},
-      {"unknown level in the header",
-       "GET",
-       "/v1/kv/a",
-       {{"Parallax-Consistency", "gold"}},
-       "",
-       ErrorCode::unknown_level,
-       "'gold' is no consistency level; use one of linearizable (or strong), prefix"},
-      {"empty level in the header",
-       "GET",
-       "/v1/kv/a",
-       {{"Parallax-Consistency", ""}},
-       "",
-       ErrorCode::unknown_level,
-       "'' is no consistency level; use one of linearizable (or strong), prefix"},
-      {"level with parameters",
-       "GET",
-       "/v1/kv/a",
-       {{"Parallax-Consistency", "prefix; r=2"}},
-       "",
-       ErrorCode::bad_parameter,
-       "'r' is no parameter of prefix, which takes none"},
-      {"parameter of another level",
-       "GET",
-       "/v1/kv/a?consistency=prefix&r=2",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "'r' is no parameter of an operation on a key at prefix, which takes consistency, forward "
-       "and timeout_ms"},
-      {"ttl",
-       "PUT",
-       "/v1/kv/a?ttl_ms=5",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "'ttl_ms' is no parameter of an operation on a key at linearizable, which takes "
-       "consistency, "
-       "forward and timeout_ms"},
-      {"timeout too small",
-       "GET",
-       "/v1/kv/a?timeout_ms=0",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "timeout_ms='0' must be a whole number from 1 to 60000"},
-      {"timeout too big",
-       "GET",
-       "/v1/kv/a?timeout_ms=60001",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "timeout_ms='60001' must be a whole number from 1 to 60000"},
-      {"timeout not a number",
-       "GET",
-       "/v1/kv/a?timeout_ms=5s",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "timeout_ms='5s' must be a whole number from 1 to 60000"},
-      {"timeout beyond numbers",
-       "GET",
-       "/v1/kv/a?timeout_ms=99999999999999999999",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "timeout_ms='99999999999999999999' must be a whole number from 1 to 60000"},
-      {"forward",
-       "GET",
-       "/v1/kv/a?forward=no",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "forward='no' must be true or false"},
-      {"parameter twice",
-       "GET",
-       "/v1/kv/a?forward=true&forward=true",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "the query parameter 'forward' is given twice"},
-      {"header twice",
-       "GET",
-       "/v1/kv/a",
-       {{"Parallax-Consistency", ""}, {"parallax-consistency", "prefix"}},
-       "",
-       ErrorCode::bad_request,
-       "the header Parallax-Consistency is given twice"},
-      {"large value",
-       "PUT",
-       "/v1/kv/a",
-       {},
-       std::string(101, 'v'),
-       ErrorCode::payload_too_large,
-       "the value has 101 bytes; at most 100 are stored"},
-      {"long content type",
-       "PUT",
-       "/v1/kv/a",
-       {{"Content-Type", long_key}},
-       "v",
-       ErrorCode::bad_request,
-       "the Content-Type has 1025 bytes; at most 256 are kept"},
-      {"If-Match",
-       "PUT",
-       "/v1/kv/a",
-       {{"if-match", "*"}},
-       "v",
-       ErrorCode::condition_unsupported,
-       "If-Match cannot be decided here: this version takes no conditions on writes, and "
-       "If-None-Match alone on reads"},
-      {"If-None-Match on a put",
-       "PUT",
-       "/v1/kv/a",
-       {{"If-None-Match", "*"}},
-       "v",
-       ErrorCode::condition_unsupported,
-       "If-None-Match cannot be decided here: this version takes no conditions on writes, and "
-       "If-None-Match alone on reads"},
-      {"If-None-Match on a delete",
-       "DELETE",
-       "/v1/kv/a",
-       {{"If-None-Match", "*"}},
-       "",
-       ErrorCode::condition_unsupported,
-       "If-None-Match cannot be decided here: this version takes no conditions on writes, and "
-       "If-None-Match alone on reads"},
-      {"If-Match on a get",
-       "GET",
-       "/v1/kv/a",
-       {{"If-Match", "*"}},
-       "",
-       ErrorCode::condition_unsupported,
-       "If-Match cannot be decided here: this version takes no conditions on writes, and "
-       "If-None-Match alone on reads"},
-      {"If-None-Match of nothing",
-       "GET",
-       "/v1/kv/a",
-       {{"If-None-Match", "abc"}},
-       "",
-       ErrorCode::bad_request,
-       "'abc' is no list of quoted ETags and not *"},
-      {"idempotency",
-       "PUT",
-       "/v1/kv/a",
-       {{"Idempotency-Key", "1"}},
-       "v",
-       ErrorCode::bad_request,
-       "the header Idempotency-Key is not supported by this version; leave it out"},
-      {"session",
-       "GET",
-       "/v1/kv/a",
-       {{"Parallax-Session", "1"}},
-       "",
-       ErrorCode::bad_request,
-       "the header Parallax-Session is not supported by this version; leave it out"},
-      {"context",
-       "PUT",
-       "/v1/kv/a",
-       {{"parallax-context", "1"}},
-       "v",
-       ErrorCode::bad_request,
-       "the header Parallax-Context is not supported by this version; leave it out"},
-      {"content encoding",
-       "PUT",
-       "/v1/kv/a",
-       {{"Content-Encoding", "gzip"}},
-       "v",
-       ErrorCode::unsupported_media_type,
-       "Content-Encoding 'gzip' is not kept with a value; send the bytes without it"},
-      {"content range",
-       "PUT",
-       "/v1/kv/a",
-       {{"Content-Range", "bytes 0-1/5"}},
-       "v",
-       ErrorCode::bad_request,
-       "Content-Range: a part of a value cannot be written; send all of it"},
-      {"body of a get", "GET", "/v1/kv/a", {}, "v", ErrorCode::bad_request, "GET takes no body"},
-      {"body of a delete",
-       "DELETE",
-       "/v1/kv/a",
-       {},
-       "v",
-       ErrorCode::bad_request,
-       "DELETE takes no body"},
-      {"method",
-       "POST",
-       "/v1/kv/a",
-       {},
-       "",
-       ErrorCode::method_not_allowed,
-       "'POST' is not possible on '/v1/kv/a'; allowed are DELETE, GET, HEAD, PUT"},
-      {"method on the cluster",
-       "PUT",
-       "/v1/cluster",
-       {},
-       "",
-       ErrorCode::method_not_allowed,
-       "'PUT' is not possible on '/v1/cluster'; allowed are GET, HEAD"},
-      {"method on faults",
-       "GET",
-       "/v1/faults",
-       {},
-       "",
-       ErrorCode::method_not_allowed,
-       "'GET' is not possible on '/v1/faults'; allowed are DELETE, POST"},
-      {"no route",
-       "GET",
-       "/v1/batch",
-       {},
-       "",
-       ErrorCode::not_found,
-       "there is nothing at '/v1/batch'"},
-      {"no key", "GET", "/v1/kv", {}, "", ErrorCode::not_found, "there is nothing at '/v1/kv'"},
-      {"root", "GET", "/", {}, "", ErrorCode::not_found, "there is nothing at '/'"},
-      {"asterisk", "OPTIONS", "*", {}, "", ErrorCode::not_found, "there is nothing at '*'"},
-      {"host only", "GET", "http://host", {}, "", ErrorCode::not_found, "there is nothing at '/'"},
-      {"trailing slash",
-       "GET",
-       "/v1/cluster/",
-       {},
-       "",
-       ErrorCode::not_found,
-       "there is nothing at '/v1/cluster/'"},
-      {"control characters",
-       "GET",
-       "/\x01\xff'",
-       {},
-       "",
-       ErrorCode::not_found,
-       "there is nothing at '/?"
-       "?"
-       "?'"},
-      {"parameters where none are",
-       "GET",
-       "/v1/status?verbose=1",
-       {},
-       "",
-       ErrorCode::bad_parameter,
-       "'verbose' is no parameter of /v1/status, which takes none"},
-      {"body where none is",
-       "GET",
-       "/v1/status",
-       {},
-       "x",
-       ErrorCode::bad_request,
-       "GET takes no body"},
-      {"large administration",
-       "POST",
-       "/v1/faults",
-       {},
-       std::string(70'000, ' '),
-       ErrorCode::payload_too_large,
-       "the body has 70000 bytes; /v1/faults takes at most 65536"},
-      {"transfer without a body",
-       "POST",
-       "/v1/cluster/transfer-leadership",
-       {},
-       "",
-       ErrorCode::bad_request,
-       "the body must be a JSON object: incomplete JSON"},
-      {"transfer to nobody",
-       "POST",
-       "/v1/cluster/transfer-leadership",
-       {},
-       "{}",
-       ErrorCode::bad_parameter,
-       "\"to\" is missing; it must be the number of a member"},
-      {"transfer to a name",
-       "POST",
-       "/v1/cluster/transfer-leadership",
-       {},
-       "{\"to\":\"2\"}",
-       ErrorCode::bad_parameter,
-       "\"to\" must be a whole number from 1 to 4294967295"},
-      {"transfer to more",
-       "POST",
-       "/v1/cluster/transfer-leadership",
-       {},
-       "{\"to\":2,\"by\":1}",
-       ErrorCode::bad_parameter,
-       "'by' is not known; it may be to"},
-  };
-  for (const Refused& refused : cases) {
-    DYNAMIC_SECTION(refused.title) {
-      const Routed routed = ask(refused.method, refused.target, refused.headers, refused.body);
-      REQUIRE(std::holds_alternative<HttpReply>(routed));
-      const HttpReply& reply = std::get<HttpReply>(routed);
-      CHECK(reply.status == error_info(refused.code).http_status);
-      CHECK(reply.content_type == "application/problem+json");
-      const auto problem = parse_problem(reply.body);
-      REQUIRE(problem.has_value());
-      CHECK(problem->error == definite(refused.code, refused.detail));
-      const bool wrong_method = refused.code == ErrorCode::method_not_allowed;
-      REQUIRE(reply.headers.size() == (wrong_method ? 1u : 0u));
-      if (wrong_method) {
-        CHECK(reply.headers[0].first == "Allow");
-        CHECK(refused.detail.ends_with(reply.headers[0].second));
-      }
-    }
-  }
 }
 
 TEST_CASE("http routes: without fault injection there are no faults") {

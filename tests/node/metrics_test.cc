@@ -79,6 +79,9 @@ TEST_CASE("metrics: what was counted is shown") {
                   .status = 504,
                   .outcome = RequestOutcome::unknown},
                  5s);
+  requests.count({.op = KvOp::increment, .status = 503, .outcome = RequestOutcome::not_applied},
+                 1s);
+  requests.count({.level = Level::prefix, .op = KvOp::delete_policy, .status = 204}, 1s);
   requests.count_other(400);
   requests.count_other(400);
   requests.count_other(200);
@@ -93,6 +96,7 @@ TEST_CASE("metrics: what was counted is shown") {
                      .role = "follower",
                      .up = false,
                      .match_index = LogIndex{9},
+                     .applied_index = LogIndex{8},
                      .clock_offset_ms = -20,
                      .lag_ms = 1500}};
   ReplicaCounters counters;
@@ -113,6 +117,10 @@ TEST_CASE("metrics: what was counted is shown") {
                "outcome=\"done\"}") == 2);
   CHECK(sample("parallax_requests_total{level=\"linearizable\",op=\"put\",status=\"504\","
                "outcome=\"unknown\"}") == 1);
+  CHECK(sample("parallax_requests_total{level=\"policy\",op=\"increment\",status=\"503\","
+               "outcome=\"not_applied\"}") == 1);
+  CHECK(sample("parallax_requests_total{level=\"prefix\",op=\"delete-policy\",status=\"204\","
+               "outcome=\"done\"}") == 1);
   CHECK(sample("parallax_other_requests_total{status=\"400\"}") == 2);
   const std::string local = "level=\"prefix\",op=\"get\",path=\"local\"";
   const std::string name = "parallax_request_duration_seconds";
@@ -132,6 +140,7 @@ TEST_CASE("metrics: what was counted is shown") {
   CHECK(sample("parallax_member_up{member=\"1\"}") == 1);
   CHECK(sample("parallax_member_up{member=\"2\"}") == 0);
   CHECK(sample("parallax_member_match_index{member=\"2\"}") == 9);
+  CHECK(sample("parallax_member_applied_index{member=\"2\"}") == 8);
   CHECK_FALSE(samples.contains("parallax_member_match_index{member=\"1\"}"));
   CHECK(sample("parallax_member_lag_seconds{member=\"2\"}") == 1.5);
   CHECK(sample("parallax_member_clock_offset_seconds{member=\"2\"}") == Approx(-0.02));

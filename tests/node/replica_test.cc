@@ -625,7 +625,9 @@ TEST_CASE("replica: status says who is up and how far") {
       CHECK(member.up);
       CHECK(member.role == (member.id == leader ? "leader" : "follower"));
       REQUIRE(member.clock_offset_ms);
-      CHECK(member.match_index.has_value() == (at == leader));
+      const bool known = at == leader || at == member.id;
+      CHECK(member.match_index.has_value() == known);
+      CHECK(member.applied_index.has_value() == known);
     }
   }
   const ReplicaStatus at_leader = world.replica(leader).status();
@@ -633,6 +635,7 @@ TEST_CASE("replica: status says who is up and how far") {
     const bool shifted = member.id == world.others(leader)[0];
     CHECK(std::abs(*member.clock_offset_ms - (shifted ? 100 : 0)) <= 10);
     CHECK(member.match_index == at_leader.last_index);
+    CHECK(member.applied_index == at_leader.last_index);
   }
   const NodeId dead = world.others(leader)[1];
   world.crash(dead);

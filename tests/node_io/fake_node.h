@@ -1,6 +1,7 @@
 // A node that answers from a map, for the tests of what is in front of one.
 #pragma once
 
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <optional>
@@ -67,7 +68,21 @@ class FakeNode final : public NodeService {
         answer.content_type = found->second.content_type;
         answer.stamp = found->second.stamp;
       }
-    } else {
+    } else if (const auto* increment = std::get_if<Increment>(&request.operation)) {
+      Value& value = values[increment->key];
+      answer.number = std::atoll(value.value.to_string().c_str()) + increment->by;
+      answer.stamp = Stamp{Hlc{++next_stamp}, NodeId{1}};
+      value = {Bytes(std::to_string(*answer.number)), value.content_type, *answer.stamp};
+    } else if (const auto* scan = std::get_if<Scan>(&request.operation)) {
+      for (const auto& [key, value] : values) {
+        if (key < scan->start || (!scan->end.empty() && key >= scan->end)) continue;
+        if (answer.items.size() == scan->limit) {
+          answer.next = key;
+          break;
+        }
+        answer.items.push_back({key, value.stamp, value.value, value.content_type});
+      }
+    } else if (std::holds_alternative<Delete>(request.operation)) {
       answer.stamp = Stamp{Hlc{++next_stamp}, NodeId{1}};
       values.erase(*operation_key(request.operation));
     }

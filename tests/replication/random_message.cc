@@ -100,6 +100,7 @@ HeartbeatReply make(Random& random, HeartbeatReply) {
   m.round = RoundId{random_number(random)};
   m.mark = random_mark(random);
   m.recovery_ready = coin(random);
+  m.applied = LogIndex{random_number(random)};
   return m;
 }
 

@@ -9,40 +9,12 @@
 
 #include "tests/system/cluster.h"
 #include "tests/system/plain_http.h"
+#include "tests/system/script_cluster.h"
 
 namespace parallax::system_tests {
 namespace {
 
 using namespace std::chrono_literals;
-
-const std::string kScripts = std::string(PARALLAX_SOURCE_DIR) + "/scripts";
-
-/// A cluster of the script's, removed at the end whatever happened.
-class ScriptCluster {
- public:
-  ScriptCluster() : base_port_(free_ports(110)) { setenv("PARALLAX_BIN", programs().c_str(), 1); }
-  ~ScriptCluster() { (void)run({kScripts + "/cluster", "wipe", "--dir", directory()}, 60s); }
-
-  std::string directory() const { return temporary_.path() + "/cluster"; }
-  std::uint16_t port(int id) const { return static_cast<std::uint16_t>(base_port_ + id); }
-  std::uint16_t base_port() const { return base_port_; }
-
-  Ended call(std::vector<std::string> words) const {
-    words.insert(words.begin(), kScripts + "/cluster");
-    words.insert(words.end(), {"--dir", directory()});
-    return run(words, 120s);
-  }
-  void must(std::vector<std::string> words) const {
-    const Ended ended = call(std::move(words));
-    INFO(ended.output);
-    REQUIRE(ended.code == 0);
-  }
-  void up() const { must({"up", "--base-port", std::to_string(base_port_)}); }
-
- private:
-  TemporaryDirectory temporary_;
-  std::uint16_t base_port_;
-};
 
 /// A shell command line as a newcomer would type it; what it printed.
 std::string shell(const std::string& command) {
