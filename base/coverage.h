@@ -45,7 +45,15 @@ namespace parallax {
   X(snapshot_during_election)          \
   X(compaction_held_back)              \
   X(incarnation_forgotten)             \
-  X(recovery_ended)
+  X(recovery_ended)                    \
+  X(condition_on_proposal)             \
+  X(refusal_waited_for_proposal)       \
+  X(refusal_decided_anew)              \
+  X(refusal_remembered)                \
+  X(retry_answered_from_row)           \
+  X(retry_waited_for_first)            \
+  X(row_let_go)                        \
+  X(expiry_committed)
 
 enum class Mark : std::uint8_t {
 #define PARALLAX_MARK_ENUM(name) name,

@@ -1,7 +1,8 @@
 #include "node/idempotency_table.h"
 
 #include <algorithm>
-#include <limits>
+
+#include "base/coverage.h"
 
 namespace parallax {
 
@@ -80,6 +81,7 @@ Result<void> IdempotencyTable::raise_floor(Hlc floor, WriteBatch& batch) {
     const auto [at, key] = records::idempotency_index(store_key);
     batch.remove(records::idempotency_key(group_, key));
     remove(at, key, batch);
+    mark(Mark::row_let_go);
     return true;
   }));
   floor_ = floor;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
+#include "base/coverage.h"
 #include "node/replica_impl.h"
 
 namespace parallax {
@@ -33,12 +34,14 @@ void Replica::Impl::requeue_reads() {
   counted_round_ = RoundId{};
   const auto rounds = std::exchange(round_reads_, {});
   const auto late = std::exchange(late_reads_, {});
-  for (const RoundRead& read : rounds) {
-    if (requests_.find(read.request) != nullptr) route(read.request);
-  }
-  for (const LateRead& read : late) {
-    if (requests_.find(read.request) != nullptr) route(read.request);
-  }
+  const auto again = [this](RequestHandle handle) {
+    const PendingRequest* pending = requests_.find(handle);
+    if (pending == nullptr) return;
+    if (!is_read(pending->request.operation)) mark(Mark::refusal_decided_anew);
+    route(handle);
+  };
+  for (const RoundRead& read : rounds) again(read.request);
+  for (const LateRead& read : late) again(read.request);
 }
 
 void Replica::Impl::on_confirmed(ConfirmedRound confirmed) {
@@ -83,8 +86,10 @@ void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence) {
   const Request& request = pending.request;
   if (!is_read(request.operation)) {
     if (!leading() || raft_->term() != pending.refused_in) {
+      mark(Mark::refusal_decided_anew);
       route(handle);
     } else if (pending.refused_after > applied_.index) {
+      mark(Mark::refusal_waited_for_proposal);
       late_reads_.push_back({pending.refused_after, std::move(evidence), handle});
     } else {
       evidence.index = pending.refused_after;  // what it was decided on
@@ -129,6 +134,7 @@ void Replica::Impl::agree_on_expiry(RequestHandle handle, const std::vector<std:
       fail(state.error());
       return;
     }
+    mark(Mark::expiry_committed);
     last = std::max(last, propose(WriteKey{key, with_expiry(*state, now)}));
   }
   late_reads_.push_back({last, std::move(evidence), handle});

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
+#include "base/coverage.h"
 #include "node/replica_impl.h"
 
 namespace parallax {
@@ -105,6 +106,7 @@ Result<KeyState> Replica::Impl::proposed_state(const std::string& key) const {
   PARALLAX_ASSIGN(KeyState state, keys_.load(key));
   const auto proposed = proposed_keys_.find(key);
   if (proposed != proposed_keys_.end() && !canary(Canary::condition_without_pending)) {
+    mark(Mark::condition_on_proposal);
     state.join(proposed->second.state);
   }
   return state;
@@ -120,6 +122,7 @@ bool Replica::Impl::answered_before(RequestHandle handle, const Stamp& stamp) {
   if (proposed != proposed_rows_.end()) {
     pending.stage = PendingRequest::Stage::waiting;
     proposed->second.push_back(handle);
+    mark(Mark::retry_waited_for_first);
     return true;
   }
   if (canary(Canary::retry_not_recognized)) return false;
@@ -148,6 +151,7 @@ bool Replica::Impl::answered_before(RequestHandle handle, const Stamp& stamp) {
   }
   Answer answer = write_answer(pending, write_evidence(row.index, raft_->term()));
   answer.replayed = same;
+  mark(Mark::retry_answered_from_row);
   finish(handle, std::move(answer));
   return true;
 }
@@ -173,6 +177,7 @@ void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, Evaluati
                                             .refusal = std::string(error_info(refusal.code).name),
                                             .message = refusal.message,
                                             .stamp = evaluation.stamp}};
+      mark(Mark::refusal_remembered);
     }
     append(handle, std::move(command));
     return;
@@ -183,8 +188,7 @@ void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, Evaluati
     return;
   }
   const auto proposed = proposed_keys_.find(key);
-  pending.refused_after =
-      proposed == proposed_keys_.end() ? applied_.index : proposed->second.last;
+  pending.refused_after = proposed == proposed_keys_.end() ? applied_.index : proposed->second.last;
   pending.refused_in = raft_->term();
   start_read(handle);
 }
