@@ -181,7 +181,7 @@ void Clients::finish(Attempted operation, const Reply& reply) {
   tell(operation, reply);
   if (!reply) {
     operation.unknown |= !reply.error().definite();
-    if (!operation.request.idempotency_key.empty() && operation.attempts < 20 && !stopped_) {
+    if (!operation.request.idempotency_key.empty() && operation.attempts < 8 && !stopped_) {
       ++operation.attempts;
       const std::vector<NodeId> nodes = world_.ids();
       operation.at = nodes[random_.below(nodes.size())];

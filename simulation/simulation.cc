@@ -86,7 +86,7 @@ class Run {
     if (random_.chance(0.3)) world.max_latency = 20ms;
     if (random_.chance(0.3)) world.history_retention = 1s;
     // Longer than anybody tries again, unless clocks jump.
-    if (!options_.faults.contains(FaultKind::clock)) world.idempotency.retention = 50s;
+    if (!options_.faults.contains(FaultKind::clock)) world.idempotency.retention = 20s;
     return world;
   }
 
