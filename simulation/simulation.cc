@@ -86,7 +86,10 @@ class Run {
     if (random_.chance(0.3)) world.max_latency = 20ms;
     if (random_.chance(0.3)) world.history_retention = 1s;
     // Longer than anybody tries again, unless clocks jump.
-    if (!options_.faults.contains(FaultKind::clock)) world.idempotency.retention = 20s;
+    const bool clocks_jump =
+        std::any_of(plan_.events.begin(), plan_.events.end(),
+                    [](const FaultEvent& event) { return event.kind == FaultKind::clock; });
+    if (!clocks_jump) world.idempotency.retention = 20s;
     return world;
   }
 
