@@ -206,9 +206,20 @@ Result<void> Replica::Impl::read_into(const Request& request, Answer& answer,
     if (get->siblings) add_siblings(state, now, answer);
     if (rests_on_expiry(state, now)) expired.push_back(get->key);
   } else if (const auto* many = std::get_if<GetMany>(&request.operation)) {
+    std::size_t bytes = 0;
     for (const std::string& key : many->keys) {
       PARALLAX_ASSIGN(const KeyState state, keys_.load(key));
       if (const Version* present = present_value(state, now)) {
+        bytes += present->value.size();
+        if (bytes > limits::kMaxScanBytes && many->keys.size() > 1) {
+          answer.items.clear();
+          answer.missing.clear();
+          answer.refusal = definite(ErrorCode::payload_too_large,
+                                    fmt::format("the values of these {} keys have more than {} "
+                                                "bytes; ask for fewer at once",
+                                                many->keys.size(), limits::kMaxScanBytes));
+          return {};
+        }
         answer.items.push_back({key, present->stamp, present->value, present->content_type});
       } else {
         answer.missing.push_back(key);
@@ -228,7 +239,6 @@ Result<void> Replica::Impl::read_into(const Request& request, Answer& answer,
     }
   } else if (const auto* policy = std::get_if<GetPolicy>(&request.operation)) {
     if (const Policy* present = policies_.at(policy->prefix)) {
-      answer.found = true;
       answer.policies.emplace_back(policy->prefix, *present);
     }
   } else {

@@ -373,7 +373,7 @@ bool HttpConnection::read_body() {
 }
 
 void HttpConnection::on_read(const boost::system::error_code& failed, std::size_t count) {
-  if (too_slow_ && (!failed || failed == asio::error::operation_aborted)) {
+  if (std::exchange(too_slow_, false) && (!failed || failed == asio::error::operation_aborted)) {
     refuse(definite(ErrorCode::request_timeout,
                     fmt::format("the request had not arrived whole after {} ms",
                                 std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -348,6 +348,36 @@ TEST_CASE("http api: the document has every route, parameter, header, status and
   CHECK(in_document == in_table);
 }
 
+TEST_CASE("http api: docs/API.md has a curl line for every route, and every code") {
+  static const std::regex line(
+      R"rx(curl (-I )?(?:-X ([A-Z]+) )?.*http://127\.0\.0\.1:710[^/]*(/[^ '"?]*))rx");
+  std::ifstream in(PARALLAX_SOURCE_DIR "/docs/API.md");
+  std::set<RouteId> shown;
+  std::set<std::string> codes;
+  std::string text;
+  std::string whole;
+  while (std::getline(in, text)) {
+    whole += text + "\n";
+    std::smatch match;
+    if (!std::regex_search(text, match, line)) continue;
+    INFO(text);
+    const std::string method = match[2].matched ? match[2].str() : "GET";
+    const RouteMatch found = match_route(method, match[3].str());
+    REQUIRE(found.route != nullptr);
+    shown.insert(found.route->id);
+  }
+  for (const RouteInfo& route : all_routes()) {
+    INFO("no curl line for " << route.name);
+    CHECK(shown.contains(route.id));
+    for (int i = 0; i <= static_cast<int>(ErrorCode::refused); ++i) {
+      const auto code = static_cast<ErrorCode>(i);
+      if (!route.errors.contains(code)) continue;
+      INFO("not a word about " << error_info(code).name);
+      CHECK(whole.find(fmt::format("`{}`", error_info(code).name)) != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("http api: bounds and defaults stand in the document") {
   const auto& range = operation(route_info(RouteId::range)).at("parameters").as_array();
   const auto find = [&](std::string_view name) {

@@ -478,6 +478,16 @@ TEST_CASE("http server: thousands of mutated requests never crash it or leave an
       request("POST", "/v1/cluster/transfer-leadership", "{\"to\":2}"),
       request("DELETE", "/v1/kv/key", "", "If-None-Match: \"1-1\"\r\nConnection: close\r\n"),
       request("HEAD", "/v1/cluster", "", "Expect: 100-continue\r\n"),
+      request("PUT", "/v1/kv/key?ttl_ms=5", "v",
+              "If-Match: \"1-1\", \"2-1\"\r\nIdempotency-Key: a\r\n"),
+      request("GET", "/v1/kv?prefix=k&limit=5&reverse=true&next=AQAAAAAAAAAAAAAAAAAA"),
+      request("GET", "/v1/kv?key=a&key=%00b"),
+      request("POST", "/v1/kv/key/increment", "{\"by\":-1}"),
+      request("POST", "/v1/batch",
+              R"({"operations":[{"op":"put","key":"a","value_base64":"AA=="},)"
+              R"({"op":"get","key":"a","if_none_match":"*"}]})"),
+      request("PUT", "/v1/policies/a", R"({"mixing":"deny"})"),
+      request("GET", "/v1/history/key?from=1&to=2", "", "Parallax-Session: AQAAAAAA\r\n"),
   };
   World world({.enable_faults = true,
                .slow_request_timeout = 40ms,
