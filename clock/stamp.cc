@@ -41,7 +41,7 @@ std::optional<Stamp> Stamp::parse(std::string_view text) {
   if (dash == std::string_view::npos) return std::nullopt;
   const auto hlc = parse_number<std::uint64_t>(text.substr(0, dash));
   const auto node = parse_number<std::uint32_t>(text.substr(dash + 1));
-  if (!hlc || !node || *node == 0) return std::nullopt;
+  if (!hlc || !node || *hlc == 0 || *node == 0) return std::nullopt;
   return Stamp{Hlc{*hlc}, NodeId{*node}};
 }
 

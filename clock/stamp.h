@@ -40,7 +40,7 @@ struct Stamp {
   std::string to_string() const;
   /// Appends the same.
   void append_to(std::string& out) const;
-  /// The inverse of to_string() for stamps of a node; nothing for any other text.
+  /// The inverse of to_string() for stamps that a version can have; nothing for other text.
   static std::optional<Stamp> parse(std::string_view text);
   friend constexpr auto operator<=>(const Stamp&, const Stamp&) = default;
 };

@@ -3,8 +3,8 @@
 //
 // A token says how far a replica must be before it may answer: the log index for the levels of the
 // leader path, a read and a write vector for the causal ones (Terry et al., "Session Guarantees for
-// Weakly Consistent Replicated Data", 1994: the read set and the write set, as vectors). Tokens join
-// componentwise, so two clients' sessions can be put together.
+// Weakly Consistent Replicated Data", 1994: the read set and the write set, as vectors). Tokens
+// join componentwise, so two clients' sessions can be put together.
 #pragma once
 
 #include <string>
@@ -34,7 +34,8 @@ struct SessionToken {
   std::string encode() const;
   /// Appends what encode() gives: the fast path's form.
   void append_to(std::string& out) const;
-  /// Errors: bad_session, saying whether it is truncated, altered, or of a newer format. Thread-safe.
+  /// Errors: bad_session, saying whether it is truncated, altered, or of a newer format.
+  /// Thread-safe.
   static Result<SessionToken> decode(std::string_view text);
   /// Whether it belongs to `cluster` and names only `members` (sorted). Errors: bad_session.
   Result<void> check(ClusterId cluster, const std::vector<NodeId>& members) const;

@@ -49,8 +49,8 @@ class KeySpace {
   /// may leave a record below `reached`: a sweep from 0 (at start-up, say) finds it.
   Result<CleanUp> clean_history(Hlc from, Hlc horizon, std::size_t limit, WriteBatch& batch) const;
 
-  /// Order-independent digest of all key states, idempotency records and policies: equal on replicas
-  /// with equal contents.
+  /// Order-independent digest of all key states, idempotency records and policies: equal on
+  /// replicas with equal contents.
   Result<std::uint64_t> digest() const;
 
  private:

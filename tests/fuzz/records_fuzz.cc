@@ -43,7 +43,8 @@ void check_key_state(std::string_view bytes) {
 
 template <class T>
 void check_either(std::uint8_t what, const std::string& store_key, std::string_view bytes) {
-  check_record<T>(store_key, std::isupper(what) != 0 ? sealed(store_key, bytes) : std::string(bytes));
+  check_record<T>(store_key,
+                  std::isupper(what) != 0 ? sealed(store_key, bytes) : std::string(bytes));
 }
 
 void check(std::uint8_t what, std::string_view bytes) {

@@ -176,8 +176,10 @@ void write_peer(Seeds seeds) {
     seeds.add(std::string_view("e\0", 2), payload);
   }
   seeds.add("s\x07", stream);
-  const std::string hello = encode_hello(
-      {.cluster = {1, 2}, .node = NodeId{1}, .incarnation = Incarnation{1}, .client_address = "a:1"});
+  const std::string hello = encode_hello({.cluster = {1, 2},
+                                          .node = NodeId{1},
+                                          .incarnation = Incarnation{1},
+                                          .client_address = "a:1"});
   seeds.add("f\x03", hello);
   seeds.add(std::string_view("h\0", 2), hello);
 }
@@ -198,17 +200,18 @@ void write_records(Seeds seeds) {
   add_record(seeds, "B", records::clock_bound_key(), kStamp.hlc);
   add_record(seeds, "H", records::hard_state_key(group), HardState{Term{3}, NodeId{1}});
   add_record(seeds, "L", records::log_start_key(group), LogStart{LogIndex{3}, Term{2}});
-  add_record(seeds, "A", records::applied_key(group),
-             AppliedRecord{.index = LogIndex{5},
-                           .term = Term{3},
-                           .incarnations = {{NodeId{1}, Incarnation{2}}}});
+  add_record(
+      seeds, "A", records::applied_key(group),
+      AppliedRecord{
+          .index = LogIndex{5}, .term = Term{3}, .incarnations = {{NodeId{1}, Incarnation{2}}}});
   add_record(seeds, "E", records::log_entry_key(group, LogIndex{1}),
              LogEntry{Term{3}, LogIndex{1}, "payload"});
   add_record(seeds, "K", records::key_state_key(group, "key"), a_key_state());
   add_record(seeds, "P", records::policy_key(group, "key"),
              PolicyRecord{.log_index = LogIndex{1}, .mixing = "deny", .conflict = "last-writer"});
-  add_record(seeds, "I", records::idempotency_key(group, "key"),
-             IdempotencyRecord{.at = kStamp.hlc, .index = LogIndex{1}, .stamp = kStamp, .number = 4});
+  add_record(
+      seeds, "I", records::idempotency_key(group, "key"),
+      IdempotencyRecord{.at = kStamp.hlc, .index = LogIndex{1}, .stamp = kStamp, .number = 4});
   add_record(seeds, "R", records::history_key(group, {Hlc{1}, NodeId{1}}, "key"),
              HistoryRecord{a_key_state().versions()});
   std::string state;

@@ -167,9 +167,9 @@ InitCluster make(Random& random, InitCluster) {
 }
 
 IdempotencyRow random_row(Random& random) {
-  IdempotencyRow row{.key = "r" + random_bytes(random, limits::kMaxIdempotencyKeyBytes - 1),
-                     .record = {.at = Hlc{random_number(random) | 1},
-                                .fingerprint = random_number(random)}};
+  IdempotencyRow row{
+      .key = "r" + random_bytes(random, limits::kMaxIdempotencyKeyBytes - 1),
+      .record = {.at = Hlc{random_number(random) | 1}, .fingerprint = random_number(random)}};
   if (random.chance(0.5)) row.record.refusal = random_bytes(random, 30);
   if (random.chance(0.5)) row.record.message = random_bytes(random, 200);
   if (random.chance(0.5)) row.record.stamp = Stamp{Hlc{random_number(random) | 1}, NodeId{3}};

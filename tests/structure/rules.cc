@@ -116,7 +116,8 @@ Violations check_layers(const std::vector<SourceFile>& files) {
 }
 
 Violations check_libraries(const std::vector<SourceFile>& files) {
-  static const std::regex keeps_schema(R"(/(codec|operation_codec|operation_values|command|hello|records)\.cc$)");
+  static const std::regex keeps_schema(
+      R"(/(codec|operation_codec|operation_values|command|hello|records)\.cc$)");
   Violations out;
   for (const SourceFile& file : files) {
     for (const Include& include : includes_of(file)) {
