@@ -35,4 +35,18 @@ class World : private detail::WithChecks, public simulation::World {
   }
 };
 
+/// A cluster that has a leader, and the other two by name.
+struct Elected {
+  explicit Elected(WorldOptions options = {}) : world(options) {
+    world.start_all();
+    leader = world.wait_for_leader();
+    follower = world.others(leader)[0];
+    third = world.others(leader)[1];
+  }
+  World world;
+  NodeId leader;
+  NodeId follower;
+  NodeId third;
+};
+
 }  // namespace parallax::testing

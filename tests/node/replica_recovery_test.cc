@@ -23,20 +23,6 @@ void outrun(World& world, NodeId leader) {
           world.replica(leader).status().last_index.value);
 }
 
-/// A cluster that has a leader, and the other two by name.
-struct Elected {
-  explicit Elected(WorldOptions options = {}) : world(options) {
-    world.start_all();
-    leader = world.wait_for_leader();
-    follower = world.others(leader)[0];
-    third = world.others(leader)[1];
-  }
-  World world;
-  NodeId leader;
-  NodeId follower;
-  NodeId third;
-};
-
 /// What is older than ten entries leaves the log: who lacks it needs a snapshot.
 struct ElectedWithShortLog : Elected {
   ElectedWithShortLog() : Elected({.log_keep_entries = 10}) {}

@@ -104,6 +104,46 @@ TEST_CASE("command: what no leader appends is refused with the field's name") {
         "a command is corrupt: end_recovery.incarnation: 0, at least 1 expected");
 }
 
+TEST_CASE("command: a row or a policy that no leader appends is refused with the field's name") {
+  const IdempotencyRow sound{"request", {.at = Hlc{9}, .fingerprint = 3}};
+  const auto with_row = [](IdempotencyRow row) {
+    return encode_command(WriteKey{"k", one_version(), std::move(row)});
+  };
+  CHECK(refusal(with_row(sound)).empty());
+  IdempotencyRow row = sound;
+  row.key.clear();
+  CHECK(refusal(with_row(row)) ==
+        "a command is corrupt: write_key.idempotency.key: 0 bytes, 1 to 128 expected");
+  row.key = std::string(limits::kMaxIdempotencyKeyBytes + 1, 'r');
+  CHECK(refusal(with_row(row)) ==
+        "a command is corrupt: write_key.idempotency.key: 129 bytes, 1 to 128 expected");
+  row = sound;
+  row.record.at = {};
+  CHECK(refusal(with_row(row)) ==
+        "a command is corrupt: write_key.idempotency.at: 0, a stamp's time expected");
+  CHECK(refusal(encode_command(WritePolicy{"", {}})).empty());  // the prefix of every key
+  CHECK(refusal(encode_command(WritePolicy{std::string(limits::kMaxKeyBytes + 1, 'p'), {}})) ==
+        "a command is corrupt: write_policy.prefix: 1025 bytes, at most 1024 expected");
+}
+
+TEST_CASE("command: an outcome alone is a command, and where its entry is is set at apply") {
+  IdempotencyRow row{"request",
+                     {.at = Hlc{9},
+                      .fingerprint = 3,
+                      .refusal = "not-a-number",
+                      .message = "why",
+                      .stamp = Stamp{Hlc{4}, NodeId{2}},
+                      .number = 0}};
+  const Command command = WriteKey{"k", {}, row, Hlc{5}};
+  const auto got = decode_command(encode_command(command));
+  REQUIRE(got.has_value());
+  CHECK(*got == command);
+  row.record.index = LogIndex{7};
+  const auto again = decode_command(encode_command(WriteKey{"k", {}, row, Hlc{5}}));
+  REQUIRE(again.has_value());
+  CHECK(*again == command);
+}
+
 TEST_CASE("command: fields that are not known here are skipped") {
   const std::string unknown = "\x80\x7d\x07";
   const Command command = WriteKey{"key", one_version()};

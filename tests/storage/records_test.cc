@@ -10,6 +10,7 @@ namespace parallax::test {
 namespace {
 
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 /// A record with a right checksum around any body.
 std::string frame(std::string_view store_key, std::string_view body, char format = 1) {
@@ -87,6 +88,7 @@ AppliedRecord random_record(Random& random) {
   record.index = LogIndex{random.next() >> random.below(64)};
   record.term = Term{random.next() >> random.below(64)};
   record.history_floor = Hlc{random.next() >> random.below(64)};
+  record.idempotency_floor = Hlc{random.next() >> random.below(64)};
   for (std::uint64_t n = random.below(5); n > 0; --n) {
     const NodeId node{static_cast<std::uint32_t>(random.below(9))};
     record.incarnations[node] = Incarnation{random.next()};
@@ -132,8 +134,49 @@ std::string random_key<HistoryRecord>(Random& random) {
   return records::history_key(kOnlyGroup, by, random_bytes(random, random.below(20)));
 }
 
-#define RECORD_TYPES \
-  NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord
+template <>
+IdempotencyRecord random_record(Random& random) {
+  IdempotencyRecord record;
+  record.at = Hlc{random.between(1, ~std::uint64_t{0})};
+  record.index = LogIndex{random.next() >> random.below(64)};
+  record.fingerprint = random.next();
+  if (random.chance(0.3)) {
+    record.refusal = "precondition-failed";
+    record.message = "what was there";
+  }
+  if (random.chance(0.7)) {
+    record.stamp = Stamp{Hlc{random.between(1, ~std::uint64_t{0})},
+                         NodeId{static_cast<std::uint32_t>(random.between(1, 5))}};
+  }
+  if (random.chance(0.3)) {
+    record.number = random.chance(0.3) ? 0 : static_cast<std::int64_t>(random.next());
+  }
+  return record;
+}
+template <>
+std::string random_key<IdempotencyRecord>(Random& random) {
+  return records::idempotency_key(kOnlyGroup, random_bytes(random, random.below(20)));
+}
+
+template <>
+PolicyRecord random_record(Random& random) {
+  PolicyRecord record;
+  record.log_index = LogIndex{random.next() >> random.below(64)};
+  record.removed = random.chance(0.3);
+  if (record.removed) return record;
+  if (random.chance(0.5)) record.default_consistency = "prefix";
+  record.mixing = random.chance(0.5) ? "allow" : "deny";
+  record.conflict = "last-writer";
+  return record;
+}
+template <>
+std::string random_key<PolicyRecord>(Random& random) {
+  return records::policy_key(kOnlyGroup, random_bytes(random, random.below(20)));
+}
+
+#define RECORD_TYPES                                                                        \
+  NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord, \
+      IdempotencyRecord, PolicyRecord
 
 // --- Records ----------------------------------------------------------------------------------
 
@@ -290,6 +333,19 @@ TEST_CASE("records: messages that are no records are found out") {
              Catch::Contains("two incarnations") && Catch::Contains("applied record of group 1"));
 }
 
+TEST_CASE("records: damage of rows and policies is named") {
+  const std::string key = records::idempotency_key(kOnlyGroup, "order 7");
+  CHECK_THAT(why_corrupt<IdempotencyRecord>(key, "\xff"s),
+             Catch::Contains("schema") &&
+                 Catch::Contains("idempotency record 'order%207' of group 1"));
+  const std::string prefix = records::policy_key(kOnlyGroup, "user/");
+  CHECK_THAT(why_corrupt<PolicyRecord>(prefix, "\xff"s),
+             Catch::Contains("policy of prefix 'user/' of group 1"));
+  const std::string index = records::idempotency_index_key(kOnlyGroup, Hlc{9}, "order 7");
+  CHECK_THAT(why_corrupt<Hlc>(index, "\xff"s),
+             Catch::Contains("idempotency index 'order%207' of group 1"));
+}
+
 TEST_CASE("records: a version's context must be part of its state's") {
   Version version;
   version.stamp = {Hlc{9}, NodeId{1}};
@@ -347,6 +403,14 @@ TEST_CASE("records: keys sort like what they name") {
   CHECK(at(5, 255, "z") < at(5, 256, "a"));
   CHECK(at(5, 1, "") < at(5, 1, "a"));
   CHECK(records::history_hlc(at(77, 1, "k")) == Hlc{77});
+  const auto row = [](std::uint64_t hlc, std::string_view key) {
+    return records::idempotency_index_key(kOnlyGroup, Hlc{hlc}, key);
+  };
+  CHECK(row(255, "z") < row(256, "a"));
+  CHECK(row(5, "") < row(5, "a"));
+  CHECK(records::idempotency_index(row(77, "\0k"s)) == std::pair(Hlc{77}, "\0k"sv));
+  CHECK(records::group_record_name(records::idempotency_key(kOnlyGroup, "\0k"s)) == "\0k"s);
+  CHECK(records::group_record_name(records::policy_key(kOnlyGroup, "")).empty());
   CHECK(records::user_key(records::key_state_key(kOnlyGroup, "\0k"s)) == "\0k"s);
 }
 
@@ -363,6 +427,11 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
     }
     rows.emplace_back(records::key_state_key(g, ""), "state");
     rows.emplace_back(records::key_state_key(g, "\xff\xff"), "state");
+    for (const std::string& name : {""s, "\xff\xff"s}) {
+      rows.emplace_back(records::idempotency_key(g, name), "row");
+      rows.emplace_back(records::idempotency_index_key(g, Hlc{~std::uint64_t{0}}, name), "index");
+      rows.emplace_back(records::policy_key(g, name), "policy");
+    }
     rows.emplace_back(records::hard_state_key(g), "g");
     rows.emplace_back(records::log_start_key(g), "g");
     rows.emplace_back(records::applied_key(g), "g");
@@ -380,6 +449,14 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
   CHECK(must_scan(store, records::key_state_range(group)) ==
         Rows{{records::key_state_key(group, ""), "state"},
              {records::key_state_key(group, "\xff\xff"), "state"}});
+  const auto kinds = [&](const ScanRange& range) {
+    std::string text;
+    for (const auto& [key, value] : must_scan(store, range)) text += value + ' ';
+    return text;
+  };
+  CHECK(kinds(records::idempotency_range(group)) == "row row ");
+  CHECK(kinds(records::idempotency_index_range(group)) == "index index ");
+  CHECK(kinds(records::policy_range(group)) == "policy policy ");
 }
 
 TEST_CASE("records: load tells absent from damaged") {
