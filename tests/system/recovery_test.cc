@@ -66,9 +66,7 @@ TEST_CASE("system: a minority never begins on its own") {
   Cluster cluster;
   cluster.start(2);
   std::this_thread::sleep_for(3s);
-  PutOptions options;
-  options.timeout = 1s;
-  const auto answer = cluster.client_of(2)->put("key", "value", options);
+  const auto answer = cluster.client_of(2)->put("key", "value", {.timeout = 1s});
   CHECK_FALSE(answer);
   CHECK(cluster.running(2));
 }
