@@ -137,10 +137,10 @@ TEST_CASE("system: an outside project builds against the installed library and r
   const TemporaryDirectory directory;
   const std::string prefix = directory.path() + "/prefix";
   const std::string build = directory.path() + "/build";
-  must_run({"cmake", "--install", PARALLAX_BINARY_DIR, "--prefix", prefix}, 120s);
-  must_run({"cmake", "-G", "Ninja", "-S", PARALLAX_SOURCE_DIR "/tests/data/outside_project", "-B",
-            build, "-DCMAKE_PREFIX_PATH=" + prefix});
-  must_run({"cmake", "--build", build}, 240s);
+  must_run({PARALLAX_CMAKE, "--install", PARALLAX_BINARY_DIR, "--prefix", prefix}, 120s);
+  must_run({PARALLAX_CMAKE, "-G", "Ninja", "-S", PARALLAX_SOURCE_DIR "/tests/data/outside_project",
+            "-B", build, "-DCMAKE_PREFIX_PATH=" + prefix});
+  must_run({PARALLAX_CMAKE, "--build", build}, 240s);
   CHECK(must_run({prefix + "/bin/parallaxd", "--version"}).starts_with("parallaxd "));
   CHECK(must_run({prefix + "/bin/parallax", "--version"}).find("0.1.0") != std::string::npos);
 
