@@ -4,6 +4,7 @@
 #include "node/http_routes.h"
 #include "node/io/http_head.h"
 #include "node/operation_codec.h"
+#include "node/page_token.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace parallax::fuzz {
@@ -20,17 +21,32 @@ void check_texts(std::string_view text) {
     for (const QueryParameter& parameter : *query) FUZZ_HOLDS(!parameter.name.empty());
   }
   if (const auto stamp = parse_etag(text)) FUZZ_HOLDS(render_etag(*stamp) == text);
+  for (const EtagComparison comparison : {EtagComparison::weak, EtagComparison::strong}) {
+    if (const auto etags = parse_etag_set("If-Match", text, comparison)) {
+      FUZZ_HOLDS(!etags->any || etags->stamps.empty());
+      for (const Stamp& stamp : etags->stamps) FUZZ_HOLDS(!stamp.empty());
+    }
+  }
+  if (const auto page = decode_page_token(text)) FUZZ_HOLDS(encode_page_token(*page) == text);
   if (const auto consistency = parse_consistency(text)) {
     FUZZ_HOLDS(parse_consistency(consistency->to_string()) == *consistency);
   }
 }
 
+/// Whatever is let in may have to be forwarded.
+void check_call(const KvCall& call) {
+  const auto forwarded = decode_request(encode_request(call.request));
+  FUZZ_HOLDS(forwarded.has_value());
+  FUZZ_HOLDS(*forwarded == call.request);
+}
+
 void check_routed(const Routed& routed) {
   if (const auto* call = std::get_if<KvCall>(&routed)) {
-    // Whatever is let in may have to be forwarded.
-    const auto forwarded = decode_request(encode_request(call->request));
-    FUZZ_HOLDS(forwarded.has_value());
-    FUZZ_HOLDS(*forwarded == call->request);
+    check_call(*call);
+  } else if (const auto* batch = std::get_if<BatchCall>(&routed)) {
+    for (const auto& operation : batch->operations) {
+      if (const auto* one = std::get_if<KvCall>(&operation)) check_call(*one);
+    }
   } else if (const auto* reply = std::get_if<HttpReply>(&routed)) {
     FUZZ_HOLDS(reply->status >= 200 && reply->status < 600);
     for (const auto& [name, value] : reply->headers) {
