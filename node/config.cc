@@ -363,6 +363,12 @@ Result<HostPort> parse_host_port(std::string_view text) {
   return HostPort{.host = std::string(host), .port = port};
 }
 
+std::vector<std::string_view> setting_names() {
+  std::vector<std::string_view> names;
+  for (const Row& row : kRows) names.emplace_back(row.name);
+  return names;
+}
+
 std::vector<NodeId> NodeConfig::members() const {
   std::vector<NodeId> ids;
   for (const auto& [id, address] : peers) ids.push_back(id);

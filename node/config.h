@@ -57,6 +57,8 @@ struct NodeConfig {
   /// A store that cannot be read is set aside, and the node comes back as recovering.
   bool recover = false;
 
+  friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
+
   std::vector<NodeId> members() const;
   /// Often enough that a few lost heartbeats start no election.
   std::chrono::milliseconds heartbeat_interval() const;
@@ -67,6 +69,9 @@ struct CommandLine {
   std::optional<std::string> print;  ///< of --help and --version
   NodeConfig config;
 };
+
+/// The names of all settings but "config", which only names the file they may be in.
+std::vector<std::string_view> setting_names();
 
 /// The text of a file. Errors: io.
 using FileReader = std::function<Result<std::string>(const std::string& path)>;

@@ -2,6 +2,7 @@
 #include <future>
 #include <memory>
 
+#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -124,12 +125,10 @@ std::string status_json(const std::vector<NodeAnswer>& answers) {
   return json::serialize(json::object{{"nodes", std::move(nodes)}}) + '\n';
 }
 
-}  // namespace
-
 ExitCode run_cluster(const GlobalOptions& global) {
-  const auto client = open_client(global);
-  if (!client) return report(client.error(), global.json);
-  const auto view = (*client)->cluster();
+  const auto connection = Connection::open(global);
+  if (!connection) return report(connection.error(), global.json);
+  const auto view = (*connection)->cluster();
   if (!view) return report(view.error(), global.json);
   std::string out = global.json ? view->json : cluster_text(*view, colour_on_stdout());
   if (!out.ends_with('\n')) out += '\n';
@@ -139,9 +138,9 @@ ExitCode run_cluster(const GlobalOptions& global) {
 
 ExitCode run_status(const GlobalOptions& global, const std::vector<std::string>& endpoints) {
   // What a node says now: one that does not answer is an answer too, so nothing is retried.
-  const auto client = open_client(global, 1);
-  if (!client) return report(client.error(), global.json);
-  const auto answers = ask_all(**client, endpoints.empty() ? global.endpoints : endpoints);
+  const auto connection = Connection::open(global, 1);
+  if (!connection) return report(connection.error(), global.json);
+  const auto answers = ask_all(**connection, endpoints.empty() ? global.endpoints : endpoints);
   ExitCode code = kDone;
   for (const NodeAnswer& answer : answers) {
     if (answer.status) continue;
@@ -151,6 +150,25 @@ ExitCode run_status(const GlobalOptions& global, const std::vector<std::string>&
       global.json ? status_json(answers) : status_text(answers, colour_on_stdout());
   if (const auto written = write_out(out); !written) return report(written.error(), false);
   return code;
+}
+
+}  // namespace
+
+void add_cluster_verbs(CLI::App& app, VerbAction& chosen) {
+  CLI::App* cluster =
+      add_verb(app, "cluster", "Show the members, as the first node that answers sees them",
+               {"parallax cluster", "parallax cluster --endpoints 127.0.0.1:7102 --json"});
+  cluster->final_callback([&chosen] { chosen = run_cluster; });
+
+  const auto nodes = std::make_shared<std::vector<std::string>>();
+  CLI::App* status =
+      add_verb(app, "status", "Show each node's own figures, side by side",
+               {"parallax status", "parallax status 127.0.0.1:7102", "parallax status --json"});
+  status->add_option("ENDPOINT", *nodes, "Nodes to ask (default: all of --endpoints)")
+      ->type_name("");
+  status->final_callback([&chosen, nodes] {
+    chosen = [nodes](const GlobalOptions& global) { return run_status(global, *nodes); };
+  });
 }
 
 }  // namespace parallax::cli

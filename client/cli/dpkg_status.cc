@@ -139,6 +139,8 @@ Result<std::vector<ImportRecord>> dpkg_records(const Bytes& file, std::string_vi
     records.push_back(ImportRecord{
         .key = fmt::format("{}{}", prefix, names[i]),
         .value = file.slice(stanzas[i].offset, stanzas[i].bytes.size()),
+        .content_type = "text/plain; charset=utf-8",
+        .line = stanzas[i].line,
     });
   }
   return records;

@@ -13,15 +13,9 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "client/cli/record_formats.h"
 
 namespace parallax::cli {
-
-/// One thing to store.
-struct ImportRecord {
-  std::string key;
-  Bytes value;
-  friend bool operator==(const ImportRecord&, const ImportRecord&) = default;
-};
 
 struct DpkgStanza {
   std::size_t offset = 0;  ///< of its first byte in the file

@@ -14,6 +14,7 @@
 #include "base/base64.h"
 #include "client/cli/table.h"
 #include "client/http_protocol.h"
+#include "consistency/key_context.h"
 
 namespace parallax::cli {
 namespace {
@@ -34,6 +35,14 @@ bool environment_has(const char* name) {
   return found != nullptr && *found != '\0';
 }
 
+void put_key(json::object& object, std::string_view key) {
+  if (is_utf8(key)) {
+    object["key"] = text(key);
+  } else {
+    object["key_base64"] = text(base64(key));
+  }
+}
+
 std::size_t terminal_width() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -43,9 +52,7 @@ std::size_t terminal_width() {
 
 ExitCode exit_code(const Error& error) {
   if (!error.definite()) return kUnknown;
-  const bool asked_wrongly =
-      error.code == ErrorCode::bad_parameter || error.code == ErrorCode::unknown_level;
-  return asked_wrongly ? kUsage : kFailed;
+  return error_info(error.code).http_status == 400 ? kUsage : kFailed;
 }
 
 bool is_utf8(std::string_view bytes) {
@@ -66,14 +73,55 @@ bool is_utf8(std::string_view bytes) {
   return true;
 }
 
+std::string escaped(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte >= 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+  }
+  return out;
+}
+
+std::string preview(std::string_view bytes) {
+  constexpr std::size_t kMost = 48;
+  const bool cut = bytes.size() > kMost;
+  if (cut) {
+    bytes = bytes.substr(0, kMost);
+    // Not in the middle of a character: continuation bytes and the lead they belong to go.
+    const auto byte_at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+    std::size_t end = bytes.size();
+    while (end > 0 && (byte_at(end - 1) & 0xc0) == 0x80) --end;
+    if (end > 0 && byte_at(end - 1) >= 0xc0) bytes = bytes.substr(0, end - 1);
+  }
+  const std::string out = is_utf8(bytes) ? printable(bytes) : escaped(bytes);
+  return out + (cut ? "..." : "");
+}
+
+std::string item_json(const Item& item, bool with_value) {
+  json::object object;
+  put_key(object, item.key);
+  if (with_value) {
+    object["value_base64"] = text(base64(item.value.view()));
+    if (!item.content_type.empty()) object["content_type"] = text(item.content_type);
+  }
+  object["etag"] = text(render_etag(item.stamp));
+  return json::serialize(object) + '\n';
+}
+
 std::string answer_json(std::string_view key, const Answer& answer, bool with_value) {
   json::object object;
-  if (is_utf8(key)) {
-    object["key"] = text(key);
-  } else {
-    object["key_base64"] = text(base64(key));
-  }
-  if (with_value) {
+  put_key(object, key);
+  if (answer.number) object["value"] = *answer.number;
+  if (with_value && !answer.items.empty()) {
+    json::array siblings;
+    for (const Item& item : answer.items) {
+      siblings.emplace_back(json::object{{"etag", text(render_etag(item.stamp))},
+                                         {"value_base64", text(base64(item.value.view()))},
+                                         {"content_type", text(item.content_type)}});
+    }
+    object["found"] = true;
+    object["siblings"] = std::move(siblings);
+  } else if (with_value) {
     object["found"] = answer.found;
     if (answer.found) {
       object["value_base64"] = text(base64(answer.value.view()));
@@ -82,6 +130,11 @@ std::string answer_json(std::string_view key, const Answer& answer, bool with_va
   }
   object["etag"] = answer.stamp ? json::value(text(render_etag(*answer.stamp))) : nullptr;
   object["consistency"] = text(answer.consistency.to_string());
+  if (answer.replayed) object["replayed"] = true;
+  if (!answer.context.empty()) {
+    object["context"] = text(encode_key_context(key, answer.context));
+  }
+  if (answer.session != SessionToken{}) object["session"] = text(answer.session.encode());
   const Evidence& evidence = answer.evidence;
   json::array replicas;
   for (const NodeId node : evidence.replicas) replicas.emplace_back(node.value);
@@ -97,9 +150,10 @@ std::string answer_json(std::string_view key, const Answer& answer, bool with_va
 std::string error_json(const Error& error) {
   json::object inner{
       {"code", text(error_info(error.code).name)},
-      {"message", text(is_utf8(error.message) ? error.message : printable(error.message))},
+      {"message", text(is_utf8(error.message) ? error.message : escaped(error.message))},
       {"outcome", error.definite() ? "not_applied" : "unknown"},
   };
+  if (!error.etag.empty()) inner["etag"] = text(fmt::format("\"{}\"", error.etag));
   return json::serialize(json::object{{"error", std::move(inner)}}) + '\n';
 }
 
@@ -115,7 +169,9 @@ Result<void> write_out(std::string_view bytes) {
 ExitCode report(const Error& error, bool json_wanted) {
   const std::string_view outcome =
       error.definite() ? "" : "; the outcome is unknown: it may have been applied";
-  fmt::print(stderr, "parallax: {}{}\n", printable(error.message), outcome);
+  const std::string present =
+      error.etag.empty() ? "" : fmt::format("; the present version is {}", error.etag);
+  fmt::print(stderr, "parallax: {}{}{}\n", printable(error.message), printable(present), outcome);
   if (json_wanted) (void)write_out(error_json(error));
   return exit_code(error);
 }

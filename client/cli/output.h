@@ -14,19 +14,28 @@ namespace parallax::cli {
 enum ExitCode : int {
   kDone = 0,
   kNotFound = 1,  ///< the answer is "no": absent, or not equal
-  kUsage = 2,
-  kFailed = 3,   ///< it definitely did not happen
-  kUnknown = 4,  ///< it may have happened
+  kUsage = 2,     ///< what was asked for is wrong, whoever found it out (400)
+  kFailed = 3,    ///< it definitely did not happen
+  kUnknown = 4,   ///< it may have happened
 };
 ExitCode exit_code(const Error& error);
 
 /// Whole, shortest-form UTF-8 without surrogates (RFC 3629).
 bool is_utf8(std::string_view text);
 
-/// One line: {"key", "etag", "consistency", "evidence", ...}; with `with_value` also "found",
-/// "value_base64" and "content_type". A key that is not UTF-8 comes as "key_base64".
+/// Every byte that is not printable ASCII as \xNN.
+std::string escaped(std::string_view bytes);
+/// As much of stored bytes as fits a cell: what is not text escaped, cut with "...".
+std::string preview(std::string_view bytes);
+
+/// One line: {"key", "value_base64", "content_type", "etag"}. A key that is not UTF-8 comes as
+/// "key_base64".
+std::string item_json(const Item& item, bool with_value);
+/// One line: {"key", "etag", "consistency", "evidence", ...}, and of "value" (an increment's sum),
+/// "context", "session" and "replayed" what the answer has; with `with_value` also "found",
+/// "value_base64" and "content_type", or "siblings" when there are several.
 std::string answer_json(std::string_view key, const Answer& answer, bool with_value);
-/// One line: {"error": {"code", "message", "outcome"}}.
+/// One line: {"error": {"code", "message", "outcome"}}, with "etag" where a condition failed.
 std::string error_json(const Error& error);
 
 /// Writes all of it to standard output. Errors: io, for a full disk or a closed pipe.

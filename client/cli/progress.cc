@@ -48,8 +48,17 @@ Progress::Progress(std::string verb, std::uint64_t total, std::uint64_t already,
   PARALLAX_ASSERT(already <= total, "{} of {} done", already, total);
 }
 
+Progress::Progress(std::string verb, MonoTime start)
+    : verb_(std::move(verb)),
+      already_(0),
+      done_(0),
+      start_(start),
+      now_(start),
+      window_{Point{start, 0}} {}
+
 void Progress::update(std::uint64_t done, MonoTime now) {
-  PARALLAX_ASSERT(done >= done_ && done <= total_, "from {} to {} of {}", done_, done, total_);
+  PARALLAX_ASSERT(done >= done_ && done <= total_.value_or(done), "from {} to {} of {}", done_,
+                  done, total_.value_or(done));
   PARALLAX_ASSERT(now >= now_, "time went back by {} ns", (now_ - now).count());
   done_ = done;
   now_ = now;
@@ -58,7 +67,8 @@ void Progress::update(std::uint64_t done, MonoTime now) {
 }
 
 double Progress::fraction() const {
-  return total_ == 0 ? 1.0 : static_cast<double>(done_) / static_cast<double>(total_);
+  if (!total_) return 0.0;
+  return *total_ == 0 ? 1.0 : static_cast<double>(done_) / static_cast<double>(*total_);
 }
 
 std::optional<double> Progress::rate() const {
@@ -73,19 +83,25 @@ std::optional<double> Progress::mean_rate() const {
 }
 
 std::optional<Duration> Progress::time_left() const {
-  if (done_ == total_) return Duration::zero();
+  if (!total_) return std::nullopt;
+  if (done_ == *total_) return Duration::zero();
   const auto speed = rate();
   if (!speed || *speed <= 0) return std::nullopt;
-  const double left = static_cast<double>(total_ - done_) / *speed;
+  const double left = static_cast<double>(*total_ - done_) / *speed;
   constexpr double kMost = 1'000'000;  // eleven days: more is not worth a figure
   if (left > kMost) return std::nullopt;
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(left));
 }
 
 std::string Progress::figures() const {
+  if (!total_) {
+    std::string text = with_commas(done_);
+    if (const auto speed = rate()) text += "  " + rate_text(*speed);
+    return text + "  in " + clock_text(elapsed());
+  }
   std::string text = fmt::format("{:>3}%  {}/{}", static_cast<int>(fraction() * 100),
-                                 with_commas(done_), with_commas(total_));
-  if (done_ == total_) {
+                                 with_commas(done_), with_commas(*total_));
+  if (done_ == *total_) {
     if (const auto speed = mean_rate()) text += "  " + rate_text(*speed);
     return text + "  in " + clock_text(elapsed());
   }
@@ -99,7 +115,7 @@ std::string Progress::bar(std::size_t width) const {
   std::string out = verb_ + "  ";
   // verb, two spaces, [bar], two spaces, figures
   const std::size_t fixed = out.size() + 2 + 2 + text.size();
-  if (width >= fixed + 10) {
+  if (total_ && width >= fixed + 10) {
     const std::size_t cells = std::min<std::size_t>(width - fixed, 40);
     const auto full = static_cast<std::size_t>(fraction() * static_cast<double>(cells));
     out += '[' + std::string(full, '#') + std::string(cells - full, '-') + "]  ";

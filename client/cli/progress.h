@@ -15,12 +15,14 @@ class Progress {
  public:
   /// `total` steps of which `already` were done earlier (they count as done, not as speed).
   Progress(std::string verb, std::uint64_t total, std::uint64_t already, MonoTime start);
+  /// With a total that nobody knows before the end: a count and a speed, no bar and no time left.
+  Progress(std::string verb, MonoTime start);
 
   /// `done` steps are done now, `already` included; never less than before. `now` never goes back.
   void update(std::uint64_t done, MonoTime now);
 
   std::uint64_t done() const { return done_; }
-  /// Between 0 and 1; 1 when there is nothing to do.
+  /// Between 0 and 1; 1 when there is nothing to do; 0 when the total is unknown.
   double fraction() const;
   /// Steps a second over the last kWindow; absent before there is something to measure.
   std::optional<double> rate() const;
@@ -46,7 +48,7 @@ class Progress {
   std::string figures() const;
 
   std::string verb_;
-  std::uint64_t total_;
+  std::optional<std::uint64_t> total_;
   std::uint64_t already_;
   std::uint64_t done_;
   MonoTime start_;

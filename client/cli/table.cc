@@ -54,13 +54,30 @@ void Table::add(std::vector<Cell> row) {
   rows_.push_back(std::move(row));
 }
 
-std::string Table::to_string(bool colour) const {
+std::vector<std::size_t> Table::widths() const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     std::size_t width = display_width(columns_[i].title);
+    if (!taken_widths_.empty()) width = std::max(width, taken_widths_[i]);
     for (const auto& row : rows_) width = std::max(width, display_width(row[i].text));
     widths.push_back(width);
   }
+  return widths;
+}
+
+std::string Table::to_string(bool colour) const {
+  return lines(widths(), true, colour);
+}
+
+std::string Table::take(bool colour) {
+  const bool first = taken_widths_.empty();
+  taken_widths_ = widths();
+  std::string out = lines(taken_widths_, first, colour);
+  rows_.clear();
+  return out;
+}
+
+std::string Table::lines(const std::vector<std::size_t>& widths, bool titles, bool colour) const {
   std::string out;
   const auto line = [&](const auto& text_of, const auto& tone_of) {
     std::string text;
@@ -78,8 +95,10 @@ std::string Table::to_string(bool colour) const {
     }
     out += text + '\n';
   };
-  line([&](std::size_t i) -> const std::string& { return columns_[i].title; },
-       [](std::size_t) { return Tone::faint; });
+  if (titles) {
+    line([&](std::size_t i) -> const std::string& { return columns_[i].title; },
+         [](std::size_t) { return Tone::faint; });
+  }
   for (const auto& row : rows_) {
     line([&](std::size_t i) -> const std::string& { return row[i].text; },
          [&](std::size_t i) { return row[i].tone; });

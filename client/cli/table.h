@@ -36,10 +36,17 @@ class Table {
   void add(std::vector<Cell> row);
   /// A title line and one line per row, columns two spaces apart, no trailing spaces.
   std::string to_string(bool colour) const;
+  /// For a table that is longer than should be kept: the rows so far, which are forgotten then. The
+  /// titles come the first time alone, and no column gets narrower from one part to the next.
+  std::string take(bool colour);
 
  private:
+  std::string lines(const std::vector<std::size_t>& widths, bool titles, bool colour) const;
+  std::vector<std::size_t> widths() const;
+
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
+  std::vector<std::size_t> taken_widths_;  ///< of the parts so far; empty before the first
 };
 
 }  // namespace parallax::cli

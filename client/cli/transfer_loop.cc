@@ -1,37 +1,15 @@
 #include "client/cli/transfer_loop.h"
 
 #include <condition_variable>
-#include <csignal>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "client/cli/interrupt.h"
+
 namespace parallax::cli {
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
-
-/// Sets the flag on the first signal and leaves the second one its usual effect.
-class SignalGuard {
- public:
-  SignalGuard() {
-    interrupted = 0;
-    struct sigaction action {};
-    action.sa_handler = [](int) { interrupted = 1; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    ::sigaction(SIGINT, &action, &before_interrupt_);
-    ::sigaction(SIGTERM, &action, &before_terminate_);
-  }
-  ~SignalGuard() {
-    ::sigaction(SIGINT, &before_interrupt_, nullptr);
-    ::sigaction(SIGTERM, &before_terminate_, nullptr);
-  }
-
- private:
-  struct sigaction before_interrupt_ {};
-  struct sigaction before_terminate_ {};
-};
 
 /// Results on their way from the client's thread to the loop's.
 class Inbox {
@@ -60,12 +38,12 @@ class Inbox {
 }  // namespace
 
 TransferEnd run_transfer(Transfer& transfer, const TransferLoop& loop, ProgressDisplay& display) {
-  const SignalGuard guard;
+  const InterruptGuard guard;
   TransferEnd end;
   auto inbox = std::make_shared<Inbox>();  // shared with completions
   Progress progress(loop.verb, transfer.total(), transfer.done(), monotonic_now());
   while (true) {
-    if (interrupted != 0 && !end.interrupted) {
+    if (interrupt_requested() && !end.interrupted) {
       end.interrupted = true;
       transfer.stop();
       display.say("interrupted; waiting for what is under way (once more to end at once)");

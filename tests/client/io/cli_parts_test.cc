@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "client/cli/journal.h"
 #include "client/cli/journal_file.h"
+#include "client/cli/latencies.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/table.h"
@@ -26,6 +27,19 @@ TEST_CASE("table: columns are aligned and lines end with their last cell") {
         "ID  NAME      N  NOTE\n"
         " 1  a     1,000\n"
         "22  grün      7  last\n");
+}
+
+TEST_CASE("table: a long one comes in parts, its titles once and its columns never narrower") {
+  Table table({{"KEY"}, {"N", Table::Align::right}});
+  table.add({"a long key", "1"});
+  CHECK(table.take(false) ==
+        "KEY         N\n"
+        "a long key  1\n");
+  table.add({"b", "2"});
+  CHECK(table.take(false) == "b           2\n");
+  table.add({"an even longer key", "3,000"});
+  CHECK(table.take(false) == "an even longer key  3,000\n");
+  CHECK(table.take(false).empty());
 }
 
 TEST_CASE("table: colour changes no column and stored bytes drive no terminal") {
@@ -86,6 +100,14 @@ TEST_CASE("progress: speed follows the last five seconds") {
   CHECK(*progress.rate() == Approx(2000).epsilon(0.03));
   run(10, 110);  // 5.5 s at 200 a second
   CHECK(*progress.rate() == Approx(200).epsilon(0.05));
+}
+
+TEST_CASE("progress: with an unknown total it counts and promises no end") {
+  Progress progress("exporting", kStart);
+  for (std::uint64_t i = 1; i <= 20; ++i) progress.update(i * 1'000, kStart + i * 100ms);
+  CHECK(progress.line() == "exporting  20,000  10,000/s  in 0:02");
+  CHECK(progress.bar(80) == progress.line());
+  CHECK_FALSE(progress.time_left());
 }
 
 TEST_CASE("progress: nothing to do is all done") {
@@ -281,11 +303,37 @@ TEST_CASE("output: UTF-8") {
   }
 }
 
+TEST_CASE("latencies: percentiles are those of the nearest rank") {
+  Latencies latencies;
+  CHECK_FALSE(latencies.percentile(0.5));
+  for (int i = 1000; i >= 1; --i) latencies.add(std::chrono::milliseconds{i});
+  CHECK(latencies.count() == 1000);
+  CHECK(latencies.percentile(0.5) == 500ms);
+  CHECK(latencies.percentile(0.99) == 990ms);
+  CHECK(latencies.percentile(0.999) == 999ms);
+  CHECK(latencies.percentile(1.0) == 1000ms);
+  CHECK(latencies.percentile(0.0001) == 1ms);
+  latencies.add(2000ms);
+  CHECK(latencies.percentile(1.0) == 2000ms);
+}
+
+TEST_CASE("output: stored bytes as cells") {
+  CHECK(preview("abc") == "abc");
+  CHECK(preview("\x1b[31m") == "\\x1b[31m");
+  CHECK(preview("gr\xc3\xbcn") == "gr\xc3\xbcn");
+  CHECK(preview("\xff\xc3\xbc") == "\\xff\\xc3\\xbc");
+  CHECK(preview(std::string(49, 'x')) == std::string(48, 'x') + "...");
+  // Cut in the middle of a character, which then goes as a whole.
+  CHECK(preview(std::string(47, 'x') + "\xc3\xbc") == std::string(47, 'x') + "...");
+}
+
 TEST_CASE("output: exit codes") {
   CHECK(exit_code(definite(ErrorCode::io, "")) == 3);
   CHECK(exit_code(indefinite(ErrorCode::io, "")) == 4);
   CHECK(exit_code(definite(ErrorCode::bad_parameter, "")) == 2);
   CHECK(exit_code(definite(ErrorCode::unknown_level, "")) == 2);
+  CHECK(exit_code(definite(ErrorCode::bad_session, "")) == 2);
+  CHECK(exit_code(definite(ErrorCode::precondition_failed, "")) == 3);
   CHECK(exit_code(definite(ErrorCode::not_found, "")) == 3);
 }
 

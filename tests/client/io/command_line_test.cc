@@ -1,18 +1,13 @@
 // The real program against a fake node: exit codes, bytes, JSON, and imports that are interrupted.
-#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <sstream>
 
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "tests/client/io/fake_server.h"
+#include "tests/client/io/cli_program.h"
 #include "tests/client/io/result_text.h"
 
 namespace parallax {
@@ -22,91 +17,6 @@ using namespace testing;               // NOLINT
 using namespace std::chrono_literals;  // NOLINT
 namespace fs = std::filesystem;
 namespace json = boost::json;
-
-/// A directory that is gone at the end.
-struct ScratchDirectory {
-  fs::path path;
-  ScratchDirectory() {
-    std::string name = (fs::temp_directory_path() / "parallax-cli-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  fs::path file(const std::string& name, const std::string& bytes) const {
-    std::ofstream(path / name, std::ios::binary) << bytes;
-    return path / name;
-  }
-};
-
-std::string slurp(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-struct Ended {
-  int code = -1;  ///< 128 + signal when it was killed
-  std::string out;
-  std::string err;
-};
-
-/// The program under way, its streams in files.
-class Running {
- public:
-  Running(const ScratchDirectory& scratch, std::vector<std::string> arguments,
-          const std::string& input = "") {
-    out_ = scratch.path / "stdout";
-    err_ = scratch.path / "stderr";
-    const fs::path in = scratch.file("stdin", input);
-    arguments.insert(arguments.begin(), PARALLAX_BINARY_DIR "/bin/parallax");
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    pid_ = ::fork();
-    REQUIRE(pid_ >= 0);
-    if (pid_ == 0) {
-      ::dup2(::open(in.c_str(), O_RDONLY), 0);
-      ::dup2(::open(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
-      ::dup2(::open(err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
-      ::setenv("XDG_STATE_HOME", (scratch.path / "state").c_str(), 1);
-      ::unsetenv("PARALLAX_ENDPOINTS");
-      ::execv(argv[0], argv.data());
-      ::_exit(127);
-    }
-  }
-  ~Running() {
-    if (pid_ > 0) {
-      signal(SIGKILL);
-      wait();
-    }
-  }
-  void signal(int number) const { ::kill(pid_, number); }
-  Ended wait() {
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return Ended{WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), slurp(out_),
-                 slurp(err_)};
-  }
-
- private:
-  fs::path out_;
-  fs::path err_;
-  pid_t pid_ = -1;
-};
-
-Ended parallax(const ScratchDirectory& scratch, std::vector<std::string> arguments,
-               const std::string& input = "") {
-  return Running(scratch, std::move(arguments), input).wait();
-}
-
-FakeServer::Script serving(FakeStore& store) {
-  return [&store](const SeenRequest& request) { return store(request); };
-}
 
 /// `count` packages and what they become under `prefix`.
 std::string status_file(int count, const std::string& prefix,
@@ -198,9 +108,7 @@ TEST_CASE("command line: what is wrongly asked is 2 and nothing is sent") {
            {{at, "get", "k", "--unknown"}, "--unknown"},
            {{at, "get", ""}, "1 to 1024"},
            {{"--endpoints", "nowhere", "get", "k"}, "nowhere"},
-           {{at, "import", "x", "--format", "jsonl"}, "not supported yet"},
-           {{at, "import", "x", "--format", "csv"}, "not supported yet"},
-           {{at, "import", "x", "--format", "tar"}, "no format"},
+           {{at, "import", "x", "--format", "tar"}, "dpkg, jsonl, csv"},
            {{at, "import", "x"}, "--format"},
            {{at, "verify", "x", "--format", "dpkg", "--in-flight", "0"}, "--in-flight"},
        }) {

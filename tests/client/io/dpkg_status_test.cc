@@ -35,9 +35,13 @@ TEST_CASE("dpkg: the bytes of a stanza are the file's") {
       "Package: a\nDescription: x\n more\n .\n\tmost\n\nPackage:b\nConffiles:\n /etc/b 1\n\n";
   const auto records = dpkg_records(Bytes(file), "pkg/");
   REQUIRE(records);
-  CHECK(*records ==
-        std::vector<ImportRecord>{{"pkg/a", "Package: a\nDescription: x\n more\n .\n\tmost\n"},
-                                  {"pkg/b", "Package:b\nConffiles:\n /etc/b 1\n"}});
+  const auto record = [](const char* key, const char* value, std::size_t line) {
+    return ImportRecord{
+        .key = key, .value = value, .content_type = "text/plain; charset=utf-8", .line = line};
+  };
+  CHECK(*records == std::vector<ImportRecord>{
+                        record("pkg/a", "Package: a\nDescription: x\n more\n .\n\tmost\n", 1),
+                        record("pkg/b", "Package:b\nConffiles:\n /etc/b 1\n", 7)});
 }
 
 TEST_CASE("dpkg: what stands between stanzas is no part of them") {

@@ -1,0 +1,130 @@
+#include "client/cli/command_line.h"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "client/cli/completion.h"
+#include "client/http_protocol.h"
+
+namespace parallax::cli {
+namespace {
+
+constexpr const char* kDefaultEndpoints = "127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103";
+
+constexpr const char* kFooter = R"(
+Examples:
+  parallax put greeting hello
+  parallax get greeting --consistency prefix
+  parallax scan --prefix pkg/
+  parallax import --format dpkg --prefix pkg/ /var/lib/dpkg/status
+  parallax export backup.jsonl
+  parallax --endpoints 127.0.0.1:7101 cluster
+More with --help behind each verb.
+
+Exit codes:
+  0 done   1 not found, or not the same   2 usage
+  3 definite failure: it did not happen   4 unknown outcome: it may have happened)";
+
+void add_completion_verb(CLI::App& app, VerbAction& chosen) {
+  CLI::App* completion =
+      add_verb(app, "completion", "Print a script that completes this command line in a shell",
+               {"parallax completion bash > ~/.local/share/bash-completion/completions/parallax"});
+  const auto shell = std::make_shared<std::string>();
+  one_of(completion->add_option("SHELL", *shell, "Which one")->required(), {"bash"});
+  completion->final_callback([&app, &chosen] {
+    chosen = [&app](const GlobalOptions&) {
+      const auto written = write_out(bash_completion(app));
+      return written ? kDone : report(written.error(), false);
+    };
+  });
+}
+
+}  // namespace
+
+CommandLine::CommandLine()
+    : app_(std::make_unique<CLI::App>(
+          "Parallax: a replicated key-value store in which every request names its "
+          "consistency.")),
+      endpoints_(kDefaultEndpoints) {
+  CLI::App& app = *app_;
+  app.name("parallax");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();  // the options of every verb may stand before or after it
+  app.set_version_flag("--version", "parallax " PARALLAX_VERSION);
+  // One word, split below: a list option would take the next argument, the key, for an endpoint.
+  app.add_option("--endpoints", endpoints_, "Nodes to ask, HOST:PORT each, separated by commas")
+      ->envname("PARALLAX_ENDPOINTS")
+      ->capture_default_str()
+      ->type_name("LIST");
+  std::vector<std::string> levels;
+  for (const LevelInfo& level : kLevels) levels.emplace_back(level.name);
+  app.add_option("--consistency", consistency_,
+                 "Level of the operation, with its parameters behind semicolons if it has any. "
+                 "Default: the cluster's for the key, else linearizable")
+      ->type_name(choices_type(levels));
+  whole_number(app.add_option("--timeout-ms", timeout_ms_,
+                              "Bound on each operation, all its retries included (default 5000)"),
+               1, 3'600'000)
+      ->type_name("MS");
+  app.add_option("--session", session_file_,
+                 "Keep a session in this file, across runs: what one has seen or written, the next "
+                 "one's levels know of")
+      ->type_name("PATH");
+  app.add_flag("--json", global_.json, "Machine-readable output, one JSON object a line");
+  add_key_verbs(app, chosen_);
+  add_range_verbs(app, chosen_);
+  add_batch_verb(app, chosen_);
+  add_transfer_verbs(app, chosen_);
+  add_export_verb(app, chosen_);
+  add_policy_verbs(app, chosen_);
+  add_cluster_verbs(app, chosen_);
+  add_bench_verb(app, chosen_);
+  add_completion_verb(app, chosen_);
+}
+
+CommandLine::~CommandLine() = default;
+
+bool CommandLine::parse(std::vector<std::string> arguments, int& code) {
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+  try {
+    app_->parse(arguments);
+  } catch (const CLI::RequiredError& error) {
+    const std::vector<std::string> unknown = app_->remaining();
+    if (app_->get_subcommands().empty() && !unknown.empty()) {
+      fmt::print(stderr, "parallax: {} is no verb; --help lists them\n",
+                 quoted_for_message(unknown.front()));
+    } else {
+      app_->exit(error);
+    }
+    code = kUsage;
+    return false;
+  } catch (const CLI::ParseError& error) {
+    code = app_->exit(error) == 0 ? kDone : kUsage;
+    return false;
+  }
+  if (const auto valid = complete(); !valid) {
+    code = report(valid.error(), false);
+    return false;
+  }
+  return true;
+}
+
+/// What CLI11 cannot check.
+Result<void> CommandLine::complete() {
+  global_.endpoints = CLI::detail::split(endpoints_, ',');
+  if (!consistency_.empty()) {
+    PARALLAX_ASSIGN(global_.consistency, parse_consistency(consistency_));
+  }
+  if (timeout_ms_ > 0) global_.timeout = std::chrono::milliseconds{timeout_ms_};
+  if (!session_file_.empty()) global_.session_file = session_file_;
+  return {};
+}
+
+ExitCode CommandLine::run() {
+  return chosen_(global_);
+}
+
+}  // namespace parallax::cli
