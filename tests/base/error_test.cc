@@ -28,6 +28,7 @@ constexpr bool listed(ErrorCode code) {
     case ErrorCode::uri_too_long:
     case ErrorCode::unsupported_media_type:
     case ErrorCode::headers_too_large:
+    case ErrorCode::request_timeout:
     case ErrorCode::mixing_denied:
     case ErrorCode::not_a_number:
     case ErrorCode::too_many_siblings:

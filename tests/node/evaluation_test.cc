@@ -338,8 +338,13 @@ TEST_CASE("evaluation: the fingerprint tells requests apart, not how they are ca
   same.session = SessionToken{.cluster = {1, 2}, .clock = Hlc{3}, .index = LogIndex{4}};
   CHECK(request_fingerprint(same) == request_fingerprint(base));
 
-  std::vector<Request> all{base, put("w"), increment(1), increment(2), request(Delete{"k"}),
-                           request(Delete{"l"}), request(Put{"l", Bytes{"v"}, "text/plain"}),
+  std::vector<Request> all{base,
+                           put("w"),
+                           increment(1),
+                           increment(2),
+                           request(Delete{"k"}),
+                           request(Delete{"l"}),
+                           request(Put{"l", Bytes{"v"}, "text/plain"}),
                            request(Put{"k", Bytes{"v"}, "text/html"}),
                            request(Put{"k", Bytes{"v"}, "text/plain", 1'000ms})};
   Request more = base;

@@ -101,8 +101,8 @@ TEST_CASE_METHOD(ElectedWithLag, "reads: an expiry under way is waited for") {
   CHECK(last.value == world.replica(leader).status().commit_index.value + 1);  // one for both
   // The agreement is lost with its leader: the next one makes its own, when its clock says so.
   world.isolate(leader);
-  REQUIRE(world.run_until(
-      [&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
+  REQUIRE(
+      world.run_until([&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
   world.heal();
   REQUIRE(world.run_until([&] { return replies.size() == 2; }, 10s));
   for (const Reply& reply : replies) {
@@ -224,8 +224,8 @@ TEST_CASE_METHOD(Elected, "reads: pages hold every key once, forward and reverse
   CHECK(names->items[0].value.empty());
   for (const auto& [start, end] : {std::pair{"k9", ""}, {"", "k"}, {"k002", "k002"}}) {
     for (const bool reverse : {false, true}) {
-      const Reply none = world.call(
-          third, with_level(Scan{.start = start, .end = end, .reverse = reverse}));
+      const Reply none =
+          world.call(third, with_level(Scan{.start = start, .end = end, .reverse = reverse}));
       REQUIRE(none);
       CHECK(none->items.empty());
       CHECK_FALSE(none->next);
@@ -424,8 +424,9 @@ TEST_CASE_METHOD(Elected, "reads: a policy gives the level of requests that name
   const Policy denied{.default_consistency = std::nullopt, .mixing = Mixing::deny};
   REQUIRE(world.call(third, set_policy("u/1", denied)));
   REQUIRE(world.call(third, set_policy("", kPrefixReads)));
-  CHECK(policies(world, follower) == std::vector<std::pair<std::string, Policy>>{
-                                         {"", kPrefixReads}, {"u/", kPrefixReads}, {"u/1", denied}});
+  CHECK(policies(world, follower) ==
+        std::vector<std::pair<std::string, Policy>>{
+            {"", kPrefixReads}, {"u/", kPrefixReads}, {"u/1", denied}});
   REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
   CHECK(default_level(world, follower, "u/1") == Level::linearizable);
   CHECK(default_level(world, follower, "v/1") == Level::prefix);

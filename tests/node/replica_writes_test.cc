@@ -177,8 +177,8 @@ TEST_CASE_METHOD(Elected, "writes: a refusal of a leader that is deposed never l
   Outcome moved;
   submit(world, leader, if_absent(put_request("k", "lost", 20s)), lost);
   submit(world, leader, if_absent(put_request("k", "b", 20s)), moved);
-  REQUIRE(world.run_until(
-      [&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
+  REQUIRE(
+      world.run_until([&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
   CHECK_FALSE(lost);
   CHECK_FALSE(moved);
   world.heal();
@@ -194,8 +194,8 @@ TEST_CASE_METHOD(Elected, "writes: a refusal on what a deposed leader still hold
   const Stamp old = written(world.put(leader, "k", "old"));
   world.run_for(200ms);
   world.isolate(leader);
-  REQUIRE(world.run_until(
-      [&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
+  REQUIRE(
+      world.run_until([&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
   written(world.remove(world.leader(), "k"));
   Outcome outcome;
   submit(world, leader, if_absent(put_request("k", "new", 20s)), outcome);
@@ -412,8 +412,8 @@ TEST_CASE_METHOD(Elected, "writes: a retry that waited for a lost proposal is ca
   Outcome retry;
   submit(world, leader, request, first);
   submit(world, leader, request, retry);
-  REQUIRE(world.run_until(
-      [&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
+  REQUIRE(
+      world.run_until([&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
   CHECK_FALSE(retry);
   world.heal();
   REQUIRE(world.run_until([&] { return first && retry; }, 10s));
@@ -473,7 +473,8 @@ TEST_CASE("writes: a key is remembered for its time and may then be used again")
                                            [&](auto, auto) { return ++count, true; }));
     return count;
   };
-  for (int i = 0; i < 20; ++i) written(world.call(leader, keyed(put_request("k", "v"), "r" + std::to_string(i))));
+  for (int i = 0; i < 20; ++i)
+    written(world.call(leader, keyed(put_request("k", "v"), "r" + std::to_string(i))));
   CHECK(rows(leader) == 21);
   world.run_for(3s);
   for (int i = 0; i < 15; ++i) written(world.put(leader, "k", "w"));
@@ -497,11 +498,11 @@ TEST_CASE("writes: where there are too many rows the oldest goes first, on every
   REQUIRE(world.run_until([&] { return world.converged(); }, 5s));  // equal in rows too
   for (NodeId id : world.ids()) {
     std::vector<std::string> left;
-    REQUIRE(world.replica(id).state().scan(
-        records::idempotency_range(kOnlyGroup), [&](std::string_view key, std::string_view) {
-          left.emplace_back(records::group_record_name(key));
-          return true;
-        }));
+    REQUIRE(world.replica(id).state().scan(records::idempotency_range(kOnlyGroup),
+                                           [&](std::string_view key, std::string_view) {
+                                             left.emplace_back(records::group_record_name(key));
+                                             return true;
+                                           }));
     CHECK(left == std::vector<std::string>{"r15", "r16", "r17", "r18", "r19"});
   }
   lead(world, world.others(leader)[0]);
@@ -570,8 +571,8 @@ TEST_CASE_METHOD(Elected, "writes: a context of the future is refused") {
   const std::uint64_t skew = limits::kDefaultMaxClockSkew.count();
   const auto ahead_by = [&](std::uint64_t ms) {
     Request request = put_request("k", "b");
-    request.context.emplace().advance(
-        kLogActor, Hlc{world.replica(leader).status().clock.value + (ms << 16)});
+    request.context.emplace().advance(kLogActor,
+                                      Hlc{world.replica(leader).status().clock.value + (ms << 16)});
     return request;
   };
   for (NodeId at : world.ids()) {

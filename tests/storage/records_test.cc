@@ -174,7 +174,7 @@ std::string random_key<PolicyRecord>(Random& random) {
   return records::policy_key(kOnlyGroup, random_bytes(random, random.below(20)));
 }
 
-#define RECORD_TYPES                                                                        \
+#define RECORD_TYPES                                                                      \
   NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord, \
       IdempotencyRecord, PolicyRecord
 
@@ -335,9 +335,9 @@ TEST_CASE("records: messages that are no records are found out") {
 
 TEST_CASE("records: damage of rows and policies is named") {
   const std::string key = records::idempotency_key(kOnlyGroup, "order 7");
-  CHECK_THAT(why_corrupt<IdempotencyRecord>(key, "\xff"s),
-             Catch::Contains("schema") &&
-                 Catch::Contains("idempotency record 'order%207' of group 1"));
+  CHECK_THAT(
+      why_corrupt<IdempotencyRecord>(key, "\xff"s),
+      Catch::Contains("schema") && Catch::Contains("idempotency record 'order%207' of group 1"));
   const std::string prefix = records::policy_key(kOnlyGroup, "user/");
   CHECK_THAT(why_corrupt<PolicyRecord>(prefix, "\xff"s),
              Catch::Contains("policy of prefix 'user/' of group 1"));
