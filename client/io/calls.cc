@@ -248,11 +248,23 @@ void Calls::refused(const CallPtr& call, const AttemptPtr& attempt, const Refusa
   attempt_failed(call, attempt, std::move(failure));
 }
 
+namespace {
+
+/// Whether the store decided against the request, on what it holds.
+bool is_decision(ErrorCode code) {
+  return code == ErrorCode::precondition_failed || code == ErrorCode::not_a_number ||
+         code == ErrorCode::too_many_siblings || code == ErrorCode::idempotency_key_reused;
+}
+
+}  // namespace
+
 void Calls::attempt_failed(const CallPtr& call, const AttemptPtr& attempt, AttemptFailure failure) {
   std::erase(call->attempts, attempt);
   call->tried.push_back(attempt->endpoint);
   call->last_failure = failure.error.message;
   call->may_have_happened = call->may_have_happened || !failure.error.definite();
+  // Under an idempotency key one decision holds for all attempts: there is no other outcome.
+  if (call->spec.repeatable && is_decision(failure.error.code)) call->may_have_happened = false;
   // The one beside it may still be answered.
   if (failure.retryable && !call->attempts.empty()) return arm_watch(call);
 

@@ -73,6 +73,7 @@ const std::map<std::string_view, int> kStatuses{
     {"idempotency-key-reused", 422},
     {"overloaded", 429},
     {"headers-too-large", 431},
+    {"request-timeout", 408},
     {"internal", 500},
     {"io", 500},
     {"corrupt", 500},
@@ -116,7 +117,7 @@ TEST_CASE("error: a retry helps exactly where the cluster may change its mind") 
     const ErrorInfo& row = error_info(code);
     CAPTURE(row.name);
     const bool passing = row.http_status >= 503 || row.http_status == 429 ||
-                         row.http_status == 421 || code == ErrorCode::io;
+                         row.http_status == 408 || row.http_status == 421 || code == ErrorCode::io;
     CHECK(row.retryable == passing);
   }
 }
