@@ -27,6 +27,8 @@ bool is_counter(const std::string& key);
 struct CheckOptions {
   /// No client writes a value twice: a value in two entries is one write carried out twice.
   bool values_differ = true;
+  /// No idempotency key is used again after it has been let go of.
+  bool keys_kept = true;
 };
 
 class Checks : public Observer {

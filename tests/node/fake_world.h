@@ -2,6 +2,7 @@
 // and nothing is mended behind a test's back.
 #pragma once
 
+#include "base/assert.h"
 #include "simulation/checks.h"
 #include "simulation/world.h"
 #include "storage/key_space.h"
@@ -18,14 +19,19 @@ using simulation::WorldOptions;
 namespace detail {
 /// Before the world, which tells it what happens.
 struct WithChecks {
-  simulation::Checks checks{{.values_differ = false}};
+  /// A world that forgets idempotency keys early is there to see them used again.
+  explicit WithChecks(const IdempotencyTable::Limits& rows)
+      : checks({.values_differ = false,
+                .keys_kept = rows.retention == limits::kIdempotencyRetention}) {}
+  simulation::Checks checks;
 };
 }  // namespace detail
 
 class World : private detail::WithChecks, public simulation::World {
  public:
   explicit World(WorldOptions options)
-      : simulation::World(with_damage(options), nullptr, &checks) {}
+      : WithChecks(options.idempotency),
+        simulation::World(with_damage(options), nullptr, &checks) {}
 
  private:
   /// A test that damages a store wants to see what the node makes of it.
@@ -48,5 +54,14 @@ struct Elected {
   NodeId follower;
   NodeId third;
 };
+
+/// Hands leadership to `id`, however often it takes: who has just come back has to catch up first.
+inline void lead(World& world, NodeId id) {
+  for (int tries = 0; world.leader() != id; ++tries) {
+    PARALLAX_ASSERT(tries < 10, "node {} does not become the leader", id);
+    (void)world.replica(world.wait_for_leader()).transfer_leadership(id);
+    (void)world.run_until([&] { return world.leader() == id; }, 1s);
+  }
+}
 
 }  // namespace parallax::testing

@@ -51,12 +51,6 @@ Stamp written(const Reply& reply) {
   return *reply->stamp;
 }
 
-void lead(World& world, NodeId id) {
-  if (world.leader() == id) return;
-  REQUIRE(world.replica(world.leader()).transfer_leadership(id));
-  REQUIRE(world.run_until([&] { return world.leader() == id; }, 5s));
-}
-
 /// No entries reach anybody; heartbeats, and with them read rounds, still do.
 void drop_entries(World& world) {
   world.drop_if([](const Envelope& e) {
@@ -130,15 +124,19 @@ TEST_CASE("writes: of conditions that exclude each other one holds, at any pace"
 
 TEST_CASE_METHOD(Elected, "writes: conditions see what the same turn has proposed before them") {
   std::vector<Reply> replies(5, definite(ErrorCode::internal, "not answered"));
+  std::size_t answered = 0;
   const auto ask = [&](std::size_t i, Request request) {
-    world.submit(leader, std::move(request), [&replies, i](const Reply& r) { replies[i] = r; });
+    world.submit(leader, std::move(request), [&, i](const Reply& reply) {
+      replies[i] = reply;
+      ++answered;
+    });
   };
   ask(0, if_absent(put_request("k", "a")));
   ask(1, delete_request("k"));
   ask(2, if_absent(put_request("k", "b")));
   ask(3, if_absent(put_request("k", "c")));
   ask(4, increment_request("k"));
-  REQUIRE(world.run_until([&] { return world.open_requests(leader) == 0; }, 5s));
+  REQUIRE(world.run_until([&] { return answered == replies.size(); }, 5s));
   written(replies[0]);
   written(replies[1]);
   const Stamp b = written(replies[2]);
@@ -232,6 +230,10 @@ TEST_CASE("writes: increments that are asked again until they are done add up ex
   Random random(seed);
   world.start_all();
   world.wait_for_leader();
+  // Some answers are lost on their way: what they were about has happened.
+  world.drop_if([&](const Envelope& e) {
+    return std::holds_alternative<ForwardReply>(e.message) && random.chance(0.2);
+  });
   constexpr int kIncrements = 120;
   int done = 0;
   std::uint64_t unknown = 0;
@@ -265,7 +267,7 @@ TEST_CASE("writes: increments that are asked again until they are done add up ex
       // Cut off with what it has proposed, and with those that wait for its word.
       world.isolate(victim);
       world.run_for(2s);
-      world.heal();
+      world.heal_links();
     } else {
       world.crash(victim);
       world.run_for(std::chrono::milliseconds(random.between(100, 1'500)));
@@ -274,7 +276,7 @@ TEST_CASE("writes: increments that are asked again until they are done add up ex
   }
   REQUIRE(world.run_until([&] { return done == kIncrements; }, 60s));
   REQUIRE(world.run_until([&] { return world.converged(); }, 20s));
-  CHECK(world.get(world.leader(), "n")->value == Bytes{std::to_string(kIncrements)});
+  CHECK(world.get(world.wait_for_leader(), "n")->value == Bytes{std::to_string(kIncrements)});
   std::sort(sums.begin(), sums.end());
   for (int i = 0; i < kIncrements; ++i) CHECK(sums[static_cast<std::size_t>(i)] == i + 1);
   // There was something to get wrong.
@@ -489,12 +491,9 @@ TEST_CASE("writes: where there are too many rows the oldest goes first, on every
   World world({.idempotency = {.rows = 5, .retention = 1h}});
   world.start_all();
   const NodeId leader = world.wait_for_leader();
-  std::size_t answered = 0;
   for (int i = 0; i < 20; ++i) {
-    world.submit(leader, keyed(increment_request("n"), fmt::format("r{}", i)),
-                 [&](const Reply& reply) { answered += reply && !reply->refusal; });
+    written(world.call(leader, keyed(increment_request("n"), fmt::format("r{}", i))));
   }
-  REQUIRE(world.run_until([&] { return answered == 20; }, 5s));
   REQUIRE(world.run_until([&] { return world.converged(); }, 5s));  // equal in rows too
   for (NodeId id : world.ids()) {
     std::vector<std::string> left;
