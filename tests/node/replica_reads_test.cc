@@ -73,6 +73,12 @@ TEST_CASE_METHOD(ElectedWithLag, "reads: a refusal that rests on an expiry holds
   REQUIRE(refused);
   REQUIRE(refused->refusal);
   CHECK(refused->evidence.path == Path::log);
+  // The refusal itself has told everybody, whatever their clocks say.
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  const auto state = KeySpace(world.replica(third).state(), kOnlyGroup).load("k");
+  REQUIRE(state);
+  CHECK(state->winner()->stamp == stamp);
+  CHECK(state->winner()->tombstone);
   lead(world, third);
   CHECK_FALSE(world.get(third, "k")->found);
 }
