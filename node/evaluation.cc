@@ -70,8 +70,9 @@ KeyState with_expiry(const KeyState& state, UnixMillis now) {
   return KeyState::from_parts(std::move(versions), state.context());
 }
 
-Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp) {
-  const UnixMillis now = stamp.hlc.millis();
+Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp,
+                    UnixMillis now) {
+  now = std::max(now, stamp.hlc.millis());
   const Version* const present = present_value(known, now);
   const std::optional<Stamp> etag =
       present == nullptr ? std::nullopt : std::optional(present->stamp);

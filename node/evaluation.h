@@ -27,8 +27,10 @@ struct Evaluation {
 };
 
 /// `request` is a Put, Delete or Increment; `stamp` is above all that `known` and the request's
-/// context cover, and is the time by which expiry is judged. Thread-safe.
-Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp);
+/// context cover. Expiry is judged, and begins, at `now` or the stamp's time, whichever is later: a
+/// stamp may lag behind the clock. Thread-safe.
+Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp,
+                    UnixMillis now = {});
 
 /// What tells one request under an idempotency key from another: everything but how it was to be
 /// carried out (level, timeout, session).

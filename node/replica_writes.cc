@@ -76,7 +76,8 @@ void Replica::Impl::propose_write(RequestHandle handle) {
     fail(known.error());
     return;
   }
-  Evaluation evaluation = evaluate(request, *known, *stamp);
+  const UnixMillis now = clock_.peek(now_.physical).millis();
+  Evaluation evaluation = evaluate(request, *known, *stamp, now);
   if (evaluation.refusal) {
     refuse(handle, *known, std::move(evaluation), *stamp);
     return;
@@ -164,12 +165,13 @@ void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, Evaluati
   PendingRequest& pending = *requests_.find(handle);
   const Request& request = pending.request;
   const std::string& key = *operation_key(request.operation);
-  const bool expiry = rests_on_expiry(known, stamp.hlc.millis());
+  const UnixMillis now = clock_.peek(now_.physical).millis();
+  const bool expiry = rests_on_expiry(known, now);
   pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), std::nullopt,
                      known.context()};
   if (expiry || !request.idempotency_key.empty()) {
     const Error& refusal = *pending.outcome.refusal;
-    WriteKey command{key, expiry ? with_expiry(known, stamp.hlc.millis()) : KeyState{}};
+    WriteKey command{key, expiry ? with_expiry(known, now) : KeyState{}};
     if (!request.idempotency_key.empty()) {
       command.idempotency = IdempotencyRow{request.idempotency_key,
                                            {.at = stamp.hlc,
