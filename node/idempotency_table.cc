@@ -23,9 +23,8 @@ bool IdempotencyTable::too_old(Hlc at, Hlc now) const {
 
 Result<std::optional<IdempotencyRecord>> IdempotencyTable::find(std::string_view key,
                                                                 Hlc now) const {
-  PARALLAX_ASSIGN(std::optional<IdempotencyRecord> record,
-                  records::load<IdempotencyRecord>(view_, records::idempotency_key(group_, key)));
-  if (record && too_old(record->at, now)) record.reset();
+  auto record = records::load<IdempotencyRecord>(view_, records::idempotency_key(group_, key));
+  if (record && *record && too_old((*record)->at, now)) return std::optional<IdempotencyRecord>{};
   return record;
 }
 

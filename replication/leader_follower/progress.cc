@@ -38,6 +38,7 @@ void Progress::become_snapshot(std::uint64_t id) {
   transfer = id;
   chunks_acked = chunks_requested = 0;
   all_requested = false;
+  chunks_resent = 0;
   snapshot_index = LogIndex{};
 }
 

@@ -52,6 +52,7 @@ struct Progress {
   std::uint64_t chunks_acked = 0;      ///< durable there
   std::uint64_t chunks_requested = 0;  ///< asked of the store
   bool all_requested = false;          ///< the last chunk has been produced
+  int chunks_resent = 0;               ///< times, since anything was acknowledged
   LogIndex snapshot_index;
   std::deque<SnapshotChunk> unacked;  ///< sent and kept, to be sent again
 

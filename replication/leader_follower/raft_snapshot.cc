@@ -12,6 +12,11 @@
 #include "replication/leader_follower/raft.h"
 
 namespace parallax {
+namespace {
+
+constexpr int kMaxChunkResends = 8;
+
+}  // namespace
 
 // --- Leader -----------------------------------------------------------------------------------
 
@@ -60,7 +65,15 @@ void Raft::on_snapshot_failed(NodeId peer, std::uint64_t transfer) {
   found->second.paused = true;  // until the next heartbeat
 }
 
+/// A follower that started anew may have begun with a copy of an early chunk that came late, and so
+/// be behind what it acknowledged in its life before: it lacks what is no longer kept here, and
+/// says nothing that a late reply could not say too. After a while the transfer begins again.
 void Raft::resend_chunks(NodeId peer, Progress& progress) {
+  if (progress.chunks_acked > 0 && ++progress.chunks_resent > kMaxChunkResends) {
+    mark(Mark::snapshot_begun_again);
+    begin_snapshot(peer, progress);
+    return;
+  }
   if (!progress.unacked.empty()) mark(Mark::snapshot_chunk_resent);
   for (const SnapshotChunk& chunk : progress.unacked) send_at_once(peer, chunk);
   progress.last_advance = now_;
@@ -87,6 +100,7 @@ void Raft::step_snapshot_reply(const Sender& from, const SnapshotReply& reply) {
   }
   if (reply.received <= progress.chunks_acked) return;  // late: a newer answer overtook it
   progress.chunks_acked = reply.received;
+  progress.chunks_resent = 0;
   progress.last_advance = now_;
   while (!progress.unacked.empty() && progress.unacked.front().sequence < reply.received) {
     progress.unacked.pop_front();
