@@ -69,6 +69,10 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
           on_forward(envelope, message);
         } else if constexpr (std::is_same_v<M, ForwardReply>) {
           on_forward_reply(envelope, message);
+        } else if constexpr (std::is_same_v<M, QuorumQuery> ||
+                             std::is_same_v<M, QuorumQueryReply> ||
+                             std::is_same_v<M, QuorumStore> ||
+                             std::is_same_v<M, QuorumStoreReply>) {
         } else {
           step_raft(envelope);
         }

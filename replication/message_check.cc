@@ -39,6 +39,33 @@ Result<void> check_mark(const FreshnessMark& mark) {
   return {};
 }
 
+Result<void> check_call(const QuorumCall& call) {
+  if (call.life == 0) return incoherent("call.life: 0, a life expected");
+  if (call.id == RequestId{}) return incoherent("call.id: 0, a call expected");
+  return {};
+}
+
+Result<void> check_key(std::string_view key) {
+  if (key.empty()) return incoherent("key: empty, at least 1 byte expected");
+  return check_reach("key bytes", key.size(), limits::kMaxKeyBytes);
+}
+
+/// The receiver's clock follows what it stores.
+Result<void> check_state(const KeyState& state) {
+  if (!well_formed(state)) return incoherent("state: the versions contradict the context");
+  return check_reach("state: reading in ms", state.context().highest().millis().value,
+                     limits::kMaxUnixMillis);
+}
+
+Result<void> check_remaining(Duration remaining) {
+  // Unbounded, it would overflow when the receiver adds it to its own time.
+  if (remaining < Duration::zero() || remaining > limits::kMaxRequestTimeout) {
+    return incoherent("remaining: {} ns, 0 to {} expected", remaining.count(),
+                      Duration{limits::kMaxRequestTimeout}.count());
+  }
+  return {};
+}
+
 struct Check {
   Result<void> operator()(const VoteRequest& m) const {
     PARALLAX_TRY(check_term(m.term));
@@ -130,15 +157,37 @@ struct Check {
 
   Result<void> operator()(const Forward& m) const {
     PARALLAX_TRY(check_term(m.term));
-    // Unbounded, it would overflow when the receiver adds it to its own time.
-    if (m.remaining < Duration::zero() || m.remaining > limits::kMaxRequestTimeout) {
-      return incoherent("remaining: {} ns, 0 to {} expected", m.remaining.count(),
-                        Duration{limits::kMaxRequestTimeout}.count());
-    }
-    return {};
+    return check_remaining(m.remaining);
   }
 
   Result<void> operator()(const ForwardReply&) const { return {}; }
+
+  Result<void> operator()(const QuorumQuery& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    PARALLAX_TRY(check_key(m.key));
+    return check_remaining(m.remaining);
+  }
+
+  Result<void> operator()(const QuorumQueryReply& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    if (m.status > QuorumQueryStatus::refused) {
+      return incoherent("status: {}, at most {} expected", static_cast<int>(m.status),
+                        static_cast<int>(QuorumQueryStatus::refused));
+    }
+    if (m.status != QuorumQueryStatus::held && !m.state.empty()) {
+      return incoherent("state: not empty with status {}", static_cast<int>(m.status));
+    }
+    return check_state(m.state);
+  }
+
+  Result<void> operator()(const QuorumStore& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    PARALLAX_TRY(check_key(m.key));
+    if (m.state.empty()) return incoherent("state: empty, nothing to store");
+    return check_state(m.state);
+  }
+
+  Result<void> operator()(const QuorumStoreReply& m) const { return check_call(m.call); }
 };
 
 }  // namespace

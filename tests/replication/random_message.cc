@@ -145,17 +145,56 @@ ProbeReply make(Random& random, ProbeReply) {
   return m;
 }
 
+Duration random_wait(Random& random) {
+  const auto most = static_cast<std::uint64_t>(Duration{limits::kMaxRequestTimeout}.count());
+  return Duration{static_cast<std::int64_t>(random.between(0, most))};
+}
+
 Forward make(Random& random, Forward) {
   Forward m{.id = RequestId{random_number(random)}};
   m.term = random_term(random);
-  m.remaining = Duration{static_cast<std::int64_t>(
-      random.between(0, static_cast<std::uint64_t>(Duration{limits::kMaxRequestTimeout}.count())))};
+  m.remaining = random_wait(random);
   m.request = random_payload(random, 300);
   return m;
 }
 
 ForwardReply make(Random& random, ForwardReply) {
   return {.id = RequestId{random_number(random)}, .reply = random_payload(random, 300)};
+}
+
+QuorumCall random_call(Random& random) {
+  return {.life = random_number(random) | 1, .id = RequestId{random_number(random) | 1}};
+}
+
+QuorumQuery make(Random& random, QuorumQuery) {
+  QuorumQuery m{.call = random_call(random)};
+  m.key = "k" + random_bytes(random, limits::kMaxKeyBytes - 1);
+  m.majority = coin(random);
+  m.remaining = random_wait(random);
+  return m;
+}
+
+QuorumQueryReply make(Random& random, QuorumQueryReply) {
+  QuorumQueryReply m{.call = random_call(random)};
+  m.status = static_cast<QuorumQueryStatus>(random.below(3));
+  if (m.status == QuorumQueryStatus::held && random.below(4) != 0) {
+    m.state = random_key_state(random);
+  }
+  return m;
+}
+
+QuorumStore make(Random& random, QuorumStore) {
+  QuorumStore m{.call = random_call(random)};
+  m.key = "k" + random_bytes(random, limits::kMaxKeyBytes - 1);
+  m.state = random_key_state(random);
+  m.hint_for = NodeId{static_cast<std::uint32_t>(random.below(8))};
+  return m;
+}
+
+QuorumStoreReply make(Random& random, QuorumStoreReply) {
+  return {.call = random_call(random),
+          .stored = coin(random),
+          .hint_for = NodeId{static_cast<std::uint32_t>(random.below(8))}};
 }
 
 NoOp make(Random&, NoOp) {
