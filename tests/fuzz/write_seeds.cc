@@ -209,6 +209,7 @@ void write_records(Seeds seeds) {
   add_record(seeds, "K", records::key_state_key(group, "key"), a_key_state());
   add_record(seeds, "P", records::policy_key(group, "key"),
              PolicyRecord{.log_index = LogIndex{1}, .mixing = "deny", .conflict = "last-writer"});
+  add_record(seeds, "Q", records::hint_key(group, NodeId{1}, "key"), HintRecord{UnixMillis{7}});
   add_record(
       seeds, "I", records::idempotency_key(group, "key"),
       IdempotencyRecord{.at = kStamp.hlc, .index = LogIndex{1}, .stamp = kStamp, .number = 4});
