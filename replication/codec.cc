@@ -260,6 +260,10 @@ struct Encode {
   void operator()(const QuorumQueryReply& m) const { quorum(m); }
   void operator()(const QuorumStore& m) const { quorum(m); }
   void operator()(const QuorumStoreReply& m) const { quorum(m); }
+  void operator()(const MerkleQuery& m) const { quorum(m); }
+  void operator()(const MerkleDigests& m) const { quorum(m); }
+  void operator()(const MerkleKeysQuery& m) const { quorum(m); }
+  void operator()(const MerkleKeys& m) const { quorum(m); }
   template <class M>
   void quorum(const M& m) const {
     fill_quorum(envelope, m);
@@ -491,7 +495,11 @@ Result<Message> read_message(wire::Envelope& in) {
     case wire::Envelope::kQuorumQuery:
     case wire::Envelope::kQuorumQueryReply:
     case wire::Envelope::kQuorumStore:
-    case wire::Envelope::kQuorumStoreReply: {
+    case wire::Envelope::kQuorumStoreReply:
+    case wire::Envelope::kMerkleQuery:
+    case wire::Envelope::kMerkleDigests:
+    case wire::Envelope::kMerkleKeysQuery:
+    case wire::Envelope::kMerkleKeys: {
       auto message = read_quorum(in);
       if (!message) return corrupt(message.error().message);
       return message;

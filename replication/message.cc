@@ -23,6 +23,10 @@ struct Name {
   std::string_view operator()(const QuorumQueryReply&) const { return "quorum-query-reply"; }
   std::string_view operator()(const QuorumStore&) const { return "quorum-store"; }
   std::string_view operator()(const QuorumStoreReply&) const { return "quorum-store-reply"; }
+  std::string_view operator()(const MerkleQuery&) const { return "merkle-query"; }
+  std::string_view operator()(const MerkleDigests&) const { return "merkle-digests"; }
+  std::string_view operator()(const MerkleKeysQuery&) const { return "merkle-keys-query"; }
+  std::string_view operator()(const MerkleKeys&) const { return "merkle-keys"; }
 };
 
 std::string payload(const Bytes& bytes) {
@@ -51,6 +55,25 @@ std::string stand_in(NodeId hint_for) {
   return hint_for == kNoNode ? "" : fmt::format(" for {}", hint_for);
 }
 
+std::string describe_merkle(const Message& message) {
+  if (const auto* m = std::get_if<MerkleQuery>(&message)) {
+    return fmt::format("{} level {}, {} nodes", call("digests?", m->call), m->level,
+                       m->nodes.size());
+  }
+  if (const auto* m = std::get_if<MerkleDigests>(&message)) {
+    return fmt::format("{} level {}, {} nodes", call("digests", m->call), m->level,
+                       m->nodes.size());
+  }
+  if (const auto* m = std::get_if<MerkleKeysQuery>(&message)) {
+    return fmt::format("{} leaf {} behind '{}'", call("keys?", m->call), m->leaf, m->after);
+  }
+  if (const auto* m = std::get_if<MerkleKeys>(&message)) {
+    return fmt::format("{} leaf {}, {} keys{}", call("keys", m->call), m->leaf, m->keys.size(),
+                       m->complete ? ", all" : "");
+  }
+  return std::string(message_name(message));
+}
+
 std::string describe_quorum(const Message& message) {
   if (const auto* m = std::get_if<QuorumQuery>(&message)) {
     return fmt::format("{} {}{}", call("query", m->call), payload(m->key),
@@ -73,7 +96,7 @@ std::string describe_quorum(const Message& message) {
   if (const auto* m = std::get_if<QuorumStoreReply>(&message)) {
     return call(m->stored ? "stored" : "not stored", m->call) + stand_in(m->hint_for);
   }
-  return std::string(message_name(message));
+  return describe_merkle(message);
 }
 
 }  // namespace

@@ -214,10 +214,53 @@ struct QuorumStoreReply {
   friend bool operator==(const QuorumStoreReply&, const QuorumStoreReply&) = default;
 };
 
+// --- Anti-entropy (DeCandia et al. 2007, section 4.7; replication/quorum/merkle_exchange.h)
+// -----------------------------------------------------------
+
+/// "What are the digests of these nodes' children?"
+struct MerkleQuery {
+  QuorumCall call;
+  std::uint32_t level = 0;           ///< of the hash tree, above the leaves'
+  std::vector<std::uint32_t> nodes;  ///< of that level
+  friend bool operator==(const MerkleQuery&, const MerkleQuery&) = default;
+};
+
+struct MerkleDigests {
+  QuorumCall call;
+  std::uint32_t level = 0;             ///< of the query
+  std::vector<std::uint32_t> nodes;    ///< of the query
+  std::vector<std::uint64_t> digests;  ///< of all children of each; none: the tree is being built
+  friend bool operator==(const MerkleDigests&, const MerkleDigests&) = default;
+};
+
+/// "Which keys does this leaf have, behind that one?"
+struct MerkleKeysQuery {
+  QuorumCall call;
+  std::uint32_t leaf = 0;
+  std::string after;  ///< empty: from the first
+  friend bool operator==(const MerkleKeysQuery&, const MerkleKeysQuery&) = default;
+};
+
+struct KeyDigest {
+  std::string key;
+  std::uint64_t digest = 0;
+  friend bool operator==(const KeyDigest&, const KeyDigest&) = default;
+};
+
+struct MerkleKeys {
+  QuorumCall call;
+  std::uint32_t leaf = 0;
+  std::string after;            ///< of the query
+  std::vector<KeyDigest> keys;  ///< in byte order
+  bool complete = false;        ///< there are no more behind the last one
+  friend bool operator==(const MerkleKeys&, const MerkleKeys&) = default;
+};
+
 using Message =
     std::variant<VoteRequest, VoteReply, AppendEntries, AppendReply, Heartbeat, HeartbeatReply,
                  TimeoutNow, SnapshotChunk, SnapshotReply, Probe, ProbeReply, Forward, ForwardReply,
-                 QuorumQuery, QuorumQueryReply, QuorumStore, QuorumStoreReply>;
+                 QuorumQuery, QuorumQueryReply, QuorumStore, QuorumStoreReply, MerkleQuery,
+                 MerkleDigests, MerkleKeysQuery, MerkleKeys>;
 
 /// "append-entries", for logs, traces and metrics.
 std::string_view message_name(const Message& message);

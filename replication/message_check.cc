@@ -1,6 +1,7 @@
 #include "replication/message_check.h"
 
 #include "base/limits.h"
+#include "replication/quorum/merkle_exchange.h"
 
 namespace parallax {
 namespace {
@@ -188,6 +189,17 @@ struct Check {
   }
 
   Result<void> operator()(const QuorumStoreReply& m) const { return check_call(m.call); }
+
+  Result<void> operator()(const MerkleQuery& m) const { return merkle(m); }
+  Result<void> operator()(const MerkleDigests& m) const { return merkle(m); }
+  Result<void> operator()(const MerkleKeysQuery& m) const { return merkle(m); }
+  Result<void> operator()(const MerkleKeys& m) const { return merkle(m); }
+  template <class M>
+  static Result<void> merkle(const M& m) {
+    PARALLAX_TRY(check_call(m.call));
+    if (const std::string what = fault(m); !what.empty()) return incoherent("{}", what);
+    return {};
+  }
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "replication/message.pb.h"
+#include "replication/quorum/merkle_exchange.h"
 #include "storage/key_state_codec.h"
 
 namespace parallax {
@@ -57,6 +58,91 @@ Result<Message> take(wire::QuorumStoreReply& m) {
       .call = read(m.call()), .stored = m.stored(), .hint_for = NodeId{m.hint_for()}};
 }
 
+// --- Lists of numbers and keys, by hand: few bytes must not make many objects --------------------
+
+template <class Number>
+void append_number(std::string& out, Number value) {
+  for (std::size_t i = 0; i < sizeof(Number); ++i) {
+    out.push_back(static_cast<char>(value >> (8 * i)));
+  }
+}
+
+/// The number in front of `bytes`, which must be there; they move on.
+template <class Number>
+Number take_number(std::string_view& bytes) {
+  Number value = 0;
+  for (std::size_t i = 0; i < sizeof(Number); ++i) {
+    value |= static_cast<Number>(Number{static_cast<std::uint8_t>(bytes[i])} << (8 * i));
+  }
+  bytes.remove_prefix(sizeof(Number));
+  return value;
+}
+
+template <class Number>
+std::string pack(const std::vector<Number>& numbers) {
+  std::string out;
+  out.reserve(numbers.size() * sizeof(Number));
+  for (const Number number : numbers) append_number(out, number);
+  return out;
+}
+
+Error broken_list(std::string_view name, std::size_t bytes) {
+  return definite(ErrorCode::corrupt, fmt::format("{}: {} bytes are no list", name, bytes));
+}
+
+template <class Number>
+Result<std::vector<Number>> unpack(std::string_view name, std::string_view bytes) {
+  if (bytes.size() % sizeof(Number) != 0) return broken_list(name, bytes.size());
+  std::vector<Number> numbers;
+  numbers.reserve(bytes.size() / sizeof(Number));
+  while (!bytes.empty()) numbers.push_back(take_number<Number>(bytes));
+  return numbers;
+}
+
+Result<std::vector<KeyDigest>> unpack_keys(std::string_view bytes) {
+  const std::size_t all = bytes.size();
+  std::vector<KeyDigest> keys;
+  while (!bytes.empty()) {
+    if (bytes.size() < 2) return broken_list("keys", all);
+    const std::size_t length = take_number<std::uint16_t>(bytes);
+    if (bytes.size() < length + 8) return broken_list("keys", all);
+    // More than that are refused anyway.
+    if (keys.size() > MerkleExchange::kMostKeys) return broken_list("keys", all);
+    std::string key(bytes.substr(0, length));
+    bytes.remove_prefix(length);
+    keys.push_back({std::move(key), take_number<std::uint64_t>(bytes)});
+  }
+  return keys;
+}
+
+Result<Message> take(wire::MerkleQuery& m) {
+  PARALLAX_ASSIGN(auto nodes, unpack<std::uint32_t>("nodes", m.nodes()));
+  return MerkleQuery{.call = read(m.call()), .level = m.level(), .nodes = std::move(nodes)};
+}
+
+Result<Message> take(wire::MerkleDigests& m) {
+  PARALLAX_ASSIGN(auto nodes, unpack<std::uint32_t>("nodes", m.nodes()));
+  PARALLAX_ASSIGN(auto digests, unpack<std::uint64_t>("digests", m.digests()));
+  return MerkleDigests{.call = read(m.call()),
+                       .level = m.level(),
+                       .nodes = std::move(nodes),
+                       .digests = std::move(digests)};
+}
+
+Result<Message> take(wire::MerkleKeysQuery& m) {
+  return MerkleKeysQuery{
+      .call = read(m.call()), .leaf = m.leaf(), .after = std::move(*m.mutable_after())};
+}
+
+Result<Message> take(wire::MerkleKeys& m) {
+  PARALLAX_ASSIGN(auto keys, unpack_keys(m.keys()));
+  return MerkleKeys{.call = read(m.call()),
+                    .leaf = m.leaf(),
+                    .after = std::move(*m.mutable_after()),
+                    .keys = std::move(keys),
+                    .complete = m.complete()};
+}
+
 }  // namespace
 
 void fill_quorum(wire::Envelope& out, const QuorumQuery& m) {
@@ -89,6 +175,42 @@ void fill_quorum(wire::Envelope& out, const QuorumStoreReply& m) {
   reply.set_hint_for(m.hint_for.value);
 }
 
+void fill_quorum(wire::Envelope& out, const MerkleQuery& m) {
+  wire::MerkleQuery& query = *out.mutable_merkle_query();
+  fill(*query.mutable_call(), m.call);
+  query.set_level(m.level);
+  query.set_nodes(pack(m.nodes));
+}
+
+void fill_quorum(wire::Envelope& out, const MerkleDigests& m) {
+  wire::MerkleDigests& digests = *out.mutable_merkle_digests();
+  fill(*digests.mutable_call(), m.call);
+  digests.set_level(m.level);
+  digests.set_nodes(pack(m.nodes));
+  digests.set_digests(pack(m.digests));
+}
+
+void fill_quorum(wire::Envelope& out, const MerkleKeysQuery& m) {
+  wire::MerkleKeysQuery& query = *out.mutable_merkle_keys_query();
+  fill(*query.mutable_call(), m.call);
+  query.set_leaf(m.leaf);
+  query.set_after(m.after);
+}
+
+void fill_quorum(wire::Envelope& out, const MerkleKeys& m) {
+  wire::MerkleKeys& keys = *out.mutable_merkle_keys();
+  fill(*keys.mutable_call(), m.call);
+  keys.set_leaf(m.leaf);
+  keys.set_after(m.after);
+  std::string& list = *keys.mutable_keys();
+  for (const KeyDigest& item : m.keys) {
+    append_number(list, static_cast<std::uint16_t>(item.key.size()));
+    list.append(item.key);
+    append_number(list, item.digest);
+  }
+  keys.set_complete(m.complete);
+}
+
 Result<Message> read_quorum(wire::Envelope& in) {
   switch (in.message_case()) {
     case wire::Envelope::kQuorumQuery:
@@ -99,6 +221,14 @@ Result<Message> read_quorum(wire::Envelope& in) {
       return take(*in.mutable_quorum_store());
     case wire::Envelope::kQuorumStoreReply:
       return take(*in.mutable_quorum_store_reply());
+    case wire::Envelope::kMerkleQuery:
+      return take(*in.mutable_merkle_query());
+    case wire::Envelope::kMerkleDigests:
+      return take(*in.mutable_merkle_digests());
+    case wire::Envelope::kMerkleKeysQuery:
+      return take(*in.mutable_merkle_keys_query());
+    case wire::Envelope::kMerkleKeys:
+      return take(*in.mutable_merkle_keys());
     default:
       PARALLAX_UNREACHABLE("message case {}", static_cast<int>(in.message_case()));
   }

@@ -21,17 +21,29 @@ bool in_part(const MerkleKeys& answer, std::string_view key) {
   return answer.complete || key <= answer.keys.back().key;
 }
 
-/// In byte order, each of the leaf, behind where the answer begins.
-bool sound_answer(const MerkleKeys& answer) {
-  if (answer.keys.size() > MerkleExchange::kMostKeys) return false;
-  if (answer.keys.empty() && !answer.complete) return false;  // it would never end
-  std::string_view last = answer.after;
-  for (const KeyDigest& item : answer.keys) {
-    if (item.key.empty() || !is_behind(item.key, last)) return false;
-    if (MerkleTree::leaf_of(item.key) != answer.leaf) return false;
-    last = item.key;
+std::string fault_of_nodes(std::uint32_t level, const std::vector<std::uint32_t>& nodes) {
+  if (level >= MerkleTree::kLeafLevel) {
+    return fmt::format("level: {}, at most {} expected", level, MerkleTree::kLeafLevel - 1);
   }
-  return true;
+  if (nodes.empty() || nodes.size() > MerkleExchange::kMostNodes) {
+    return fmt::format("nodes: {}, 1 to {} expected", nodes.size(), MerkleExchange::kMostNodes);
+  }
+  for (const std::uint32_t node : nodes) {
+    if (node < MerkleTree::nodes_at(level)) continue;
+    return fmt::format("nodes: {} on level {}, at most {} expected", node, level,
+                       MerkleTree::nodes_at(level) - 1);
+  }
+  return "";
+}
+
+std::string fault_of_leaf(std::uint32_t leaf, std::string_view after) {
+  if (leaf >= MerkleTree::kLeaves) {
+    return fmt::format("leaf: {}, at most {} expected", leaf, MerkleTree::kLeaves - 1);
+  }
+  if (after.size() > limits::kMaxKeyBytes) {
+    return fmt::format("after: {} bytes, at most {} expected", after.size(), limits::kMaxKeyBytes);
+  }
+  return "";
 }
 
 }  // namespace
@@ -46,21 +58,49 @@ std::size_t wire_bytes(const MerkleKeys& message) {
   return bytes;
 }
 
-bool sound(const MerkleQuery& query) {
-  if (query.level >= MerkleTree::kLeafLevel || query.nodes.empty()) return false;
-  if (query.nodes.size() > MerkleExchange::kMostNodes) return false;
-  return std::all_of(query.nodes.begin(), query.nodes.end(),
-                     [&](std::uint32_t node) { return node < MerkleTree::nodes_at(query.level); });
+std::string fault(const MerkleQuery& query) {
+  return fault_of_nodes(query.level, query.nodes);
 }
 
-bool sound(const MerkleKeysQuery& query) {
-  return query.leaf < MerkleTree::kLeaves && query.after.size() <= limits::kMaxKeyBytes;
+std::string fault(const MerkleDigests& digests) {
+  std::string fault = fault_of_nodes(digests.level, digests.nodes);
+  const std::size_t expected = digests.nodes.size() * MerkleTree::kFanOut;
+  if (fault.empty() && !digests.digests.empty() && digests.digests.size() != expected) {
+    return fmt::format("digests: {}, {} or none expected", digests.digests.size(), expected);
+  }
+  return fault;
+}
+
+std::string fault(const MerkleKeysQuery& query) {
+  return fault_of_leaf(query.leaf, query.after);
+}
+
+std::string fault(const MerkleKeys& answer) {
+  std::string fault = fault_of_leaf(answer.leaf, answer.after);
+  if (!fault.empty()) return fault;
+  if (answer.keys.size() > MerkleExchange::kMostKeys) {
+    return fmt::format("keys: {}, at most {} expected", answer.keys.size(),
+                       MerkleExchange::kMostKeys);
+  }
+  // The next query would be the same.
+  if (answer.keys.empty() && !answer.complete) return "keys: none, and there are more";
+  std::string_view last = answer.after;
+  for (const KeyDigest& item : answer.keys) {
+    if (item.key.empty() || item.key.size() > limits::kMaxKeyBytes) {
+      return fmt::format("keys: one of {} bytes, 1 to {} expected", item.key.size(),
+                         limits::kMaxKeyBytes);
+    }
+    if (!is_behind(item.key, last)) return "keys: out of order";
+    if (MerkleTree::leaf_of(item.key) != answer.leaf) return "keys: one of another leaf";
+    last = item.key;
+  }
+  return "";
 }
 
 MerkleDigests answer(const MerkleTree& tree, const MerkleQuery& query) {
-  PARALLAX_ASSERT(tree.complete() && sound(query), "level {}, {} nodes", query.level,
-                  query.nodes.size());
-  MerkleDigests digests{.level = query.level, .nodes = query.nodes, .digests = {}};
+  PARALLAX_ASSERT(tree.complete() && fault(query).empty(), "{}", fault(query));
+  MerkleDigests digests{
+      .call = query.call, .level = query.level, .nodes = query.nodes, .digests = {}};
   digests.digests.reserve(query.nodes.size() * MerkleTree::kFanOut);
   for (const std::uint32_t node : query.nodes) {
     for (std::uint32_t child = 0; child < MerkleTree::kFanOut; ++child) {
@@ -71,7 +111,8 @@ MerkleDigests answer(const MerkleTree& tree, const MerkleQuery& query) {
 }
 
 MerkleKeys answer(const std::vector<KeyDigest>& keys, const MerkleKeysQuery& query) {
-  MerkleKeys part{.leaf = query.leaf, .after = query.after, .keys = {}, .complete = true};
+  MerkleKeys part{
+      .call = query.call, .leaf = query.leaf, .after = query.after, .keys = {}, .complete = true};
   for (const KeyDigest& item : keys) {
     if (!is_behind(item.key, query.after)) continue;
     if (part.keys.size() == MerkleExchange::kMostKeys) {
@@ -96,7 +137,7 @@ std::optional<MerkleRequest> MerkleExchange::next(TokenBucket& bucket, MonoTime 
     leaves_.pop_front();
   } else if (!nodes_.empty()) {
     // Of one level, the deepest first: what waits stays few.
-    MerkleQuery query{.level = nodes_.back().level, .nodes = {}};
+    MerkleQuery query{.call = {}, .level = nodes_.back().level, .nodes = {}};
     while (!nodes_.empty() && nodes_.back().level == query.level &&
            query.nodes.size() < kMostNodes) {
       query.nodes.push_back(nodes_.back().node);
@@ -123,7 +164,7 @@ bool MerkleExchange::step(const MerkleTree& mine, const MerkleDigests& answer,
                                 static_cast<std::uint32_t>(at % MerkleTree::kFanOut);
     if (mine.digest(level, child) == answer.digests[at]) continue;
     if (level == MerkleTree::kLeafLevel) {
-      leaves_.push_back({.leaf = child, .after = ""});
+      leaves_.push_back({.call = {}, .leaf = child, .after = ""});
     } else {
       nodes_.push_back({.level = level, .node = child});
     }
@@ -135,7 +176,7 @@ bool MerkleExchange::step(const std::vector<KeyDigest>& mine, const MerkleKeys& 
                           TokenBucket& bucket) {
   const auto* query = awaited_ ? std::get_if<MerkleKeysQuery>(&*awaited_) : nullptr;
   if (query == nullptr || answer.leaf != query->leaf || answer.after != query->after ||
-      !sound_answer(answer)) {
+      !fault(answer).empty()) {
     return false;
   }
   bucket.spend(wire_bytes(answer));
@@ -165,7 +206,7 @@ bool MerkleExchange::step(const std::vector<KeyDigest>& mine, const MerkleKeys& 
     }
   }
   if (!answer.complete) {
-    leaves_.push_front({.leaf = answer.leaf, .after = answer.keys.back().key});
+    leaves_.push_front({.call = {}, .leaf = answer.leaf, .after = answer.keys.back().key});
   }
   return true;
 }

@@ -24,56 +24,29 @@
 #include <variant>
 #include <vector>
 
+#include "replication/message.h"
 #include "replication/quorum/merkle_tree.h"
 #include "replication/quorum/token_bucket.h"
 
 namespace parallax {
 
-/// "What are the digests of these nodes' children?"
-struct MerkleQuery {
-  std::uint32_t level = 0;           ///< below the leaves' level
-  std::vector<std::uint32_t> nodes;  ///< of that level
-  friend bool operator==(const MerkleQuery&, const MerkleQuery&) = default;
-};
-struct MerkleDigests {
-  std::uint32_t level = 0;             ///< of the query
-  std::vector<std::uint32_t> nodes;    ///< of the query
-  std::vector<std::uint64_t> digests;  ///< kFanOut for each node
-  friend bool operator==(const MerkleDigests&, const MerkleDigests&) = default;
-};
-
-/// "Which keys does this leaf have, behind that one?"
-struct MerkleKeysQuery {
-  std::uint32_t leaf = 0;
-  std::string after;  ///< empty: from the first
-  friend bool operator==(const MerkleKeysQuery&, const MerkleKeysQuery&) = default;
-};
-struct KeyDigest {
-  std::string key;
-  std::uint64_t digest = 0;
-  friend bool operator==(const KeyDigest&, const KeyDigest&) = default;
-};
-struct MerkleKeys {
-  std::uint32_t leaf = 0;
-  std::string after;            ///< of the query
-  std::vector<KeyDigest> keys;  ///< in byte order
-  bool complete = false;        ///< there are no more behind the last one
-  friend bool operator==(const MerkleKeys&, const MerkleKeys&) = default;
-};
-
+/// The owner sets their call, and takes only what is answered to it.
 using MerkleRequest = std::variant<MerkleQuery, MerkleKeysQuery>;
 
 /// About how many bytes they take on the wire.
 std::size_t wire_bytes(const MerkleDigests& message);
 std::size_t wire_bytes(const MerkleKeys& message);
 
-/// The other half. `tree` must be complete, and the query sound(). `keys`: what this node has in
-/// the leaf, behind `query.after` at least, in byte order.
+/// The other half. `tree` must be complete, and the query without fault(). `keys`: what this node
+/// has in the leaf, behind `query.after` at least, in byte order.
 MerkleDigests answer(const MerkleTree& tree, const MerkleQuery& query);
 MerkleKeys answer(const std::vector<KeyDigest>& keys, const MerkleKeysQuery& query);
-/// Whether the tree has such nodes, and not too many are asked for.
-bool sound(const MerkleQuery& query);
-bool sound(const MerkleKeysQuery& query);
+/// Whether the tree has such nodes, and not too many are asked for; of an answer, whether it can be
+/// one. Empty: yes; otherwise what is wrong.
+std::string fault(const MerkleQuery& query);
+std::string fault(const MerkleDigests& digests);
+std::string fault(const MerkleKeysQuery& query);
+std::string fault(const MerkleKeys& keys);
 
 /// A key that is held differently, or was when it was looked at.
 struct KeyDifference {

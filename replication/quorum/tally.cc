@@ -41,6 +41,7 @@ void Tally::ask(NodeId replica) {
 }
 
 bool Tally::heard(const Sender& sender) {
+  if (sender.recovering) no(sender.id);
   const auto life = std::find_if(lives_.begin(), lives_.end(),
                                  [&](const Life& l) { return l.node == sender.id; });
   if (life == lives_.end()) {

@@ -35,8 +35,8 @@ class Tally {
   bool yes(const Sender& by) { return yes(by.id, by); }
   /// A yes stays one.
   void no(NodeId replica);
-  /// Takes note of a life: what earlier ones have vouched for does not count. True when that
-  /// changed anything.
+  /// Takes note of a life: what earlier ones have vouched for does not count, and one that recovers
+  /// is not waited for. True when something that counted does not any more.
   bool heard(const Sender& sender);
 
   std::size_t required() const { return required_; }

@@ -62,7 +62,7 @@ std::string unknown_field(unsigned type) {
 TEST_CASE("codec: every kind comes back as it was sent", "[random]") {
   Random random(1);
   std::string out;
-  for (int round = 0; round < 136'000; ++round) {
+  for (int round = 0; round < 168'000; ++round) {
     const Envelope sent = random_envelope(random, static_cast<std::size_t>(round) % kKinds);
     const auto sound = check_envelope(sent);
     if (!sound) FAIL(sound.error().message);
@@ -292,6 +292,14 @@ TEST_CASE("codec: what no replica says is refused with the field's name") {
       {QuorumStore{.call = call, .key = "k", .state = far},
        "quorum-store: state: reading in ms: 281474976710655, at most 17592186044416 expected"},
       {QuorumStoreReply{}, "quorum-store-reply: call.life: 0, a life expected"},
+      {MerkleQuery{.call = {}, .nodes = {0}}, "merkle-query: call.life: 0, a life expected"},
+      {MerkleQuery{.call = call, .nodes = {1}},
+       "merkle-query: nodes: 1 on level 0, at most 0 expected"},
+      {MerkleDigests{.call = call, .nodes = {0}, .digests = {1}},
+       "merkle-digests: digests: 1, 16 or none expected"},
+      {MerkleKeysQuery{.call = call, .leaf = 65'536},
+       "merkle-keys-query: leaf: 65536, at most 65535 expected"},
+      {MerkleKeys{.call = call}, "merkle-keys: keys: none, and there are more"},
       {VoteRequest{}, "vote-request: term: 0, at least 1 expected"},
       {VoteRequest{.term = Term{2}, .last_index = LogIndex{1}},
        "vote-request: last_index: 1 with last_term 0"},
@@ -410,6 +418,30 @@ TEST_CASE("codec: a state that contradicts itself is refused") {
   CHECK(got.error().message.find("the versions contradict the context") != std::string::npos);
 }
 
+TEST_CASE("codec: lists that end in the middle of an item are refused") {
+  struct Case {
+    std::string field;
+    const char* reason;
+  };
+  // Call {life 1, id 1}; then a list of the field with that number.
+  const std::string call = std::string("\x0a\x0b\x09\x01\0\0\0\0\0\0\0\x10\x01", 13);
+  const auto message = [&](const char* tag, const std::string& field) {
+    const std::string body = call + field;
+    return std::string("\x08\x01\x10\x02\x18\x01") + tag + static_cast<char>(body.size()) + body;
+  };
+  for (const auto& [bytes, reason] :
+       {std::pair{message("\x8a\x02", "\x1a\x03xyz"), "nodes: 3 bytes are no list"},
+        std::pair{message("\x92\x02", std::string("\x1a\x04\0\0\0\0\x22\x01x", 9)),
+                  "digests: 1 bytes are no list"},
+        std::pair{message("\xa2\x02", "\x22\x01x"), "keys: 1 bytes are no list"},
+        std::pair{message("\xa2\x02", std::string("\x22\x05\x02\0kk8", 7)),
+                  "keys: 5 bytes are no list"}}) {
+    const auto got = decode_envelope(Bytes{bytes});
+    REQUIRE_FALSE(got.has_value());
+    CHECK(got.error().message == std::string("a peer's message is corrupt: ") + reason);
+  }
+}
+
 TEST_CASE("messages of quorums in words") {
   const QuorumCall call{.life = 5, .id = RequestId{6}};
   KeyState state;
@@ -431,6 +463,14 @@ TEST_CASE("messages of quorums in words") {
         "store 6 'k' " + held + " for 3");
   CHECK(describe(QuorumStoreReply{.call = call, .stored = true}) == "stored 6");
   CHECK(describe(QuorumStoreReply{.call = call}) == "not stored 6");
+  CHECK(describe(MerkleQuery{.call = call, .level = 2, .nodes = {4, 5}}) ==
+        "digests? 6 level 2, 2 nodes");
+  CHECK(describe(MerkleDigests{.call = call, .level = 2, .nodes = {4, 5}}) ==
+        "digests 6 level 2, 2 nodes");
+  CHECK(describe(MerkleKeysQuery{.call = call, .leaf = 7, .after = "k"}) ==
+        "keys? 6 leaf 7 behind 'k'");
+  CHECK(describe(MerkleKeys{.call = call, .leaf = 7, .keys = {{"k", 1}}, .complete = true}) ==
+        "keys 6 leaf 7, 1 keys, all");
 }
 
 TEST_CASE("codec: few bytes do not make many objects") {

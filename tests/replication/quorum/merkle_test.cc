@@ -71,14 +71,14 @@ Cost converge(Side& a, Side& b) {
     if (!request) continue;
     ++cost.messages;
     if (const auto* query = std::get_if<MerkleQuery>(&*request)) {
-      HOLDS(sound(*query));
+      HOLDS(fault(*query).empty());
       const MerkleDigests digests = answer(b.tree, *query);
       cost.digests += digests.digests.size();
       cost.bytes += wire_bytes(digests);
       HOLDS(exchange.step(a.tree, digests, bucket));
     } else {
       const auto& keys_query = std::get<MerkleKeysQuery>(*request);
-      HOLDS(sound(keys_query));
+      HOLDS(fault(keys_query).empty());
       const MerkleKeys keys = answer(b.leaf(keys_query.leaf), keys_query);
       cost.listed += keys.keys.size();
       cost.bytes += wire_bytes(keys);
@@ -144,6 +144,15 @@ TEST_CASE("content digest: what makes contents differ, and what does not") {
   CHECK(content_digest("k", state) != content_digest("k", buried));
   const KeyState replaced = KeyState::from_parts({}, state.context());
   CHECK(content_digest("k", state) != content_digest("k", replaced));
+  CHECK(content_digest("k", replaced) !=
+        content_digest("k", KeyState::from_parts({}, written(10).context())));
+  CHECK(content_digest("k", replaced) !=
+        content_digest("k", KeyState::from_parts({}, written(9, 2).context())));
+  for (const Actor& actor : {Actor{ActorPath::causal, NodeId{1}, Incarnation{1}},
+                             Actor{ActorPath::quorum, NodeId{1}, Incarnation{2}}}) {
+    CHECK(content_digest("k", replaced) !=
+          content_digest("k", KeyState::from_parts({}, VersionVector({{actor, Hlc{9}}}))));
+  }
   // The log tells everybody by itself.
   KeyState committed = state;
   version = *state.winner();
@@ -332,7 +341,7 @@ TEST_CASE("merkle exchange: asks no faster than the rate allows") {
   MonoTime now{};
   std::size_t bytes = 0;
   while (!exchange.finished()) {
-    exchange.take_differences(100);
+    exchange.take_differences(100'000);
     const auto request = exchange.next(bucket, now);
     if (!request) {
       now = std::max(bucket.next(now), now);
@@ -389,14 +398,20 @@ TEST_CASE("merkle exchange: what answers no question is refused") {
 }
 
 TEST_CASE("merkle queries: only nodes that there are, and not too many") {
-  CHECK(sound(MerkleQuery{.level = 3, .nodes = {4'095}}));
-  CHECK_FALSE(sound(MerkleQuery{.level = 3, .nodes = {4'096}}));
-  CHECK_FALSE(sound(MerkleQuery{.level = 4, .nodes = {0}}));
-  CHECK_FALSE(sound(MerkleQuery{.level = 0, .nodes = {}}));
-  CHECK_FALSE(sound(MerkleQuery{
-      .level = 3, .nodes = std::vector<std::uint32_t>(MerkleExchange::kMostNodes + 1, 0)}));
-  CHECK_FALSE(sound(MerkleKeysQuery{.leaf = MerkleTree::kLeaves, .after = ""}));
-  CHECK_FALSE(sound(MerkleKeysQuery{.leaf = 0, .after = std::string(1'025, 'k')}));
+  CHECK(fault(MerkleQuery{.level = 3, .nodes = {4'095}}).empty());
+  CHECK(fault(MerkleQuery{.level = 3, .nodes = {4'096}}) ==
+        "nodes: 4096 on level 3, at most 4095 expected");
+  CHECK(fault(MerkleQuery{.level = 4, .nodes = {0}}) == "level: 4, at most 3 expected");
+  CHECK(fault(MerkleQuery{.level = 0, .nodes = {}}) == "nodes: 0, 1 to 256 expected");
+  CHECK(fault(MerkleQuery{.level = 3, .nodes = std::vector<std::uint32_t>(257, 0)}) ==
+        "nodes: 257, 1 to 256 expected");
+  CHECK(fault(MerkleDigests{.level = 0, .nodes = {0}, .digests = {1}}) ==
+        "digests: 1, 16 or none expected");
+  CHECK(fault(MerkleDigests{.level = 0, .nodes = {0}, .digests = {}}).empty());
+  CHECK(fault(MerkleKeysQuery{.leaf = 65'536, .after = ""}) ==
+        "leaf: 65536, at most 65535 expected");
+  CHECK(fault(MerkleKeysQuery{.leaf = 0, .after = std::string(1'025, 'k')}) ==
+        "after: 1025 bytes, at most 1024 expected");
 }
 
 }  // namespace parallax::test

@@ -59,6 +59,14 @@ TEST_CASE("tally: what a lost disk had acknowledged does not count") {
   CHECK(tally.received() == 1);
 }
 
+TEST_CASE("tally: a replica that recovers is not waited for") {
+  Tally tally(kThree, 2);
+  tally.ask(NodeId{1});
+  tally.ask(NodeId{2});
+  CHECK_FALSE(tally.heard(sender(2, 2, true)));
+  CHECK(tally.to_ask() == std::vector{NodeId{3}});
+}
+
 TEST_CASE("tally: a stand-in counts for whom it stands in, as long as its disk is there") {
   Tally tally(kThree, 3);
   CHECK(tally.yes(sender(1)));
