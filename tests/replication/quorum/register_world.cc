@@ -47,7 +47,11 @@ void RegisterWorld::run(std::size_t steps) {
       const std::size_t id = persisting_[random_.below(persisting_.size())];
       std::erase(persisting_, id);
       if (const auto found = active_.find(id); found != active_.end()) {
-        std::get<AtomicWrite>(found->second.core).on_persisted();
+        std::visit(
+            [](auto& core) {
+              if constexpr (requires { core.on_persisted(); }) core.on_persisted();
+            },
+            found->second.core);
         collect(id);
       }
     }
@@ -59,7 +63,11 @@ void RegisterWorld::run(std::size_t steps) {
     }
     std::vector<std::size_t> ids;
     for (auto& [id, active] : active_) {
-      std::visit([&](auto& core) { core.tick(MonoTime{Duration{now_}}); }, active.core);
+      std::visit(
+          [&](auto& core) {
+            if constexpr (requires { core.take_asks(); }) core.tick(MonoTime{Duration{now_}});
+          },
+          active.core);
       ids.push_back(id);
     }
     for (const std::size_t id : ids) {
@@ -76,8 +84,10 @@ void RegisterWorld::begin() {
   if (node(coordinator).recovering) return;
   std::vector<NodeId> order = ids_;
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random_.below(i)]);
-  AtomicConfig config{.self = coordinator, .replicas = order};
-  if (random_.chance(0.5)) config.speculate_after = Duration{random_.below(40)};
+  std::optional<Duration> speculate_after;
+  if (random_.chance(0.5)) speculate_after = Duration{random_.below(40)};
+  const AtomicConfig config{
+      .self = coordinator, .replicas = order, .speculate_after = speculate_after};
   Operation operation{.read = random_.chance(0.5), .call = now_};
   const MonoTime at{Duration{now_}};
   history_.push_back(operation);
@@ -85,9 +95,25 @@ void RegisterWorld::begin() {
                 .coordinator = coordinator,
                 .core = AtomicRead(config, at),
                 .expires = options_.expiries && random_.chance(0.5)};
-  if (!operation.read) active.core = AtomicWrite(config, at);
-  active_.emplace(next_active_, std::move(active));
-  collect(next_active_++);
+  const std::size_t id = next_active_++;
+  if (options_.quorum && operation.read) {
+    active.core = QuorumRead({.query = {.replicas = order,
+                                        .required = options_.quorum->r,
+                                        .speculate_after = speculate_after},
+                              .blocking_repair = options_.blocking_repair},
+                             at);
+  } else if (options_.quorum) {
+    active.core = QuorumWrite({.self = coordinator, .replicas = order, .w = options_.quorum->w});
+  } else if (!operation.read) {
+    active.core = AtomicWrite(config, at);
+  }
+  Active& begun = active_.emplace(id, std::move(active)).first->second;
+  if (auto* core = std::get_if<QuorumWrite>(&begun.core)) {
+    const bool blind = random_.chance(0.5);
+    write(id, {}, blind ? VersionVector{} : node(coordinator).store.context());
+    core->start();
+  }
+  collect(id);
 }
 
 void RegisterWorld::send(std::size_t id, NodeId from, NodeId to,
@@ -107,41 +133,52 @@ void RegisterWorld::collect(std::size_t id) {
   if (found == active_.end()) return;
   Active& active = found->second;
   const NodeId self = active.coordinator;
-  const auto asks = std::visit([](auto& core) { return core.take_asks(); }, active.core);
-  for (const NodeId to : asks) send(id, self, to, QuorumQuery{.majority = true});
-  if (auto* read = std::get_if<AtomicRead>(&active.core)) {
-    for (Repair& store : read->take_stores()) {
-      send(id, self, store.to, QuorumStore{.state = std::move(store.state)});
-    }
-    if (read->outcome()) return finish(id);
-  } else {
-    auto& write = std::get<AtomicWrite>(active.core);
-    if (const auto request = write.stamp_request()) stamp(id, write, *request);
-    for (const NodeId to : write.take_targets()) {
-      send(id, self, to, QuorumStore{.state = node(self).store});
-    }
-    if (write.outcome()) return finish(id);
-  }
+  bool done = false;
+  std::visit(
+      [&](auto& core) {
+        if constexpr (requires { core.take_asks(); }) {
+          for (const NodeId to : core.take_asks())
+            send(id, self, to, QuorumQuery{.majority = true});
+        }
+        std::vector<Repair> stores;
+        if constexpr (requires { core.take_stores(); }) stores = core.take_stores();
+        if constexpr (requires { core.take_repairs(); }) stores = core.take_repairs();
+        for (Repair& store : stores) {
+          send(id, self, store.to, QuorumStore{.state = std::move(store.state)});
+        }
+        if constexpr (requires { core.stamp_request(); }) {
+          if (const auto request = core.stamp_request()) {
+            observe(node(self), request->above);
+            core.on_stamped(write(id, request->seen, request->seen.context()));
+          }
+        }
+        if constexpr (requires { core.take_targets(); }) {
+          for (const NodeId to : core.take_targets()) {
+            send(id, self, to, QuorumStore{.state = node(self).store});
+          }
+        }
+        done = core.outcome().has_value();
+      },
+      active.core);
+  if (done) finish(id);
 }
 
-void RegisterWorld::stamp(std::size_t id, AtomicWrite& write,
-                          const AtomicWrite::StampRequest& request) {
+Stamp RegisterWorld::write(std::size_t id, const KeyState& seen, VersionVector context) {
   Active& active = active_.at(id);
   Node& self = node(active.coordinator);
-  observe(self, request.above);
   Version version;
   version.stamp = {tick(self), active.coordinator};
   version.actor = {ActorPath::quorum, active.coordinator, self.incarnation};
-  version.context = request.seen.context();
+  version.context = std::move(context);
   version.value = Bytes{version.stamp.to_string()};
   if (active.expires) {
     version.expires_at = UnixMillis{version.stamp.hlc.millis().value + random_.below(100)};
   }
   history_[active.operation].stamp = version.stamp;
-  self.store.join(request.seen);
+  self.store.join(seen);
   self.store.add(version);
-  write.on_stamped(version.stamp);
   persisting_.push_back(id);
+  return version.stamp;
 }
 
 void RegisterWorld::deliver(Packet packet) {
@@ -190,10 +227,10 @@ void RegisterWorld::give(const Packet& packet, const Reply& reply) {
   const Sender from{packet.from, packet.incarnation, packet.recovering};
   std::visit(
       [&](auto& core) {
-        if constexpr (std::is_same_v<Reply, QuorumQueryReply>) {
-          core.step(from, packet.clock, reply);
-        } else {
+        if constexpr (requires { core.step(from, reply); }) {
           core.step(from, reply);
+        } else if constexpr (requires { core.step(from, packet.clock, reply); }) {
+          core.step(from, packet.clock, reply);
         }
       },
       found->second.core);
@@ -203,20 +240,22 @@ void RegisterWorld::give(const Packet& packet, const Reply& reply) {
 void RegisterWorld::finish(std::size_t id) {
   Active& active = active_.at(id);
   Operation& operation = history_[active.operation];
-  if (auto* read = std::get_if<AtomicRead>(&active.core)) {
-    if (read->outcome()->answered) {
-      operation.returned = now_;
-      operation.rounds_two = read->wrote_back();
-      if (const Version* winner = read->outcome()->state.winner()) {
-        operation.stamp = winner->stamp;
-        operation.alive = !winner->tombstone;
-      }
-    }
-  } else {
-    const WriteOutcome& outcome = *std::get<AtomicWrite>(active.core).outcome();
-    if (outcome.acknowledged) operation.returned = now_;
-    operation.definite = !outcome.acknowledged && outcome.certainty == Certainty::definite;
-  }
+  std::visit(
+      [&](auto& core) {
+        const auto& outcome = *core.outcome();
+        if constexpr (requires { outcome.acknowledged; }) {
+          if (outcome.acknowledged) operation.returned = now_;
+          operation.definite = !outcome.acknowledged && outcome.certainty == Certainty::definite;
+        } else if (outcome.answered) {
+          operation.returned = now_;
+          if constexpr (requires { core.wrote_back(); }) operation.rounds_two = core.wrote_back();
+          if (const Version* winner = outcome.state.winner()) {
+            operation.stamp = winner->stamp;
+            operation.alive = !winner->tombstone;
+          }
+        }
+      },
+      active.core);
   active_.erase(id);
 }
 
@@ -302,6 +341,20 @@ std::string RegisterWorld::judge() const {
         return fmt::format("{} is alive at {} and was dead at {}", later.stamp, later.call,
                            *first.returned);
       }
+    }
+  }
+  return "";
+}
+
+std::string RegisterWorld::judge_reads(bool after_writes, bool after_reads) const {
+  for (const Operation& first : history_) {
+    if (!first.returned || !(first.read ? after_reads : after_writes)) continue;
+    for (const Operation& later : history_) {
+      if (!later.returned || !later.read || later.call <= *first.returned) continue;
+      if (later.stamp >= first.stamp) continue;
+      return fmt::format("read {} at {}..{} after {} {} at {}..{}", later.stamp, later.call,
+                         *later.returned, first.read ? "read" : "write", first.stamp, first.call,
+                         *first.returned);
     }
   }
   return "";

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "replication/quorum/atomic.h"
+#include "replication/quorum/sizes.h"
 #include "tests/replication/quorum/copies.h"
 
 namespace parallax::test {
@@ -22,12 +23,17 @@ class RegisterWorld {
     bool log_writes = false;
     bool expiries = false;
     bool lost_disks = false;
+    std::optional<QuorumSizes> quorum = std::nullopt;  ///< instead of the register
+    bool blocking_repair = false;
   };
   RegisterWorld(std::uint64_t seed, Options options);
 
   void run(std::size_t steps);
-  /// What is wrong with the history; empty: nothing.
+  /// Why the history is not linearizable; empty: it is. By stamps (Lynch and Shvartsman 1997): what
+  /// begins after a completed operation has its stamp at least, and a write one above it.
   std::string judge() const;
+  /// Why a read shows less than a completed write or read before it; empty: none does.
+  std::string judge_reads(bool after_writes, bool after_reads) const;
 
   struct Operation {
     bool read = false;
@@ -54,7 +60,7 @@ class RegisterWorld {
   struct Active {
     std::size_t operation;  ///< in the history
     NodeId coordinator;
-    std::variant<AtomicRead, AtomicWrite> core;
+    std::variant<AtomicRead, AtomicWrite, QuorumRead, QuorumWrite> core;
     bool expires = false;
   };
   struct Packet {
@@ -75,7 +81,8 @@ class RegisterWorld {
   void apply(Node& node, std::size_t up_to);
   void begin();
   void collect(std::size_t id);
-  void stamp(std::size_t id, AtomicWrite& write, const AtomicWrite::StampRequest& request);
+  /// Writes a version into the coordinator's store, on top of `seen`; its stamp.
+  Stamp write(std::size_t id, const KeyState& seen, VersionVector context);
   void deliver(Packet packet);
   void receive(Packet& packet, const QuorumStore& store);
   bool receive(Packet& packet, const QuorumQuery& query);
