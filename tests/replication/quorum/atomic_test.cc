@@ -62,6 +62,13 @@ TEST_CASE("atomic read: writes back what a majority does not hold yet (Attiya et
     CHECK(read.outcome()->answered);
     CHECK(read.outcome()->state == one(9));
   }
+  SECTION("a refusal is none") {
+    read.step(sender(3), {.call = {}, .stored = false});
+    CHECK_FALSE(read.outcome());
+    read.step(sender(1), {.call = {}, .stored = false});
+    REQUIRE(read.outcome());
+    CHECK_FALSE(read.outcome()->answered);
+  }
   SECTION("not that of a recovering node") {
     read.step(sender(3, 1, true), kStored);
     CHECK_FALSE(read.outcome());
