@@ -19,6 +19,13 @@ Term term_of(const Message& message) {
       message);
 }
 
+template <class M>
+constexpr bool is_quorum_message =
+    std::is_same_v<M, QuorumQuery> || std::is_same_v<M, QuorumQueryReply> ||
+    std::is_same_v<M, QuorumStore> || std::is_same_v<M, QuorumStoreReply> ||
+    std::is_same_v<M, MerkleQuery> || std::is_same_v<M, MerkleDigests> ||
+    std::is_same_v<M, MerkleKeysQuery> || std::is_same_v<M, MerkleKeys>;
+
 constexpr Duration kMinProbeInterval = std::chrono::milliseconds(100);
 constexpr Duration kMaxProbeInterval = std::chrono::seconds(1);
 
@@ -69,6 +76,7 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
           on_forward(envelope, message);
         } else if constexpr (std::is_same_v<M, ForwardReply>) {
           on_forward_reply(envelope, message);
+        } else if constexpr (is_quorum_message<M>) {
         } else {
           step_raft(envelope);
         }

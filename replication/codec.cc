@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "replication/message.pb.h"
 #include "replication/message_check.h"
+#include "replication/quorum/codec.h"
 
 namespace parallax {
 namespace {
@@ -255,6 +256,19 @@ struct Encode {
     reply.set_reply(m.reply.view().data(), m.reply.size());
     finish();
   }
+  void operator()(const QuorumQuery& m) const { quorum(m); }
+  void operator()(const QuorumQueryReply& m) const { quorum(m); }
+  void operator()(const QuorumStore& m) const { quorum(m); }
+  void operator()(const QuorumStoreReply& m) const { quorum(m); }
+  void operator()(const MerkleQuery& m) const { quorum(m); }
+  void operator()(const MerkleDigests& m) const { quorum(m); }
+  void operator()(const MerkleKeysQuery& m) const { quorum(m); }
+  void operator()(const MerkleKeys& m) const { quorum(m); }
+  template <class M>
+  void quorum(const M& m) const {
+    fill_quorum(envelope, m);
+    finish();
+  }
 };
 
 // --- Decoding ---------------------------------------------------------------------------------
@@ -478,6 +492,18 @@ Result<Message> read_message(wire::Envelope& in) {
       return Message{
           ForwardReply{.id = RequestId{in.forward_reply().id()},
                        .reply = take_bytes(in.mutable_forward_reply()->mutable_reply())}};
+    case wire::Envelope::kQuorumQuery:
+    case wire::Envelope::kQuorumQueryReply:
+    case wire::Envelope::kQuorumStore:
+    case wire::Envelope::kQuorumStoreReply:
+    case wire::Envelope::kMerkleQuery:
+    case wire::Envelope::kMerkleDigests:
+    case wire::Envelope::kMerkleKeysQuery:
+    case wire::Envelope::kMerkleKeys: {
+      auto message = read_quorum(in);
+      if (!message) return corrupt(message.error().message);
+      return message;
+    }
     case wire::Envelope::kAppendEntries:
     case wire::Envelope::kSnapshotChunk:
       break;  // split() leaves them out

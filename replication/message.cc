@@ -19,7 +19,85 @@ struct Name {
   std::string_view operator()(const ProbeReply&) const { return "probe-reply"; }
   std::string_view operator()(const Forward&) const { return "forward"; }
   std::string_view operator()(const ForwardReply&) const { return "forward-reply"; }
+  std::string_view operator()(const QuorumQuery&) const { return "quorum-query"; }
+  std::string_view operator()(const QuorumQueryReply&) const { return "quorum-query-reply"; }
+  std::string_view operator()(const QuorumStore&) const { return "quorum-store"; }
+  std::string_view operator()(const QuorumStoreReply&) const { return "quorum-store-reply"; }
+  std::string_view operator()(const MerkleQuery&) const { return "merkle-query"; }
+  std::string_view operator()(const MerkleDigests&) const { return "merkle-digests"; }
+  std::string_view operator()(const MerkleKeysQuery&) const { return "merkle-keys-query"; }
+  std::string_view operator()(const MerkleKeys&) const { return "merkle-keys"; }
 };
+
+std::string payload(const Bytes& bytes) {
+  const bool text = bytes.size() <= 40 && std::all_of(bytes.view().begin(), bytes.view().end(),
+                                                      [](char c) { return c >= ' ' && c <= '~'; });
+  return text ? fmt::format("'{}'", bytes.view()) : fmt::format("{} bytes", bytes.size());
+}
+
+/// "[12-1 'value', 9-2 deleted; {log:9, quorum/1.1:12}]".
+std::string contents(const KeyState& state) {
+  std::string text = "[";
+  for (const Version& version : state.versions()) {
+    if (text.size() > 1) text += ", ";
+    text += version.stamp.to_string() + " ";
+    text += version.tombstone ? "deleted" : payload(version.value);
+  }
+  return text + "; " + state.context().to_string() + "]";
+}
+
+std::string call(std::string_view what, const QuorumCall& call) {
+  return fmt::format("{} {}", what, call.id);
+}
+
+/// "" for an ordinary one.
+std::string stand_in(NodeId hint_for) {
+  return hint_for == kNoNode ? "" : fmt::format(" for {}", hint_for);
+}
+
+std::string describe_merkle(const Message& message) {
+  if (const auto* m = std::get_if<MerkleQuery>(&message)) {
+    return fmt::format("{} level {}, {} nodes", call("digests?", m->call), m->level,
+                       m->nodes.size());
+  }
+  if (const auto* m = std::get_if<MerkleDigests>(&message)) {
+    return fmt::format("{} level {}, {} nodes", call("digests", m->call), m->level,
+                       m->nodes.size());
+  }
+  if (const auto* m = std::get_if<MerkleKeysQuery>(&message)) {
+    return fmt::format("{} leaf {} behind '{}'", call("keys?", m->call), m->leaf, m->after);
+  }
+  if (const auto* m = std::get_if<MerkleKeys>(&message)) {
+    return fmt::format("{} leaf {}, {} keys{}", call("keys", m->call), m->leaf, m->keys.size(),
+                       m->complete ? ", all" : "");
+  }
+  return std::string(message_name(message));
+}
+
+std::string describe_quorum(const Message& message) {
+  if (const auto* m = std::get_if<QuorumQuery>(&message)) {
+    return fmt::format("{} {}{}", call("query", m->call), payload(m->key),
+                       m->majority ? " majority" : "");
+  }
+  if (const auto* m = std::get_if<QuorumQueryReply>(&message)) {
+    switch (m->status) {
+      case QuorumQueryStatus::held:
+        return fmt::format("{} {}", call("held", m->call), contents(m->state));
+      case QuorumQueryStatus::unresolved:
+        return call("unresolved", m->call);
+      case QuorumQueryStatus::refused:
+        return call("query refused", m->call);
+    }
+  }
+  if (const auto* m = std::get_if<QuorumStore>(&message)) {
+    return fmt::format("{} {} {}{}", call("store", m->call), payload(m->key), contents(m->state),
+                       stand_in(m->hint_for));
+  }
+  if (const auto* m = std::get_if<QuorumStoreReply>(&message)) {
+    return call(m->stored ? "stored" : "not stored", m->call) + stand_in(m->hint_for);
+  }
+  return describe_merkle(message);
+}
 
 }  // namespace
 
@@ -28,12 +106,6 @@ std::string_view message_name(const Message& message) {
 }
 
 std::string describe(const Message& message) {
-  const auto payload = [](const Bytes& bytes) {
-    const bool text =
-        bytes.size() <= 40 && std::all_of(bytes.view().begin(), bytes.view().end(),
-                                          [](char c) { return c >= ' ' && c <= '~'; });
-    return text ? fmt::format("'{}'", bytes.view()) : fmt::format("{} bytes", bytes.size());
-  };
   const auto yes = [](bool flag, std::string_view word) { return flag ? std::string(word) : ""; };
   if (const auto* m = std::get_if<VoteRequest>(&message)) {
     return fmt::format("{} term {} last {}/{}{}", m->pre_vote ? "pre-vote?" : "vote?", m->term,
@@ -72,7 +144,7 @@ std::string describe(const Message& message) {
   if (const auto* m = std::get_if<SnapshotReply>(&message)) {
     return fmt::format("chunks received {}{}", m->received, yes(m->done, ", done"));
   }
-  return std::string(message_name(message));
+  return describe_quorum(message);
 }
 
 }  // namespace parallax

@@ -162,14 +162,117 @@ struct ForwardReply {
   friend bool operator==(const ForwardReply&, const ForwardReply&) = default;
 };
 
-using Message = std::variant<VoteRequest, VoteReply, AppendEntries, AppendReply, Heartbeat,
-                             HeartbeatReply, TimeoutNow, SnapshotChunk, SnapshotReply, Probe,
-                             ProbeReply, Forward, ForwardReply>;
+// --- Quorum (DeCandia et al. 2007; Attiya, Bar-Noy and Dolev 1995)
+// -----------------------------------------------------------
+
+/// What an answer is given back with. A late answer to an earlier life of the asking process names
+/// another life and is void: a query must not be answered with what was there before it was asked.
+struct QuorumCall {
+  std::uint64_t life = 0;  ///< of the asking process
+  RequestId id;            ///< unique in that life, for one key and one round
+  friend bool operator==(const QuorumCall&, const QuorumCall&) = default;
+};
+
+/// "What do you hold of this key?"
+struct QuorumQuery {
+  QuorumCall call;
+  std::string key;
+  /// Of a majority query: while its log holds an entry for the key that is not applied, the
+  /// receiver waits until what its log held at the arrival is applied or truncated.
+  bool majority = false;
+  Duration remaining{};  ///< the longest wait; then the answer is "unresolved"
+  friend bool operator==(const QuorumQuery&, const QuorumQuery&) = default;
+};
+
+enum class QuorumQueryStatus : std::uint8_t {
+  held = 0,        ///< the state that is durable here, or committed
+  unresolved = 1,  ///< the pending tail did not get clear in time: ask another
+  refused = 2,     ///< it may not answer (it recovers, its disk has failed)
+};
+
+/// The whole KeyState, never a part (clock/dotted_version_vector_set.h says why).
+struct QuorumQueryReply {
+  QuorumCall call;
+  QuorumQueryStatus status = QuorumQueryStatus::held;
+  KeyState state;  ///< with held; empty: nothing of the key was ever here
+  friend bool operator==(const QuorumQueryReply&, const QuorumQueryReply&) = default;
+};
+
+/// "Join this and make it durable": a write, a write-back, a repair, a hint that found its target.
+struct QuorumStore {
+  QuorumCall call;
+  std::string key;
+  KeyState state;             ///< whole, never empty
+  NodeId hint_for = kNoNode;  ///< the receiver stands in for this replica and owes it the state
+  friend bool operator==(const QuorumStore&, const QuorumStore&) = default;
+};
+
+struct QuorumStoreReply {
+  QuorumCall call;
+  bool stored = false;  ///< durable here; false: it is not, and this request will not make it so
+  NodeId hint_for = kNoNode;  ///< of the request: the hint is durable, too
+  friend bool operator==(const QuorumStoreReply&, const QuorumStoreReply&) = default;
+};
+
+// --- Anti-entropy (DeCandia et al. 2007, section 4.7; replication/quorum/merkle_exchange.h)
+// -----------------------------------------------------------
+
+/// "What are the digests of these nodes' children?"
+struct MerkleQuery {
+  QuorumCall call;
+  std::uint32_t level = 0;           ///< of the hash tree, above the leaves'
+  std::vector<std::uint32_t> nodes;  ///< of that level
+  friend bool operator==(const MerkleQuery&, const MerkleQuery&) = default;
+};
+
+struct MerkleDigests {
+  QuorumCall call;
+  std::uint32_t level = 0;             ///< of the query
+  std::vector<std::uint32_t> nodes;    ///< of the query
+  std::vector<std::uint64_t> digests;  ///< of all children of each; none: the tree is being built
+  friend bool operator==(const MerkleDigests&, const MerkleDigests&) = default;
+};
+
+/// "Which keys does this leaf have, behind that one?"
+struct MerkleKeysQuery {
+  QuorumCall call;
+  std::uint32_t leaf = 0;
+  std::string after;  ///< empty: from the first
+  friend bool operator==(const MerkleKeysQuery&, const MerkleKeysQuery&) = default;
+};
+
+struct KeyDigest {
+  std::string key;
+  std::uint64_t digest = 0;
+  friend bool operator==(const KeyDigest&, const KeyDigest&) = default;
+};
+
+struct MerkleKeys {
+  QuorumCall call;
+  std::uint32_t leaf = 0;
+  std::string after;            ///< of the query
+  std::vector<KeyDigest> keys;  ///< in byte order
+  bool complete = false;        ///< there are no more behind the last one
+  friend bool operator==(const MerkleKeys&, const MerkleKeys&) = default;
+};
+
+using Message =
+    std::variant<VoteRequest, VoteReply, AppendEntries, AppendReply, Heartbeat, HeartbeatReply,
+                 TimeoutNow, SnapshotChunk, SnapshotReply, Probe, ProbeReply, Forward, ForwardReply,
+                 QuorumQuery, QuorumQueryReply, QuorumStore, QuorumStoreReply, MerkleQuery,
+                 MerkleDigests, MerkleKeysQuery, MerkleKeys>;
 
 /// "append-entries", for logs, traces and metrics.
 std::string_view message_name(const Message& message);
 /// One line with what the message says, for people: traces and test scripts.
 std::string describe(const Message& message);
+
+/// Who sent a message: the part of the envelope that the cores judge.
+struct Sender {
+  NodeId id;
+  Incarnation incarnation;
+  bool recovering = false;
+};
 
 /// A message with what every message carries.
 struct Envelope {

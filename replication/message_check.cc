@@ -1,6 +1,7 @@
 #include "replication/message_check.h"
 
 #include "base/limits.h"
+#include "replication/quorum/merkle_exchange.h"
 
 namespace parallax {
 namespace {
@@ -35,6 +36,33 @@ Result<void> check_position(std::string_view name, LogIndex index, Term term, Te
 Result<void> check_mark(const FreshnessMark& mark) {
   if (mark.life == 0 && mark.at != MonoTime{}) {
     return incoherent("mark.life: 0 with a time of {} ns", mark.at.time_since_epoch().count());
+  }
+  return {};
+}
+
+Result<void> check_call(const QuorumCall& call) {
+  if (call.life == 0) return incoherent("call.life: 0, a life expected");
+  if (call.id == RequestId{}) return incoherent("call.id: 0, a call expected");
+  return {};
+}
+
+Result<void> check_key(std::string_view key) {
+  if (key.empty()) return incoherent("key: empty, at least 1 byte expected");
+  return check_reach("key bytes", key.size(), limits::kMaxKeyBytes);
+}
+
+/// The receiver's clock follows what it stores.
+Result<void> check_state(const KeyState& state) {
+  if (!well_formed(state)) return incoherent("state: the versions contradict the context");
+  return check_reach("state: reading in ms", state.context().highest().millis().value,
+                     limits::kMaxUnixMillis);
+}
+
+Result<void> check_remaining(Duration remaining) {
+  // Unbounded, it would overflow when the receiver adds it to its own time.
+  if (remaining < Duration::zero() || remaining > limits::kMaxRequestTimeout) {
+    return incoherent("remaining: {} ns, 0 to {} expected", remaining.count(),
+                      Duration{limits::kMaxRequestTimeout}.count());
   }
   return {};
 }
@@ -130,15 +158,48 @@ struct Check {
 
   Result<void> operator()(const Forward& m) const {
     PARALLAX_TRY(check_term(m.term));
-    // Unbounded, it would overflow when the receiver adds it to its own time.
-    if (m.remaining < Duration::zero() || m.remaining > limits::kMaxRequestTimeout) {
-      return incoherent("remaining: {} ns, 0 to {} expected", m.remaining.count(),
-                        Duration{limits::kMaxRequestTimeout}.count());
-    }
-    return {};
+    return check_remaining(m.remaining);
   }
 
   Result<void> operator()(const ForwardReply&) const { return {}; }
+
+  Result<void> operator()(const QuorumQuery& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    PARALLAX_TRY(check_key(m.key));
+    return check_remaining(m.remaining);
+  }
+
+  Result<void> operator()(const QuorumQueryReply& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    if (m.status > QuorumQueryStatus::refused) {
+      return incoherent("status: {}, at most {} expected", static_cast<int>(m.status),
+                        static_cast<int>(QuorumQueryStatus::refused));
+    }
+    if (m.status != QuorumQueryStatus::held && !m.state.empty()) {
+      return incoherent("state: not empty with status {}", static_cast<int>(m.status));
+    }
+    return check_state(m.state);
+  }
+
+  Result<void> operator()(const QuorumStore& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    PARALLAX_TRY(check_key(m.key));
+    if (m.state.empty()) return incoherent("state: empty, nothing to store");
+    return check_state(m.state);
+  }
+
+  Result<void> operator()(const QuorumStoreReply& m) const { return check_call(m.call); }
+
+  Result<void> operator()(const MerkleQuery& m) const { return merkle(m); }
+  Result<void> operator()(const MerkleDigests& m) const { return merkle(m); }
+  Result<void> operator()(const MerkleKeysQuery& m) const { return merkle(m); }
+  Result<void> operator()(const MerkleKeys& m) const { return merkle(m); }
+  template <class M>
+  static Result<void> merkle(const M& m) {
+    PARALLAX_TRY(check_call(m.call));
+    if (const std::string what = fault(m); !what.empty()) return incoherent("{}", what);
+    return {};
+  }
 };
 
 }  // namespace

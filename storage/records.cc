@@ -304,6 +304,15 @@ Fault read(stored::PolicyRecord& in, PolicyRecord& record) {
   return nullptr;
 }
 
+void fill(stored::HintRecord& out, const HintRecord& record) {
+  out.set_since_ms(record.since.value);
+}
+
+Fault read(stored::HintRecord& in, HintRecord& record) {
+  record.since = UnixMillis{in.since_ms()};
+  return nullptr;
+}
+
 template <class T>
 struct MessageOf;
 template <>
@@ -326,6 +335,8 @@ template <>
 struct MessageOf<IdempotencyRecord> : std::type_identity<stored::IdempotencyRecord> {};
 template <>
 struct MessageOf<PolicyRecord> : std::type_identity<stored::PolicyRecord> {};
+template <>
+struct MessageOf<HintRecord> : std::type_identity<stored::HintRecord> {};
 
 /// One message of each type per thread, used again and again: its vectors and strings keep their
 /// room, which halves the cost of the small records that every write encodes and decodes.
@@ -391,6 +402,9 @@ Bytes encode(std::string_view store_key, const IdempotencyRecord& record) {
 Bytes encode(std::string_view store_key, const PolicyRecord& record) {
   return encode_record(store_key, record);
 }
+Bytes encode(std::string_view store_key, const HintRecord& record) {
+  return encode_record(store_key, record);
+}
 
 // The payload is written behind the rest of the message instead of through it, which spares a copy:
 // a message is the concatenation of its fields.
@@ -451,6 +465,7 @@ PARALLAX_RECORD(KeyState);
 PARALLAX_RECORD(HistoryRecord);
 PARALLAX_RECORD(IdempotencyRecord);
 PARALLAX_RECORD(PolicyRecord);
+PARALLAX_RECORD(HintRecord);
 #undef PARALLAX_RECORD
 
 }  // namespace records

@@ -16,6 +16,7 @@
 //   "K" group key                    KeyState
 //   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced
 //                                    (node 0: what a context replaced that left no version)
+//   "Q" group node key               HintRecord: the node has missed a write of key
 #pragma once
 
 #include <cstdint>
@@ -115,6 +116,12 @@ struct PolicyRecord {
   friend bool operator==(const PolicyRecord&, const PolicyRecord&) = default;
 };
 
+/// A replica has missed a write of a key, whose state this node holds (replication/quorum/hints.h).
+struct HintRecord {
+  UnixMillis since;  ///< the last miss, by this node's physical clock
+  friend bool operator==(const HintRecord&, const HintRecord&) = default;
+};
+
 namespace records {
 
 // Store keys.
@@ -131,6 +138,7 @@ std::string idempotency_key(GroupId group, std::string_view key);
 /// Holds the record's time once more (as an Hlc): the records in their order of time.
 std::string idempotency_index_key(GroupId group, Hlc at, std::string_view key);
 std::string policy_key(GroupId group, std::string_view prefix);
+std::string hint_key(GroupId group, NodeId target, std::string_view key);
 /// The whole range of one kind of record of a group, for scans.
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive);
 ScanRange key_state_range(GroupId group);
@@ -138,10 +146,14 @@ ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive);
 ScanRange idempotency_range(GroupId group);
 ScanRange idempotency_index_range(GroupId group);
 ScanRange policy_range(GroupId group);
+/// By target, then by key.
+ScanRange hint_range(GroupId group);
 /// What stands behind kind and group: the idempotency key or the prefix.
 std::string_view group_record_name(std::string_view store_key);
 /// Time and key inside an idempotency_index_key().
 std::pair<Hlc, std::string_view> idempotency_index(std::string_view store_key);
+/// Target and key inside a hint_key().
+std::pair<NodeId, std::string_view> hint_of(std::string_view store_key);
 /// The user's key inside a key_state_key().
 std::string_view user_key(std::string_view store_key);
 /// The reading inside a history_key().
@@ -159,6 +171,7 @@ Bytes encode(std::string_view store_key, const KeyState& record);
 Bytes encode(std::string_view store_key, const HistoryRecord& record);
 Bytes encode(std::string_view store_key, const IdempotencyRecord& record);
 Bytes encode(std::string_view store_key, const PolicyRecord& record);
+Bytes encode(std::string_view store_key, const HintRecord& record);
 
 /// T is one of the types above, or Hlc.
 template <class T>

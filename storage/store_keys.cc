@@ -92,6 +92,10 @@ std::string describe(std::string_view store_key) {
         return fmt::format("key state '{}' of group {}", printable(rest), group);
       case 'P':
         return fmt::format("policy of prefix '{}' of group {}", printable(rest), group);
+      case 'Q':
+        if (rest.size() < 4) break;
+        return fmt::format("hint '{}' for node {} of group {}", printable(rest.substr(4)),
+                           read_big_endian(rest.substr(0, 4)), group);
       case 'T':
         if (rest.size() < 8) break;
         return fmt::format("idempotency index '{}' of group {}", printable(rest.substr(8)), group);
@@ -181,6 +185,13 @@ std::string policy_key(GroupId group, std::string_view prefix) {
   return store_key;
 }
 
+std::string hint_key(GroupId group, NodeId target, std::string_view key) {
+  std::string store_key = group_prefix('Q', group, 4 + key.size());
+  append_u32(store_key, target.value);
+  store_key.append(key);
+  return store_key;
+}
+
 ScanRange idempotency_range(GroupId group) {
   return whole_range('I', group);
 }
@@ -189,6 +200,9 @@ ScanRange idempotency_index_range(GroupId group) {
 }
 ScanRange policy_range(GroupId group) {
   return whole_range('P', group);
+}
+ScanRange hint_range(GroupId group) {
+  return whole_range('Q', group);
 }
 
 std::string_view group_record_name(std::string_view store_key) {
@@ -202,6 +216,13 @@ std::pair<Hlc, std::string_view> idempotency_index(std::string_view store_key) {
                   "not an idempotency index: {}", describe(store_key));
   return {Hlc{read_big_endian(store_key.substr(kGroupPrefixBytes, 8))},
           store_key.substr(kGroupPrefixBytes + 8)};
+}
+
+std::pair<NodeId, std::string_view> hint_of(std::string_view store_key) {
+  PARALLAX_ASSERT(store_key.size() >= kGroupPrefixBytes + 4 && store_key[0] == 'Q',
+                  "not a hint: {}", describe(store_key));
+  const std::uint64_t target = read_big_endian(store_key.substr(kGroupPrefixBytes, 4));
+  return {NodeId{static_cast<std::uint32_t>(target)}, store_key.substr(kGroupPrefixBytes + 4)};
 }
 
 std::string_view user_key(std::string_view store_key) {

@@ -68,13 +68,6 @@ struct RaftRestored {
 enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
 std::string_view role_name(Role role);
 
-/// Who sent a message: the part of the envelope that the core judges.
-struct Sender {
-  NodeId id;
-  Incarnation incarnation;
-  bool recovering = false;
-};
-
 struct RaftMessage {
   NodeId to;
   Message message;

@@ -66,6 +66,8 @@ void check(std::uint8_t what, std::string_view bytes) {
       return check_either<KeyState>(what, records::key_state_key(kOnlyGroup, "key"), bytes);
     case 'p':
       return check_either<PolicyRecord>(what, records::policy_key(kOnlyGroup, "key"), bytes);
+    case 'q':
+      return check_either<HintRecord>(what, records::hint_key(kOnlyGroup, NodeId{1}, "key"), bytes);
     case 'i':
       return check_either<IdempotencyRecord>(what, records::idempotency_key(kOnlyGroup, "key"),
                                              bytes);

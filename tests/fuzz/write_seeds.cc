@@ -15,6 +15,7 @@
 #include "replication/command.h"
 #include "replication/frame.h"
 #include "replication/hello.h"
+#include "replication/quorum/merkle_tree.h"
 #include "storage/key_state_codec.h"
 #include "storage/records.h"
 
@@ -137,6 +138,7 @@ void write_forwarded(Seeds seeds) {
 
 void write_peer(Seeds seeds) {
   const Term term{3};
+  const QuorumCall call{.life = 1, .id = RequestId{1}};
   const std::vector<Message> messages{
       VoteRequest{.term = term, .last_index = LogIndex{5}, .last_term = Term{2}},
       VoteReply{.term = term, .granted = true},
@@ -161,7 +163,15 @@ void write_peer(Seeds seeds) {
               .term = term,
               .remaining = std::chrono::seconds{1},
               .request = encode_request({.operation = Get{"k"}})},
-      ForwardReply{.id = RequestId{1}, .reply = encode_reply(Answer{})}};
+      ForwardReply{.id = RequestId{1}, .reply = encode_reply(Answer{})},
+      QuorumQuery{.call = call, .key = "k", .majority = true, .remaining = std::chrono::seconds{1}},
+      QuorumQueryReply{.call = call, .state = a_key_state()},
+      QuorumStore{.call = call, .key = "k", .state = a_key_state(), .hint_for = NodeId{3}},
+      QuorumStoreReply{.call = call, .stored = true},
+      MerkleQuery{.call = call, .level = 1, .nodes = {2, 3}},
+      MerkleDigests{.call = call, .nodes = {0}, .digests = std::vector<std::uint64_t>(16, 7)},
+      MerkleKeysQuery{.call = call, .leaf = 5, .after = "k"},
+      MerkleKeys{.call = call, .leaf = MerkleTree::leaf_of("k"), .keys = {{"k", 7}}}};
   std::string stream;
   for (const Message& message : messages) {
     std::string payload;
@@ -209,6 +219,7 @@ void write_records(Seeds seeds) {
   add_record(seeds, "K", records::key_state_key(group, "key"), a_key_state());
   add_record(seeds, "P", records::policy_key(group, "key"),
              PolicyRecord{.log_index = LogIndex{1}, .mixing = "deny", .conflict = "last-writer"});
+  add_record(seeds, "Q", records::hint_key(group, NodeId{1}, "key"), HintRecord{UnixMillis{7}});
   add_record(
       seeds, "I", records::idempotency_key(group, "key"),
       IdempotencyRecord{.at = kStamp.hlc, .index = LogIndex{1}, .stamp = kStamp, .number = 4});

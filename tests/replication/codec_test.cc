@@ -62,7 +62,7 @@ std::string unknown_field(unsigned type) {
 TEST_CASE("codec: every kind comes back as it was sent", "[random]") {
   Random random(1);
   std::string out;
-  for (int round = 0; round < 104'000; ++round) {
+  for (int round = 0; round < 168'000; ++round) {
     const Envelope sent = random_envelope(random, static_cast<std::size_t>(round) % kKinds);
     const auto sound = check_envelope(sent);
     if (!sound) FAIL(sound.error().message);
@@ -261,7 +261,45 @@ TEST_CASE("codec: what no replica says is refused with the field's name") {
   const LogIndex beyond{limits::kMaxLogIndex + 1};
   SnapshotChunk keyless{.term = Term{2}, .index = LogIndex{1}, .index_term = Term{1}};
   keyless.records.push_back({"", "v"});
+  const QuorumCall call{.life = 5, .id = RequestId{6}};
+  KeyState state;
+  state.add({.stamp = {Hlc{9}, NodeId{1}}, .actor = kLogActor, .context = {}, .value = "v"});
+  KeyState far;
+  far.add({.stamp = {Hlc{~std::uint64_t{0}}, NodeId{1}}, .actor = kLogActor, .context = {}});
   const Case cases[] = {
+      {QuorumQuery{.call = {.life = 0, .id = RequestId{6}}, .key = "k"},
+       "quorum-query: call.life: 0, a life expected"},
+      {QuorumQuery{.call = {.life = 5, .id = RequestId{}}, .key = "k"},
+       "quorum-query: call.id: 0, a call expected"},
+      {QuorumQuery{.call = call}, "quorum-query: key: empty, at least 1 byte expected"},
+      {QuorumQuery{.call = call, .key = std::string(1'025, 'k')},
+       "quorum-query: key bytes: 1025, at most 1024 expected"},
+      {QuorumQuery{.call = call, .key = "k", .remaining = Duration{-1}},
+       "quorum-query: remaining: -1 ns, 0 to 60000000000 expected"},
+      {QuorumQueryReply{}, "quorum-query-reply: call.life: 0, a life expected"},
+      {QuorumQueryReply{.call = call, .status = static_cast<QuorumQueryStatus>(3)},
+       "quorum-query-reply: status: 3, at most 2 expected"},
+      {QuorumQueryReply{.call = call, .status = QuorumQueryStatus::unresolved, .state = state},
+       "quorum-query-reply: state: not empty with status 1"},
+      {QuorumQueryReply{.call = call, .state = far},
+       "quorum-query-reply: state: reading in ms: 281474976710655, at most 17592186044416 "
+       "expected"},
+      {QuorumStore{.call = {}, .key = "k", .state = state},
+       "quorum-store: call.life: 0, a life expected"},
+      {QuorumStore{.call = call, .key = "", .state = state},
+       "quorum-store: key: empty, at least 1 byte expected"},
+      {QuorumStore{.call = call, .key = "k"}, "quorum-store: state: empty, nothing to store"},
+      {QuorumStore{.call = call, .key = "k", .state = far},
+       "quorum-store: state: reading in ms: 281474976710655, at most 17592186044416 expected"},
+      {QuorumStoreReply{}, "quorum-store-reply: call.life: 0, a life expected"},
+      {MerkleQuery{.call = {}, .nodes = {0}}, "merkle-query: call.life: 0, a life expected"},
+      {MerkleQuery{.call = call, .nodes = {1}},
+       "merkle-query: nodes: 1 on level 0, at most 0 expected"},
+      {MerkleDigests{.call = call, .nodes = {0}, .digests = {1}},
+       "merkle-digests: digests: 1, 16 or none expected"},
+      {MerkleKeysQuery{.call = call, .leaf = 65'536},
+       "merkle-keys-query: leaf: 65536, at most 65535 expected"},
+      {MerkleKeys{.call = call}, "merkle-keys: keys: none, and there are more"},
       {VoteRequest{}, "vote-request: term: 0, at least 1 expected"},
       {VoteRequest{.term = Term{2}, .last_index = LogIndex{1}},
        "vote-request: last_index: 1 with last_term 0"},
@@ -364,6 +402,75 @@ TEST_CASE("codec: a number that its type has no room for is not another one") {
   const auto got = decode_envelope(Bytes{"\x08\x01\x10\x02\x18\x01\xd2\x01\x03\x08\x80\x02"});
   REQUIRE_FALSE(got.has_value());
   CHECK(got.error().message.find("membership: 255") != std::string::npos);
+}
+
+TEST_CASE("codec: a state that contradicts itself is refused") {
+  QuorumStore store{.call = {.life = 1, .id = RequestId{1}}, .key = "k"};
+  store.state.add({.stamp = {Hlc{9}, NodeId{1}}, .actor = kLogActor, .context = {}, .value = "v"});
+  std::string bytes = encoded(enveloped(store));
+  CHECK(decode_envelope(bytes).has_value());
+  // The version's reading, and not the context's.
+  const std::size_t reading = bytes.find(std::string("\x09\x09\0\0\0\0\0\0\0", 9));
+  REQUIRE(reading != std::string::npos);
+  bytes[reading + 1] = 10;
+  const auto got = decode_envelope(bytes);
+  REQUIRE_FALSE(got.has_value());
+  CHECK(got.error().message.find("the versions contradict the context") != std::string::npos);
+}
+
+TEST_CASE("codec: lists that end in the middle of an item are refused") {
+  struct Case {
+    std::string field;
+    const char* reason;
+  };
+  // Call {life 1, id 1}; then a list of the field with that number.
+  const std::string call = std::string("\x0a\x0b\x09\x01\0\0\0\0\0\0\0\x10\x01", 13);
+  const auto message = [&](const char* tag, const std::string& field) {
+    const std::string body = call + field;
+    return std::string("\x08\x01\x10\x02\x18\x01") + tag + static_cast<char>(body.size()) + body;
+  };
+  for (const auto& [bytes, reason] :
+       {std::pair{message("\x8a\x02", "\x1a\x03xyz"), "nodes: 3 bytes are no list"},
+        std::pair{message("\x92\x02", std::string("\x1a\x04\0\0\0\0\x22\x01x", 9)),
+                  "digests: 1 bytes are no list"},
+        std::pair{message("\xa2\x02", "\x22\x01x"), "keys: 1 bytes are no list"},
+        std::pair{message("\xa2\x02", std::string("\x22\x05\x02\0kk8", 7)),
+                  "keys: 5 bytes are no list"}}) {
+    const auto got = decode_envelope(Bytes{bytes});
+    REQUIRE_FALSE(got.has_value());
+    CHECK(got.error().message == std::string("a peer's message is corrupt: ") + reason);
+  }
+}
+
+TEST_CASE("messages of quorums in words") {
+  const QuorumCall call{.life = 5, .id = RequestId{6}};
+  KeyState state;
+  state.add({.stamp = {Hlc{9}, NodeId{1}}, .actor = kLogActor, .context = {}, .value = "v"});
+  state.add({.stamp = {Hlc{12}, NodeId{2}},
+             .actor = {ActorPath::quorum, NodeId{2}, Incarnation{1}},
+             .context = {},
+             .tombstone = true});
+  const std::string held = "[12-2 deleted, 9-1 'v'; {log:9, quorum/2.1:12}]";
+  CHECK(describe(QuorumQuery{.call = call, .key = "k"}) == "query 6 'k'");
+  CHECK(describe(QuorumQuery{.call = call, .key = "k", .majority = true}) ==
+        "query 6 'k' majority");
+  CHECK(describe(QuorumQueryReply{.call = call, .state = state}) == "held 6 " + held);
+  CHECK(describe(QuorumQueryReply{.call = call, .status = QuorumQueryStatus::unresolved}) ==
+        "unresolved 6");
+  CHECK(describe(QuorumQueryReply{.call = call, .status = QuorumQueryStatus::refused}) ==
+        "query refused 6");
+  CHECK(describe(QuorumStore{.call = call, .key = "k", .state = state, .hint_for = NodeId{3}}) ==
+        "store 6 'k' " + held + " for 3");
+  CHECK(describe(QuorumStoreReply{.call = call, .stored = true}) == "stored 6");
+  CHECK(describe(QuorumStoreReply{.call = call}) == "not stored 6");
+  CHECK(describe(MerkleQuery{.call = call, .level = 2, .nodes = {4, 5}}) ==
+        "digests? 6 level 2, 2 nodes");
+  CHECK(describe(MerkleDigests{.call = call, .level = 2, .nodes = {4, 5}}) ==
+        "digests 6 level 2, 2 nodes");
+  CHECK(describe(MerkleKeysQuery{.call = call, .leaf = 7, .after = "k"}) ==
+        "keys? 6 leaf 7 behind 'k'");
+  CHECK(describe(MerkleKeys{.call = call, .leaf = 7, .keys = {{"k", 1}}, .complete = true}) ==
+        "keys 6 leaf 7, 1 keys, all");
 }
 
 TEST_CASE("codec: few bytes do not make many objects") {

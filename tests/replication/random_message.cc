@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "replication/quorum/merkle_tree.h"
 
 namespace parallax::test {
 namespace {
@@ -145,17 +146,98 @@ ProbeReply make(Random& random, ProbeReply) {
   return m;
 }
 
+Duration random_wait(Random& random) {
+  const auto most = static_cast<std::uint64_t>(Duration{limits::kMaxRequestTimeout}.count());
+  return Duration{static_cast<std::int64_t>(random.between(0, most))};
+}
+
 Forward make(Random& random, Forward) {
   Forward m{.id = RequestId{random_number(random)}};
   m.term = random_term(random);
-  m.remaining = Duration{static_cast<std::int64_t>(
-      random.between(0, static_cast<std::uint64_t>(Duration{limits::kMaxRequestTimeout}.count())))};
+  m.remaining = random_wait(random);
   m.request = random_payload(random, 300);
   return m;
 }
 
 ForwardReply make(Random& random, ForwardReply) {
   return {.id = RequestId{random_number(random)}, .reply = random_payload(random, 300)};
+}
+
+QuorumCall random_call(Random& random) {
+  return {.life = random_number(random) | 1, .id = RequestId{random_number(random) | 1}};
+}
+
+QuorumQuery make(Random& random, QuorumQuery) {
+  QuorumQuery m{.call = random_call(random)};
+  m.key = "k" + random_bytes(random, limits::kMaxKeyBytes - 1);
+  m.majority = coin(random);
+  m.remaining = random_wait(random);
+  return m;
+}
+
+QuorumQueryReply make(Random& random, QuorumQueryReply) {
+  QuorumQueryReply m{.call = random_call(random)};
+  m.status = static_cast<QuorumQueryStatus>(random.below(3));
+  if (m.status == QuorumQueryStatus::held && random.below(4) != 0) {
+    m.state = random_key_state(random);
+  }
+  return m;
+}
+
+QuorumStore make(Random& random, QuorumStore) {
+  QuorumStore m{.call = random_call(random)};
+  m.key = "k" + random_bytes(random, limits::kMaxKeyBytes - 1);
+  m.state = random_key_state(random);
+  m.hint_for = NodeId{static_cast<std::uint32_t>(random.below(8))};
+  return m;
+}
+
+QuorumStoreReply make(Random& random, QuorumStoreReply) {
+  return {.call = random_call(random),
+          .stored = coin(random),
+          .hint_for = NodeId{static_cast<std::uint32_t>(random.below(8))}};
+}
+
+std::vector<std::uint32_t> random_nodes(Random& random, std::uint32_t level) {
+  std::vector<std::uint32_t> nodes(random.between(1, random.chance(0.1) ? 256 : 5));
+  for (std::uint32_t& node : nodes) {
+    node = static_cast<std::uint32_t>(random.below(MerkleTree::nodes_at(level)));
+  }
+  return nodes;
+}
+
+MerkleQuery make(Random& random, MerkleQuery) {
+  const auto level = static_cast<std::uint32_t>(random.below(MerkleTree::kLeafLevel));
+  return {.call = random_call(random), .level = level, .nodes = random_nodes(random, level)};
+}
+
+MerkleDigests make(Random& random, MerkleDigests) {
+  const auto level = static_cast<std::uint32_t>(random.below(MerkleTree::kLeafLevel));
+  MerkleDigests m{
+      .call = random_call(random), .level = level, .nodes = random_nodes(random, level)};
+  if (coin(random)) m.digests.resize(m.nodes.size() * MerkleTree::kFanOut);
+  for (std::uint64_t& digest : m.digests) digest = random_number(random);
+  return m;
+}
+
+MerkleKeysQuery make(Random& random, MerkleKeysQuery) {
+  return {.call = random_call(random),
+          .leaf = static_cast<std::uint32_t>(random.below(MerkleTree::kLeaves)),
+          .after = random_bytes(random, random.chance(0.1) ? limits::kMaxKeyBytes : 20)};
+}
+
+/// All keys of one leaf would take long to find: none or one.
+MerkleKeys make(Random& random, MerkleKeys) {
+  MerkleKeys m{.call = random_call(random), .complete = coin(random)};
+  if (!m.complete || coin(random)) {
+    m.keys.push_back({"k" + random_bytes(random, limits::kMaxKeyBytes - 1), random_number(random)});
+    m.leaf = MerkleTree::leaf_of(m.keys.front().key);
+    if (coin(random)) m.after = "A";
+  } else {
+    m.leaf = static_cast<std::uint32_t>(random.below(MerkleTree::kLeaves));
+    m.after = random_bytes(random, 20);
+  }
+  return m;
 }
 
 NoOp make(Random&, NoOp) {

@@ -4,6 +4,7 @@
 #include "base/checksum.h"
 #include "storage/key_state_codec.h"
 #include "storage/memory_store.h"
+#include "storage/store_keys.h"
 #include "tests/storage/support.h"
 
 namespace parallax::test {
@@ -174,9 +175,19 @@ std::string random_key<PolicyRecord>(Random& random) {
   return records::policy_key(kOnlyGroup, random_bytes(random, random.below(20)));
 }
 
+template <>
+HintRecord random_record(Random& random) {
+  return {UnixMillis{random.next() >> random.below(64)}};
+}
+template <>
+std::string random_key<HintRecord>(Random& random) {
+  const NodeId target{static_cast<std::uint32_t>(random.below(9))};
+  return records::hint_key(kOnlyGroup, target, random_bytes(random, random.below(20)));
+}
+
 #define RECORD_TYPES                                                                      \
   NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord, \
-      IdempotencyRecord, PolicyRecord
+      IdempotencyRecord, PolicyRecord, HintRecord
 
 // --- Records ----------------------------------------------------------------------------------
 
@@ -412,6 +423,11 @@ TEST_CASE("records: keys sort like what they name") {
   CHECK(records::group_record_name(records::idempotency_key(kOnlyGroup, "\0k"s)) == "\0k"s);
   CHECK(records::group_record_name(records::policy_key(kOnlyGroup, "")).empty());
   CHECK(records::user_key(records::key_state_key(kOnlyGroup, "\0k"s)) == "\0k"s);
+  const std::string hint = records::hint_key(kOnlyGroup, NodeId{258}, "\0k"s);
+  CHECK(hint > records::hint_key(kOnlyGroup, NodeId{3}, "z"));
+  CHECK(records::hint_of(hint) == std::pair{NodeId{258}, std::string_view("\0k", 2)});
+  CHECK(records::describe(records::hint_key(kOnlyGroup, NodeId{3}, "k")) ==
+        "hint 'k' for node 3 of group 1");
 }
 
 TEST_CASE("records: ranges hold one kind of record of one group") {
@@ -425,6 +441,8 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
       rows.emplace_back(records::log_entry_key(g, LogIndex{n}), "log");
       rows.emplace_back(records::history_key(g, Stamp{Hlc{n}, NodeId{1}}, "k"), "history");
     }
+    rows.emplace_back(records::hint_key(g, NodeId{0}, ""), "hint");
+    rows.emplace_back(records::hint_key(g, NodeId{~0u}, "\xff"), "hint");
     rows.emplace_back(records::key_state_key(g, ""), "state");
     rows.emplace_back(records::key_state_key(g, "\xff\xff"), "state");
     for (const std::string& name : {""s, "\xff\xff"s}) {
@@ -446,6 +464,9 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
              {records::log_entry_key(group, LogIndex{7}), "log"}});
   CHECK(must_scan(store, records::history_range(group, Hlc{7}, Hlc{9})).size() == 2);
   CHECK(must_scan(store, records::history_range(group, Hlc{7}, Hlc{8})).size() == 1);
+  CHECK(must_scan(store, records::hint_range(group)) ==
+        Rows{{records::hint_key(group, NodeId{0}, ""), "hint"},
+             {records::hint_key(group, NodeId{~0u}, "\xff"), "hint"}});
   CHECK(must_scan(store, records::key_state_range(group)) ==
         Rows{{records::key_state_key(group, ""), "state"},
              {records::key_state_key(group, "\xff\xff"), "state"}});
