@@ -52,7 +52,8 @@ std::string frames_of(std::string_view stream, std::size_t piece) {
 }
 
 void check_stream(std::size_t piece, std::string_view stream) {
-  FUZZ_HOLDS(frames_of(stream, piece) == frames_of(stream, std::max<std::size_t>(stream.size(), 1)));
+  FUZZ_HOLDS(frames_of(stream, piece) ==
+             frames_of(stream, std::max<std::size_t>(stream.size(), 1)));
 }
 
 void check_framed(std::size_t piece, std::string_view payload) {
