@@ -8,6 +8,10 @@
 namespace parallax::simulation {
 namespace {
 
+/// Well below the retention of idempotency rows: an attempt can outlast its timeout where its node
+/// stands still, and the entry of the first one can take as long to commit.
+constexpr Duration kTriesAgainFor = std::chrono::seconds(20);
+
 std::int64_t ns(MonoTime at) {
   return at.time_since_epoch().count();
 }
@@ -97,7 +101,8 @@ void Clients::issue(std::size_t client) {
                       .request = std::move(request),
                       .at = nodes[random_.below(nodes.size())],
                       .record = std::nullopt,
-                      .floor = std::nullopt};
+                      .floor = std::nullopt,
+                      .begun = world_.now()};
   ++under_way_;
   operation.record = record(client, operation.request, operation.at);
   if (const std::string* key = operation_key(operation.request.operation)) {
@@ -181,8 +186,8 @@ void Clients::finish(Attempted operation, const Reply& reply) {
   tell(operation, reply);
   if (!reply) {
     operation.unknown |= !reply.error().definite();
-    if (!operation.request.idempotency_key.empty() && operation.attempts < 8 && !stopped_) {
-      ++operation.attempts;
+    if (!operation.request.idempotency_key.empty() &&
+        world_.now() - operation.begun < kTriesAgainFor && !stopped_) {
       const std::vector<NodeId> nodes = world_.ids();
       operation.at = nodes[random_.below(nodes.size())];
       world_.after(std::chrono::milliseconds(random_.between(1, 200)),

@@ -57,7 +57,7 @@ class Clients {
     std::optional<std::size_t> record;  ///< in the history
     std::optional<Stamp> floor;         ///< the key was at least here when it began
     bool unknown = false;               ///< an attempt before may have happened
-    int attempts = 1;
+    MonoTime begun;
   };
 
   void next(std::size_t client);

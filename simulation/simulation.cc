@@ -89,7 +89,7 @@ class Run {
     const bool clocks_jump =
         std::any_of(plan_.events.begin(), plan_.events.end(),
                     [](const FaultEvent& event) { return event.kind == FaultKind::clock; });
-    if (!clocks_jump) world.idempotency.retention = 20s;
+    if (!clocks_jump) world.idempotency.retention = 45s;
     return world;
   }
 
