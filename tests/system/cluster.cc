@@ -124,6 +124,12 @@ std::uint16_t free_ports(int count) {
   throw std::runtime_error("no free ports between 10000 and 30000");
 }
 
+Result<Answer> put_surely(Client& client, std::string key, std::string value) {
+  PutOptions options;
+  options.idempotency_key = draw_idempotency_key();
+  return client.put(std::move(key), Bytes(std::move(value)), options);
+}
+
 Cluster::Cluster(int nodes, std::vector<std::string> arguments)
     : base_port_(free_ports(2 * nodes)),
       arguments_(std::move(arguments)),

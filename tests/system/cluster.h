@@ -45,6 +45,10 @@ std::string programs();
 /// the system takes ports for outgoing connections.
 std::uint16_t free_ports(int count);
 
+/// Writes, for a test that needs the value there: asks again under one idempotency key where a
+/// leader that has just changed leaves the outcome open.
+Result<Answer> put_surely(Client& client, std::string key, std::string value);
+
 class Cluster {
  public:
   /// Starts nothing yet. `arguments` go to every node.

@@ -153,7 +153,7 @@ TEST_CASE("system: writes go on within three seconds of the leader's end") {
   cluster.await_all_ready();
   const int leader = cluster.await_leader();
   const auto client = cluster.client(10s);
-  REQUIRE(client->put("before", "1"));
+  REQUIRE(put_surely(*client, "before", "1"));
   const auto killed = std::chrono::steady_clock::now();
   cluster.kill(leader);
   // A write that a follower passed on to the dead leader ends as unknown; the next one goes on.
@@ -171,11 +171,11 @@ TEST_CASE("system: a stopped leader hands over and ends well") {
   cluster.await_all_ready();
   const int leader = cluster.await_leader();
   const auto client = cluster.client(10s);
-  REQUIRE(client->put("before", "1"));
+  REQUIRE(put_surely(*client, "before", "1"));
   CHECK(cluster.stop(leader) == 0);
   // Handed over: nobody had to wait for an election timeout.
   const auto stopped = std::chrono::steady_clock::now();
-  REQUIRE(client->put("after", "1"));
+  REQUIRE(put_surely(*client, "after", "1"));
   const auto pause = std::chrono::steady_clock::now() - stopped;
   CHECK(std::chrono::duration_cast<std::chrono::milliseconds>(pause).count() < 500);
   for (int id = 1; id <= cluster.size(); ++id) {
@@ -188,7 +188,7 @@ TEST_CASE("system: a disk that refuses writes acknowledges none") {
   cluster.start_all();
   cluster.await_all_ready();
   const auto client = cluster.client(3s);
-  REQUIRE(client->put("key", "before"));
+  REQUIRE(put_surely(*client, "key", "before"));
   for (int id = 1; id <= cluster.size(); ++id) {
     const auto answer = ask(cluster.client_port(id), "POST", "/v1/faults", R"({"disk_full":true})");
     REQUIRE(answer);
@@ -221,13 +221,13 @@ TEST_CASE("system: a leader whose disk refuses writes gives way to one whose dis
   cluster.await_all_ready();
   const int leader = cluster.await_leader();
   const auto client = cluster.client(15s);
-  REQUIRE(client->put("key", "before"));
+  REQUIRE(put_surely(*client, "key", "before"));
   const auto fault =
       ask(cluster.client_port(leader), "POST", "/v1/faults", R"({"disk_full":true})");
   REQUIRE(fault);
   REQUIRE(fault->status / 100 == 2);
   (void)client->put("key", "between");  // finds the disk full; may be of unknown outcome
-  REQUIRE(client->put("key", "after"));
+  REQUIRE(put_surely(*client, "key", "after"));
   for (int id = 1; id <= cluster.size(); ++id) {
     if (id == leader) continue;
     const auto answer = cluster.client_of(id)->get("key");
@@ -243,7 +243,7 @@ TEST_CASE("system: a second signal ends a node whose disk hangs") {
   cluster.start(1);
   cluster.await_ready(1);
   const auto client = cluster.client(500ms);
-  REQUIRE(client->put("key", "value"));
+  REQUIRE(put_surely(*client, "key", "value"));
   REQUIRE(ask(cluster.client_port(1), "POST", "/v1/faults", R"({"fsync_delay_ms":60000})"));
   REQUIRE_FALSE(client->put("key", "unknown"));
   cluster.signal(1, SIGTERM);

@@ -27,7 +27,7 @@ std::string value_of(int n) {
 
 void write_keys(const Cluster& cluster) {
   const auto client = cluster.client(15s);
-  for (int n = 0; n < kKeys; ++n) REQUIRE(client->put(key_of(n), value_of(n)));
+  for (int n = 0; n < kKeys; ++n) REQUIRE(put_surely(*client, key_of(n), value_of(n)));
 }
 
 /// Every key in the node's own state, once it has caught up.

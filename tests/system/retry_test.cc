@@ -114,7 +114,7 @@ TEST_CASE("system: of writers that race for one version through kills one wins e
   cluster.start_all();
   cluster.await_all_ready();
   const auto client = cluster.client(3s);
-  REQUIRE(client->put("chain", "0"));
+  REQUIRE(put_surely(*client, "chain", "0"));
   std::array<std::int64_t, kWorkers> certain{};
   std::array<std::int64_t, kWorkers> perhaps{};
   std::atomic<int> refused{0};

@@ -24,11 +24,11 @@ TEST_CASE("system: a paused leader answers with nothing older when it wakes") {
     const auto all = cluster.client(15s);
     const std::string before = fmt::format("before {}", round);
     const std::string after = fmt::format("after {}", round);
-    REQUIRE(all->put("key", before));
+    REQUIRE(put_surely(*all, "key", before));
     cluster.pause(old_leader);
     const int other = old_leader % 3 + 1;
     REQUIRE(cluster.await_leader(other, old_leader) != old_leader);
-    REQUIRE(cluster.client_of(other)->put("key", after));
+    REQUIRE(put_surely(*cluster.client_of(other), "key", after));
 
     // These reads begin after the write was acknowledged, and wait in the sleeper's sockets.
     std::vector<std::unique_ptr<Connection>> reads;
@@ -69,11 +69,11 @@ TEST_CASE("system: a leader cut off from the others serves prefix and nothing li
   const int old_leader = cluster.await_leader();
   const int other = old_leader % 3 + 1;
   const int third = other % 3 + 1;
-  REQUIRE(cluster.client()->put("key", "before"));
+  REQUIRE(put_surely(*cluster.client(), "key", "before"));
   set_faults(cluster, old_leader,
              fmt::format(R"({{"drop_from":[{0},{1}],"drop_to":[{0},{1}]}})", other, third));
   REQUIRE(cluster.await_leader(other, old_leader) != old_leader);
-  REQUIRE(cluster.client_of(other)->put("key", "after"));
+  REQUIRE(put_surely(*cluster.client_of(other), "key", "after"));
 
   const auto port = cluster.client_port(old_leader);
   const auto newest = ask(port, "GET", "/v1/kv/key?timeout_ms=2000");
