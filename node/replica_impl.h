@@ -84,6 +84,8 @@ struct Replica::Impl {
   std::optional<Error> refuse_at_once(const Request& request, std::size_t bytes) const;
   void route(RequestHandle handle);
   void wait(RequestHandle handle);
+  /// Waits, and is routed in this turn, whatever the situation.
+  void route_soon(RequestHandle handle);
   /// Routes all that wait, if anything that they can wait for has changed. True when it did.
   bool route_waiting();
   void on_due(RequestHandle handle);
@@ -100,8 +102,7 @@ struct Replica::Impl {
   bool take_context(const VersionVector& context);
   bool answered_before(RequestHandle handle, const Stamp& stamp);
   Result<KeyState> proposed_state(const std::string& key) const;
-  void refuse(RequestHandle handle, const KeyState& known, Evaluation evaluation,
-              const Stamp& stamp);
+  void refuse(RequestHandle handle, const KeyState& known, const Stamp& stamp, UnixMillis now);
   void append(RequestHandle handle, Command command);
   LogIndex propose(Command command);
   void settle_proposals(LogIndex index, Term term);

@@ -204,6 +204,12 @@ void Replica::Impl::wait(RequestHandle handle) {
   waiting_.push_back(handle);
 }
 
+void Replica::Impl::route_soon(RequestHandle handle) {
+  if (requests_.find(handle) == nullptr) return;
+  wait(handle);
+  route_again_ = true;
+}
+
 Replica::Impl::Situation Replica::Impl::situation() const {
   Situation now;
   now.membership = node_.membership;

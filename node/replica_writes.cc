@@ -11,6 +11,25 @@
 #include "node/replica_impl.h"
 
 namespace parallax {
+namespace {
+
+/// What is to be remembered of a decided request: nothing without an idempotency key.
+std::optional<IdempotencyRow> row_for(const PendingRequest& pending, const Stamp& stamp) {
+  const Request& request = pending.request;
+  if (request.idempotency_key.empty()) return std::nullopt;
+  IdempotencyRow row{request.idempotency_key,
+                     {.at = stamp.hlc,
+                      .fingerprint = request_fingerprint(request),
+                      .stamp = pending.outcome.stamp,
+                      .number = pending.outcome.number}};
+  if (const std::optional<Error>& refusal = pending.outcome.refusal) {
+    row.record.refusal = error_info(refusal->code).name;
+    row.record.message = refusal->message;
+  }
+  return row;
+}
+
+}  // namespace
 
 /// Nothing while the clock may not issue: its bound has to become durable first.
 std::optional<Stamp> Replica::Impl::issue_stamp() {
@@ -79,19 +98,13 @@ void Replica::Impl::propose_write(RequestHandle handle) {
   const UnixMillis now = clock_.peek(now_.physical).millis();
   Evaluation evaluation = evaluate(request, *known, *stamp, now);
   if (evaluation.refusal) {
-    refuse(handle, *known, std::move(evaluation), *stamp);
+    pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), std::nullopt,
+                       known->context()};
+    refuse(handle, *known, *stamp, now);
     return;
   }
   pending.outcome = {evaluation.stamp, std::nullopt, evaluation.number, evaluation.next.context()};
-  WriteKey command{key, std::move(evaluation.next)};
-  if (!request.idempotency_key.empty()) {
-    command.idempotency = IdempotencyRow{request.idempotency_key,
-                                         {.at = stamp->hlc,
-                                          .fingerprint = request_fingerprint(request),
-                                          .stamp = evaluation.stamp,
-                                          .number = evaluation.number}};
-  }
-  append(handle, std::move(command));
+  append(handle, WriteKey{key, std::move(evaluation.next), row_for(pending, *stamp)});
 }
 
 /// A version's stamp has to be above all that its context covers. False when the context cannot
@@ -160,28 +173,15 @@ bool Replica::Impl::answered_before(RequestHandle handle, const Stamp& stamp) {
 /// A refusal shows state. Where it is to be remembered, or rests on an expiry, it goes through the
 /// log; else a read round that starts now shows that this leader knew the newest, and the answer
 /// waits for the proposals that it rests on.
-void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, Evaluation evaluation,
-                           const Stamp& stamp) {
+void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, const Stamp& stamp,
+                           UnixMillis now) {
   PendingRequest& pending = *requests_.find(handle);
-  const Request& request = pending.request;
-  const std::string& key = *operation_key(request.operation);
-  const UnixMillis now = clock_.peek(now_.physical).millis();
+  const std::string& key = *operation_key(pending.request.operation);
   const bool expiry = rests_on_expiry(known, now);
-  pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), std::nullopt,
-                     known.context()};
-  if (expiry || !request.idempotency_key.empty()) {
-    const Error& refusal = *pending.outcome.refusal;
-    WriteKey command{key, expiry ? with_expiry(known, now) : KeyState{}};
-    if (!request.idempotency_key.empty()) {
-      command.idempotency = IdempotencyRow{request.idempotency_key,
-                                           {.at = stamp.hlc,
-                                            .fingerprint = request_fingerprint(request),
-                                            .refusal = std::string(error_info(refusal.code).name),
-                                            .message = refusal.message,
-                                            .stamp = evaluation.stamp}};
-      mark(Mark::refusal_remembered);
-    }
-    append(handle, std::move(command));
+  std::optional<IdempotencyRow> row = row_for(pending, stamp);
+  if (expiry || row) {
+    if (row) mark(Mark::refusal_remembered);
+    append(handle, WriteKey{key, expiry ? with_expiry(known, now) : KeyState{}, std::move(row)});
     return;
   }
   if (canary(Canary::refusal_without_round)) {
@@ -257,11 +257,7 @@ void Replica::Impl::settle_keys(const WriteKey& command, LogIndex index, Term te
   if (!command.idempotency) return;
   const auto row = proposed_rows_.find(command.idempotency->key);
   if (row == proposed_rows_.end()) return;
-  for (RequestHandle handle : row->second) {
-    if (requests_.find(handle) == nullptr) continue;
-    wait(handle);
-    route_again_ = true;
-  }
+  for (RequestHandle handle : row->second) route_soon(handle);
   proposed_rows_.erase(row);
 }
 
@@ -277,11 +273,7 @@ void Replica::Impl::forget_proposals() {
   proposed_rows_.clear();
   std::sort(waiters.begin(), waiters.end(),
             [](RequestHandle a, RequestHandle b) { return a.slot < b.slot; });
-  for (RequestHandle handle : waiters) {
-    if (requests_.find(handle) == nullptr) continue;
-    wait(handle);
-    route_again_ = true;
-  }
+  for (RequestHandle handle : waiters) route_soon(handle);
 }
 
 Answer Replica::Impl::write_answer(const PendingRequest& pending, Evidence evidence) const {

@@ -54,6 +54,7 @@ Result<void> add_digest(const ReadView& view, const ScanRange& range, std::uint6
       fault = record.error();
       return false;
     }
+    // Encoded anew: bytes of another version of the schema may differ for equal contents.
     sum += hash64(records::encode(key, *record).view());
     return true;
   }));
@@ -182,11 +183,7 @@ Result<KeySpace::CleanUp> KeySpace::clean_history(Hlc from, Hlc horizon, std::si
 
 Result<std::uint64_t> KeySpace::digest() const {
   std::uint64_t sum = 0;
-  // Encoded anew: bytes written by another version of the schema may differ for equal contents.
-  PARALLAX_TRY(scan({}, {}, false, [&](std::string_view key, const KeyState& state) {
-    sum += hash64(records::encode(records::key_state_key(group_, key), state).view());
-    return true;
-  }));
+  PARALLAX_TRY(add_digest<KeyState>(view_, records::key_state_range(group_), sum));
   PARALLAX_TRY(add_digest<IdempotencyRecord>(view_, records::idempotency_range(group_), sum));
   PARALLAX_TRY(add_digest<PolicyRecord>(view_, records::policy_range(group_), sum));
   return sum;

@@ -45,6 +45,13 @@ std::string behind(std::string prefix) {
   return prefix;
 }
 
+/// The record of one kind that goes by `name`.
+std::string named_key(char kind, GroupId group, std::string_view name) {
+  std::string store_key = group_prefix(kind, group, name.size());
+  store_key.append(name);
+  return store_key;
+}
+
 /// Everything of one kind.
 ScanRange whole_range(char kind, GroupId group) {
   std::string prefix = group_prefix(kind, group);
@@ -137,9 +144,7 @@ std::string log_entry_key(GroupId group, LogIndex index) {
 }
 
 std::string key_state_key(GroupId group, std::string_view key) {
-  std::string store_key = group_prefix('K', group, key.size());
-  store_key.append(key);
-  return store_key;
+  return named_key('K', group, key);
 }
 
 std::string history_key(GroupId group, const Stamp& by, std::string_view key) {
@@ -167,9 +172,7 @@ ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive) {
 }
 
 std::string idempotency_key(GroupId group, std::string_view key) {
-  std::string store_key = group_prefix('I', group, key.size());
-  store_key.append(key);
-  return store_key;
+  return named_key('I', group, key);
 }
 
 std::string idempotency_index_key(GroupId group, Hlc at, std::string_view key) {
@@ -180,9 +183,7 @@ std::string idempotency_index_key(GroupId group, Hlc at, std::string_view key) {
 }
 
 std::string policy_key(GroupId group, std::string_view prefix) {
-  std::string store_key = group_prefix('P', group, prefix.size());
-  store_key.append(prefix);
-  return store_key;
+  return named_key('P', group, prefix);
 }
 
 std::string hint_key(GroupId group, NodeId target, std::string_view key) {
