@@ -1,6 +1,7 @@
 #include "replication/quorum/atomic.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "replication/quorum/sizes.h"
@@ -54,11 +55,7 @@ void AtomicRead::step(const Sender& from, Hlc clock, const QuorumQueryReply& rep
 
 void AtomicRead::step(const Sender& from, const QuorumStoreReply& reply) {
   if (!stored_) return;
-  if (reply.stored) {
-    stored_->yes(from);
-  } else {
-    stored_->no(from.id);
-  }
+  stored_->step(from, reply);
   advance();
 }
 
@@ -95,13 +92,7 @@ void AtomicRead::advance() {
   }
   const bool hopeless = stored_ ? stored_->hopeless() : !shown_ && query_.hopeless();
   if (shown_ && (!stored_ || stored_->enough())) {
-    outcome_ = ReadOutcome{.answered = true,
-                           .state = *shown_,
-                           .agreed = agreed_,
-                           .required = query_.required(),
-                           .received = query_.held().size(),
-                           .unresolved = query_.unresolved(),
-                           .replicas = query_.replicas()};
+    outcome_ = answered(query_, *shown_, agreed_);
   } else if (hopeless) {
     expire();
   }
@@ -120,19 +111,11 @@ void AtomicRead::begin_write_back() {
 
 void AtomicRead::expire() {
   if (outcome_) return;
-  outcome_ = ReadOutcome{.answered = false,
-                         .state = {},
-                         .agreed = false,
-                         .required = query_.required(),
-                         .received = query_.held().size(),
-                         .unresolved = query_.unresolved(),
-                         .replicas = query_.replicas()};
+  outcome_ = unanswered(query_);
 }
 
 std::vector<Repair> AtomicRead::take_stores() {
-  std::vector<Repair> stores = std::move(stores_);
-  stores_.clear();
-  return stores;
+  return std::exchange(stores_, {});
 }
 
 // --- Write --------------------------------------------------------------------------------------

@@ -1,10 +1,29 @@
 #include "replication/quorum/read.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "replication/quorum/state_content.h"
 
 namespace parallax {
+
+ReadOutcome answered(const QueryRound& query, const KeyState& shown, bool agreed) {
+  ReadOutcome outcome = unanswered(query);
+  outcome.answered = true;
+  outcome.state = shown;
+  outcome.agreed = agreed;
+  return outcome;
+}
+
+ReadOutcome unanswered(const QueryRound& query) {
+  return {.answered = false,
+          .state = {},
+          .agreed = false,
+          .required = query.required(),
+          .received = query.held().size(),
+          .unresolved = query.unresolved(),
+          .replicas = query.replicas()};
+}
 
 QuorumRead::QuorumRead(const Config& config, MonoTime now)
     : query_(config.query, now),
@@ -18,11 +37,7 @@ void QuorumRead::step(const Sender& from, Hlc clock, const QuorumQueryReply& rep
 
 void QuorumRead::step(const Sender& from, const QuorumStoreReply& reply) {
   if (!repaired_) return;
-  if (reply.stored) {
-    repaired_->yes(from);
-  } else {
-    repaired_->no(from.id);
-  }
+  repaired_->step(from, reply);
   advance();
 }
 
@@ -85,23 +100,14 @@ void QuorumRead::begin_blocking() {
 }
 
 void QuorumRead::answer() {
-  outcome_ = ReadOutcome{.answered = true,
-                         .state = *shown_,
-                         .agreed = agreed_,
-                         .required = query_.required(),
-                         .received = counted_.size(),
-                         .unresolved = query_.unresolved(),
-                         .replicas = counted_};
+  outcome_ = answered(query_, *shown_, agreed_);
+  // Replies that came while a blocking repair was under way are not in what is shown.
+  outcome_->received = counted_.size();
+  outcome_->replicas = counted_;
 }
 
 void QuorumRead::fail() {
-  outcome_ = ReadOutcome{.answered = false,
-                         .state = {},
-                         .agreed = false,
-                         .required = query_.required(),
-                         .received = query_.held().size(),
-                         .unresolved = query_.unresolved(),
-                         .replicas = query_.replicas()};
+  outcome_ = unanswered(query_);
 }
 
 /// What late replies have added is in the join by now.
@@ -120,9 +126,7 @@ void QuorumRead::repair(NodeId replica, const KeyState& state) {
 }
 
 std::vector<Repair> QuorumRead::take_repairs() {
-  std::vector<Repair> repairs = std::move(repairs_);
-  repairs_.clear();
-  return repairs;
+  return std::exchange(repairs_, {});
 }
 
 }  // namespace parallax

@@ -34,6 +34,11 @@ struct ReadOutcome {
   friend bool operator==(const ReadOutcome&, const ReadOutcome&) = default;
 };
 
+/// `shown` is the answer. What it rests on: the replies of `query` so far.
+ReadOutcome answered(const QueryRound& query, const KeyState& shown, bool agreed);
+/// The replies so far do not make an answer.
+ReadOutcome unanswered(const QueryRound& query);
+
 /// Join this into the replica's store: a QuorumStore, or for the node itself its own store.
 struct Repair {
   NodeId to;

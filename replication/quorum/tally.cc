@@ -59,6 +59,14 @@ bool Tally::heard(const Sender& sender) {
   return changed;
 }
 
+void Tally::step(const Sender& from, const QuorumStoreReply& reply) {
+  if (reply.stored) {
+    yes(from);
+  } else {
+    no(from.id);
+  }
+}
+
 bool Tally::yes(NodeId replica, const Sender& by) {
   Slot* slot = find(replica);
   if (slot == nullptr) return false;

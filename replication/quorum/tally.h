@@ -35,6 +35,8 @@ class Tally {
   bool yes(const Sender& by) { return yes(by.id, by); }
   /// A yes stays one.
   void no(NodeId replica);
+  /// What a replica says of a store that it was sent: yes or no, for itself.
+  void step(const Sender& from, const QuorumStoreReply& reply);
   /// Takes note of a life: what earlier ones have vouched for does not count, and one that recovers
   /// is not waited for. True when something that counted does not any more.
   bool heard(const Sender& sender);

@@ -56,10 +56,8 @@ void QuorumWrite::step(const Sender& from, const QuorumStoreReply& reply) {
   const bool stands_in = reply.hint_for != kNoNode && reply.hint_for != from.id;
   if (stands_in) {
     if (sloppy_ && reply.stored) tally_.yes(reply.hint_for, from);
-  } else if (reply.stored) {
-    tally_.yes(from);
   } else {
-    tally_.no(from.id);
+    tally_.step(from, reply);
   }
   decide();
 }
