@@ -1,6 +1,7 @@
 // Errors and results. Every error says whether what was asked for may still have happened.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -75,6 +76,8 @@ struct Error {
   std::string message;      ///< names what was wrong and what would be right; one line
   NodeId leader = kNoNode;  ///< with not_leader: who leads, when known
   std::string etag = {};    ///< with precondition_failed: the present version's, unquoted; or none
+  std::uint32_t required = 0;  ///< with not_enough_replicas: how many it takes ...
+  std::uint32_t received = 0;  ///< ... and how many have answered
 
   bool definite() const { return certainty == Certainty::definite; }
   friend bool operator==(const Error&, const Error&) = default;

@@ -60,12 +60,16 @@ std::string_view path_name(Path path) {
       return "log";
     case Path::local:
       return "local";
+    case Path::quorum:
+      return "quorum";
+    case Path::abd:
+      return "abd";
   }
   PARALLAX_UNREACHABLE("path {}", static_cast<int>(path));
 }
 
 std::optional<Path> find_path(std::string_view name) {
-  for (const Path path : {Path::read_index, Path::log, Path::local}) {
+  for (const Path path : {Path::read_index, Path::log, Path::local, Path::quorum, Path::abd}) {
     if (path_name(path) == name) return path;
   }
   return std::nullopt;

@@ -133,7 +133,9 @@ struct Request {
 enum class Path : std::uint8_t {
   read_index,  ///< the leader's applied state after a confirmed read round
   log,         ///< committed in the log
-  local,       ///< this replica's applied state
+  local,       ///< this replica's own state
+  quorum,      ///< the replicas named, read or written together
+  abd,         ///< a majority of replicas, read and stored back (the atomic register)
 };
 std::string_view path_name(Path path);
 /// The inverse; nothing for any other text.

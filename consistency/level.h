@@ -18,6 +18,10 @@ namespace parallax {
 enum class Level : std::uint8_t {
   linearizable,  ///< the leader's newest, as if there were one copy (Herlihy and Wing 1990)
   prefix,        ///< some state that the log really passed through, possibly old
+  atomic,        ///< a linearizable register without a leader (Attiya, Bar-Noy and Dolev 1995)
+  quorum,        ///< r replicas answer a read, w acknowledge a write (DeCandia et al. 2007)
+  eventual,      ///< this replica; all converge (Terry et al. 1995)
+  weak,          ///< this replica, and a write may be lost
 };
 
 /// The protocol that carries a level's operations.
@@ -40,13 +44,33 @@ inline constexpr std::array kLevels{
     LevelInfo{Level::prefix, "prefix", "", Protocol::leader_follower,
               "committed on a majority and applied at the leader", "any replica's applied state",
               "a consistent prefix of the log"},
+    LevelInfo{Level::atomic, "atomic", "", Protocol::quorum,
+              "a majority was asked and then a majority has stored it durably",
+              "the newest that a majority holds, once a majority holds it",
+              "linearizability, without a leader"},
+    LevelInfo{Level::quorum, "quorum", "", Protocol::quorum,
+              "w replicas have stored it durably", "the newest that r replicas hold",
+              "with r + w > n no read is older than a write completed before it began"},
+    LevelInfo{Level::eventual, "eventual", "", Protocol::quorum,
+              "the receiving node has stored it durably", "what the receiving node holds",
+              "convergence"},
+    LevelInfo{Level::weak, "weak", "", Protocol::none,
+              "it was received, not yet durable", "what the receiving node holds", "none"},
 };
 
 const LevelInfo& level_info(Level level);
 
 /// What a request asks for: a level with its parameters. A value.
 struct Consistency {
+  /// Of r and w: every replica.
+  static constexpr std::uint32_t kAll = 0xffff'ffff;
+
   Level level = Level::linearizable;
+  // quorum. In an answer r and w are the numbers that held.
+  std::uint32_t r = 0;           ///< replicas that a read takes the newest of; 0: a majority
+  std::uint32_t w = 0;           ///< replicas that acknowledge a write; 0: a majority
+  bool sloppy = false;           ///< a durable hint counts for the replica that it is for
+  bool blocking_repair = false;  ///< a read waits until r replicas hold what it shows
   /// As in the Parallax-Consistency header: the level, then its parameters ("quorum; r=2; w=2").
   std::string to_string() const;
   friend bool operator==(const Consistency&, const Consistency&) = default;
