@@ -71,7 +71,7 @@ KeyState with_expiry(const KeyState& state, UnixMillis now) {
 }
 
 Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp,
-                    UnixMillis now) {
+                    UnixMillis now, const WriteAs& as) {
   now = std::max(now, stamp.hlc.millis());
   const Version* const present = present_value(known, now);
   const std::optional<Stamp> etag =
@@ -81,7 +81,7 @@ Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& 
   Evaluation evaluation;
   Version version;
   version.stamp = stamp;
-  version.actor = kLogActor;
+  version.actor = as.actor;
   if (const auto* put = std::get_if<Put>(&request.operation)) {
     version.value = put->value;
     version.content_type = put->content_type;
@@ -106,7 +106,7 @@ Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& 
   if (!request.context) {
     version.context = known.context();
     // Whatever the log stamped before is replaced, also what is not known here.
-    version.context.advance(kLogActor, Hlc{stamp.hlc.value - 1});
+    if (as.actor == kLogActor) version.context.advance(kLogActor, Hlc{stamp.hlc.value - 1});
     evaluation.next.add(std::move(version));
   } else {
     // What the writer has not seen stays beside it: the whole state goes into the entry, since a

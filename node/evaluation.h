@@ -26,11 +26,16 @@ struct Evaluation {
   std::optional<std::int64_t> number{};  ///< the sum of an increment
 };
 
+/// On which path a version is written.
+struct WriteAs {
+  Actor actor = kLogActor;
+};
+
 /// `request` is a Put, Delete or Increment; `stamp` is above all that `known` and the request's
 /// context cover. Expiry is judged, and begins, at `now` or the stamp's time, whichever is later: a
 /// stamp may lag behind the clock. Thread-safe.
 Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp,
-                    UnixMillis now = {});
+                    UnixMillis now = {}, const WriteAs& as = {});
 
 /// What tells one request under an idempotency key from another: everything but how it was to be
 /// carried out (level, timeout, session).
