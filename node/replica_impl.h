@@ -126,7 +126,8 @@ struct Replica::Impl {
   void answer_confirmed_reads();
   /// What the log has agreed on for a read, key by key: that is what it shows.
   using Adopted = std::map<std::string, KeyState>;
-  void answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted = {});
+  void answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted = {},
+                        LogIndex adopted_at = {});
   void adopt(RequestHandle handle, const std::vector<std::string>& keys, Adopted adopted,
              Evidence evidence);
   bool local_reads_allowed() const;
@@ -134,6 +135,7 @@ struct Replica::Impl {
     bool known = false;   ///< all that is known of a key; else what the log has brought
     bool agreed = false;  ///< what is shown has to be in the log: `unsettled` says where it is not
     const Adopted* adopted = nullptr;
+    bool from_adopted = false;  ///< something of it is what was adopted, not what is applied
     /// Keys whose shown state the log does not have: another protocol's version, or an expiry.
     std::vector<std::string> unsettled = {};
     std::uint64_t shown_after = 0;  ///< the batch that has to be durable before

@@ -301,6 +301,13 @@ std::optional<KeyState> Replica::Impl::written(RequestHandle handle, const KeySt
   if (!next) return std::nullopt;  // the process is about to end
   clean_credit_ += 2;
   after_batch(next_sequence_, OwnStored{pending.coordination});
+  if (canary(Canary::sent_before_durable)) {
+    for (const auto& [id, peer] : peers_) {
+      send(id, QuorumStore{.call = {config_.life, store_call(pending.coordination)},
+                           .key = key,
+                           .state = *next});
+    }
+  }
   return next;
 }
 
@@ -462,7 +469,13 @@ Duration Replica::Impl::request_time_left(RequestHandle handle) {
 
 void Replica::Impl::answer_core(Coordination& at) {
   PendingRequest* const pending = requests_.find(at.request);
-  if (pending == nullptr || pending->stage != PendingRequest::Stage::coordinated) return;
+  if (pending == nullptr) {
+    // Answered before it was stored (weak): from here on it waits for late words like others.
+    const auto* write = std::get_if<QuorumWrite>(&at.core);
+    if (write != nullptr && write->outcome() && !at.answered) at.answered = now_.monotonic;
+    return;
+  }
+  if (pending->stage != PendingRequest::Stage::coordinated) return;
   const bool atomic = pending->request.consistency.level == Level::atomic;
   const std::optional<ReadOutcome>* read = nullptr;
   if (const auto* core = std::get_if<QuorumRead>(&at.core)) read = &core->outcome();

@@ -78,11 +78,13 @@ void Replica::Impl::answer_confirmed_reads() {
       continue;
     }
     read.evidence.index = applied_.index;
-    answer_confirmed(read.request, std::move(read.evidence), std::move(read.adopted));
+    answer_confirmed(read.request, std::move(read.evidence), std::move(read.adopted), read.index);
   }
 }
 
-void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted) {
+/// `adopted_at`: the last of the entries that carry what is `adopted`.
+void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted,
+                                     LogIndex adopted_at) {
   PendingRequest& pending = *requests_.find(handle);
   const Request& request = pending.request;
   if (!is_read(request.operation)) {
@@ -102,6 +104,8 @@ void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence, Ad
   ReadScope scope{.known = true, .agreed = true, .adopted = &adopted};
   Reply reply = read(request, evidence, scope);
   if (scope.unsettled.empty()) {
+    const bool one = operation_key(request.operation) != nullptr;
+    if (reply && one && scope.from_adopted) reply->evidence.index = adopted_at;
     finish(handle, std::move(reply));
   } else {
     const std::vector<std::string> keys = std::move(scope.unsettled);
@@ -183,25 +187,27 @@ Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& 
   return answer;
 }
 
-/// What a read shows of a key: what the log has agreed on for it, else `state`, about which it
-/// notes what has to happen before that may be shown.
+/// What a read shows of a key, `state` or what the log has agreed on for this read; notes what has
+/// to happen before that may be shown.
 const KeyState& Replica::Impl::settle(ReadScope& scope, const std::string& key,
                                       const KeyState& state, UnixMillis now) const {
-  const KeyState* shown = &state;
-  bool foreign = true;
-  if (scope.adopted != nullptr) {
+  if (!scope.agreed) {
+    scope.shown_after = std::max(scope.shown_after, shown_after(key, state));
+    return state;
+  }
+  const bool foreign = beyond_log(state) && !canary(Canary::answer_not_adopted);
+  if (foreign && scope.adopted != nullptr) {
+    // More has come since; the read would wait for ever if it had to have that, too.
     const auto adopted = scope.adopted->find(key);
-    foreign = adopted == scope.adopted->end();
-    if (!foreign) shown = &adopted->second;
+    if (adopted != scope.adopted->end()) {
+      scope.from_adopted = true;
+      if (rests_on_expiry(adopted->second, now)) scope.unsettled.push_back(key);
+      return adopted->second;
+    }
   }
-  if (scope.agreed) {
-    const bool expiry = rests_on_expiry(*shown, now) && !canary(Canary::expiry_not_agreed);
-    foreign = foreign && beyond_log(*shown) && !canary(Canary::answer_not_adopted);
-    if (expiry || foreign) scope.unsettled.push_back(key);
-  } else if (scope.known) {
-    scope.shown_after = std::max(scope.shown_after, shown_after(key, *shown));
-  }
-  return *shown;
+  const bool expiry = rests_on_expiry(state, now) && !canary(Canary::expiry_not_agreed);
+  if (expiry || foreign) scope.unsettled.push_back(key);
+  return state;
 }
 
 Result<KeyState> Replica::Impl::state_in(ReadScope& scope, const std::string& key,

@@ -24,6 +24,18 @@ bool is_counter(const std::string& key) {
   return key.starts_with("count-");
 }
 
+bool is_leaderless(std::string_view key) {
+  for (const std::string_view family : {"atomic-", "eventual-", "mixed-", "quorum-"}) {
+    if (key.starts_with(family)) return true;
+  }
+  return false;
+}
+
+std::uint64_t Checks::losses(NodeId id) const {
+  const auto found = losses_.find(id);
+  return found == losses_.end() ? 0 : found->second;
+}
+
 void Checks::after_start(NodeId id, const Replica& replica) {
   Seen& seen = seen_[id] = {};
   if (const Raft* raft = replica.raft()) {
@@ -48,6 +60,7 @@ void Checks::after_start(NodeId id, const Replica& replica) {
 /// Stamps of entries that were only on the lost disk are forgotten: nobody has seen them. Those
 /// that are committed rise along the log whatever was lost.
 void Checks::after_loss(NodeId id) {
+  ++losses_[id];
   issued_.erase(id);
   std::erase_if(entered_, [&](const auto& entry) { return entry.first.node == id; });
 }
@@ -111,6 +124,7 @@ void Checks::check_new_entries(const Raft& raft, Seen& seen) {
       const bool expiry = version.tombstone && version.expires_at.value != 0;
       if (expiry || &version != write->state.winner()) continue;  // of an entry not seen here
       entered_.try_emplace(version.stamp, write->key, version.value.to_string());
+      if (version.actor != kLogActor) continue;  // adopted, whenever it was stamped
       Hlc& last = issued_[version.stamp.node];
       PARALLAX_ASSERT(version.stamp.hlc > last, "stamps: node {} issued {} after {}",
                       version.stamp.node, version.stamp.hlc, last);
@@ -166,6 +180,7 @@ void Checks::commit(LogIndex index, Term term, const Bytes& payload) {
       }
       continue;
     }
+    if (version.actor != kLogActor) continue;  // adopted: its place is not the log's to give
     PARALLAX_ASSERT(version.stamp.hlc > last_stamp_,
                     "log order is stamp order: entry {} is stamped {}, one before it {}", index,
                     version.stamp.hlc, last_stamp_);
@@ -206,6 +221,7 @@ void Checks::check_committed(World& world, NodeId id) {
 }
 
 void Checks::on_message(World& world, const Envelope& envelope) {
+  quorum_.on_message(world, envelope);
   check_promise(world, envelope);
   check_committed(world, envelope.from);
 }
@@ -269,7 +285,7 @@ void Checks::check_answer(const Request& request, const Answer& answer) const {
     return;
   }
   const std::string* key = operation_key(request.operation);
-  if (key == nullptr || std::holds_alternative<SetPolicy>(request.operation) ||
+  if (key == nullptr || is_leaderless(*key) || std::holds_alternative<SetPolicy>(request.operation) ||
       std::holds_alternative<GetPolicy>(request.operation)) {
     return;
   }
@@ -293,6 +309,7 @@ void Checks::check_answer(const Request& request, const Answer& answer) const {
 /// log alone decides; elsewhere a value whose time is limited may be gone by a replica's own clock.
 void Checks::check_shown(const std::string& key, const Item* item, LogIndex index,
                          bool agreed) const {
+  if (is_leaderless(key)) return;
   const WrittenAt* at = held(key, index);
   const bool there = at != nullptr && !at->tombstone;
   if (item == nullptr) {
@@ -369,7 +386,7 @@ void Checks::check_contents(World& world) const {
                     committed_.size());
     const KeySpace keys(replica.state(), kOnlyGroup);
     for (const auto& [key, writes] : reference_) {
-      if (writes.empty()) continue;
+      if (writes.empty() || is_leaderless(key)) continue;
       const Result<KeyState> state = keys.load(key);
       PARALLAX_ASSERT(state, "{}", state.error().message);
       const Version* winner = state->winner();
@@ -387,7 +404,7 @@ void Checks::check_join_laws(World& world, const std::string& key) const {
   for (NodeId id : world.ids()) {
     if (!world.up(id)) continue;
     const Result<KeyState> state = KeySpace(world.replica(id).state(), kOnlyGroup).load(key);
-    if (!state) continue;
+    if (!state) continue;  // damaged
     PARALLAX_ASSERT(state->check(), "node {} holds '{}' in a state that contradicts itself", id,
                     key);
     states.push_back(*state);

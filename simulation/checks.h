@@ -7,7 +7,8 @@
 // of its applied index.
 //
 // The committed log is also a reference: what each key held at each index. Answers are held against
-// it (check_answer), and at the end every replica's contents.
+// it (check_answer), and at the end every replica's contents. Keys that the levels without a leader
+// write to as well are left out of that: their clients judge them (leaderless_clients.h).
 #pragma once
 
 #include <map>
@@ -17,12 +18,15 @@
 #include <vector>
 
 #include "replication/leader_follower/raft_invariants.h"
+#include "simulation/quorum_checks.h"
 #include "simulation/world.h"
 
 namespace parallax::simulation {
 
 /// Whether the clients only increment (and delete) this key.
 bool is_counter(const std::string& key);
+/// Whether levels without a leader write to this key.
+bool is_leaderless(std::string_view key);
 
 struct CheckOptions {
   /// No client writes a value twice: a value in two entries is one write carried out twice.
@@ -54,6 +58,8 @@ class Checks : public Observer {
   /// What a stamp of `key` stands for; nothing when no entry has it.
   std::optional<std::string> value_of(const std::string& key, const Stamp& stamp) const;
   std::size_t committed() const { return committed_.size(); }
+  /// How often the node has lost its disk.
+  std::uint64_t losses(NodeId id) const;
   /// Whether a committed entry writes `value`.
   bool was_written(const std::string& value) const { return values_.contains(value); }
 
@@ -95,6 +101,8 @@ class Checks : public Observer {
   const WrittenAt* held(const std::string& key, LogIndex index) const;
 
   CheckOptions options_;
+  QuorumChecks quorum_;
+  std::map<NodeId, std::uint64_t> losses_;
   std::map<NodeId, Seen> seen_;
   std::map<Term, NodeId> leaders_;
   std::map<std::tuple<NodeId, Incarnation, Term>, NodeId> votes_;

@@ -12,10 +12,6 @@ namespace {
 /// stands still, and the entry of the first one can take as long to commit.
 constexpr Duration kTriesAgainFor = std::chrono::seconds(20);
 
-std::int64_t ns(MonoTime at) {
-  return at.time_since_epoch().count();
-}
-
 }  // namespace
 
 Clients::Clients(World& world, const Checks& checks, Trace* trace, ClientOptions options)
@@ -52,7 +48,9 @@ Operation Clients::draw_operation() {
   if (random_.chance(options_.reads)) {
     if (!random_.chance(options_.ranges)) return Get{.key = key};
     if (random_.chance(0.5)) return GetMany{{key, counter, this->key(0)}};
-    return Scan{.start = random_.chance(0.5) ? key : "",
+    // From the very first key there are others' too, which the log then adopts.
+    const std::string first = random_.chance(0.3) ? "" : "count-";
+    return Scan{.start = random_.chance(0.5) ? key : first,
                 .end = {},
                 .limit = static_cast<std::uint32_t>(random_.between(1, 4)),
                 .reverse = random_.chance(0.3)};
@@ -123,67 +121,16 @@ void Clients::submit(Attempted operation) {
 
 std::optional<std::size_t> Clients::record(std::size_t client, const Request& request, NodeId at) {
   if (request.consistency.level != Level::linearizable) return std::nullopt;
-  checker::Operation operation;
-  operation.client = static_cast<std::uint32_t>(client);
-  operation.node = at;
-  operation.outcome = checker::Outcome::unknown;
-  operation.call_ns = ns(world_.now());
-  if (const auto* put = std::get_if<Put>(&request.operation)) {
-    operation.kind = checker::OperationKind::write;
-    operation.value = history_.texts.intern(put->value.view());
-  } else if (std::holds_alternative<Delete>(request.operation)) {
-    operation.kind = checker::OperationKind::remove;
-  } else if (const auto* increment = std::get_if<Increment>(&request.operation)) {
-    operation.kind = checker::OperationKind::increment;
-    operation.value = history_.texts.intern(fmt::format("{}", increment->by));
-  } else if (!std::holds_alternative<Get>(request.operation)) {
-    return std::nullopt;  // held against the reference alone
+  const std::string* expected = nullptr;
+  if (request.conditions.if_match) {
+    expected = &seen_.at(*operation_key(request.operation)).value;
   }
-  const std::string& key = *operation_key(request.operation);
-  operation.key = history_.texts.intern(key);
-  if (!request.conditions.empty()) {
-    operation.kind = checker::OperationKind::cas;
-    if (std::holds_alternative<Delete>(request.operation)) operation.value = checker::kAbsent;
-    operation.expected =
-        request.conditions.if_match ? history_.texts.intern(seen_.at(key).value) : checker::kAbsent;
-  }
-  history_.operations.push_back(operation);
-  record_expiry(request);
-  return history_.operations.size() - 1;
-}
-
-/// A value whose time is limited goes at some moment after it has come, or never: a compare and set
-/// that nobody has heard the outcome of.
-void Clients::record_expiry(const Request& request) {
-  const auto* put = std::get_if<Put>(&request.operation);
-  if (put == nullptr || !put->ttl) return;
-  checker::Operation expiry = history_.operations.back();
-  expiry.kind = checker::OperationKind::cas;
-  expiry.expected = expiry.value;
-  expiry.value = checker::kAbsent;
-  expiry.outcome = checker::Outcome::unknown;
-  std::swap(expiry, history_.operations.back());
-  history_.operations.push_back(expiry);
-}
-
-void Clients::tell(const Attempted& operation, const Reply& reply) {
-  if (trace_ == nullptr) return;
-  const Request& request = operation.request;
-  const std::uint64_t stamp = reply && reply->stamp ? reply->stamp->hlc.value : 0;
-  trace_->event(world_.now(), 'o', operation.at, operation.client, stamp, [&] {
-    const std::string* key = operation_key(request.operation);
-    return fmt::format("answers client {}: {} {} {}: {}", operation.client,
-                       operation_name(request.operation), key == nullptr ? "..." : *key,
-                       level_info(request.consistency.level).name,
-                       !reply           ? reply.error().message
-                       : reply->refusal ? reply->refusal->message
-                       : reply->stamp   ? reply->stamp->to_string()
-                                        : std::string("nothing"));
-  });
+  // Others, of several keys, are held against the reference alone.
+  return recorder_.begin(request, {client, at, world_.now()}, expected);
 }
 
 void Clients::finish(Attempted operation, const Reply& reply) {
-  tell(operation, reply);
+  tell_answer(trace_, {operation.client, operation.at, world_.now()}, operation.request, reply);
   if (!reply) {
     operation.unknown |= !reply.error().definite();
     if (!operation.request.idempotency_key.empty() &&
@@ -237,29 +184,11 @@ void Clients::complete(const Attempted& operation, const Reply& reply) {
     if (!reply && operation.unknown) perhaps += increment->by;
   }
   if (!operation.record) return;
-  checker::Operation& recorded = history_.operations[*operation.record];
-  if (!reply) {
-    const bool nothing_happened = is_read(request.operation) || !operation.unknown;
-    recorded.outcome = nothing_happened ? checker::Outcome::failed : checker::Outcome::unknown;
-    if (nothing_happened) recorded.return_ns = ns(world_.now());
-    return;
+  std::optional<std::string> seen;
+  if (reply && reply->refusal && reply->stamp) {
+    seen = checks_.value_of(*operation_key(request.operation), *reply->stamp);
   }
-  recorded.return_ns = ns(world_.now());
-  if (reply->refusal) {
-    const bool compared = recorded.kind == checker::OperationKind::cas;
-    recorded.outcome = compared ? checker::Outcome::mismatch : checker::Outcome::failed;
-    if (compared && !reply->stamp) recorded.result = checker::kAbsent;
-    if (compared && reply->stamp) {
-      const auto seen = checks_.value_of(*operation_key(request.operation), *reply->stamp);
-      if (seen) recorded.result = history_.texts.intern(*seen);
-    }
-    return;
-  }
-  recorded.outcome = checker::Outcome::ok;
-  if (reply->number) recorded.result = history_.texts.intern(fmt::format("{}", *reply->number));
-  if (std::holds_alternative<Get>(request.operation)) {
-    recorded.result = reply->found ? history_.texts.intern(reply->value.view()) : checker::kAbsent;
-  }
+  recorder_.end(*operation.record, request, reply, operation.unknown, world_.now(), seen);
 }
 
 void Clients::check_end(World& world) const {

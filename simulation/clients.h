@@ -5,8 +5,8 @@
 #include <set>
 #include <string>
 
-#include "consistency/checker/history.h"
 #include "simulation/checks.h"
+#include "simulation/recorder.h"
 #include "simulation/world.h"
 
 namespace parallax::simulation {
@@ -41,7 +41,7 @@ class Clients {
   void check_end(World& world) const;
 
   /// Linearizable operations, as clients saw them.
-  const checker::History& history() const { return history_; }
+  const checker::History& history() const { return recorder_.history(); }
   std::uint64_t issued() const { return issued_; }
   std::uint64_t answered() const { return answered_; }
   std::string key(std::size_t i) const { return fmt::format("key-{}", i); }
@@ -68,16 +68,14 @@ class Clients {
   void finish(Attempted operation, const Reply& reply);
   void check_answer(const Attempted& operation, const Answer& answer);
   std::optional<std::size_t> record(std::size_t client, const Request& request, NodeId at);
-  void record_expiry(const Request& request);
   void complete(const Attempted& operation, const Reply& reply);
-  void tell(const Attempted& operation, const Reply& reply);
 
   World& world_;
   const Checks& checks_;
   Trace* trace_;
   ClientOptions options_;
   Random random_;
-  checker::History history_;
+  Recorder recorder_;
   /// Per key: the highest stamp of linearizable operations that have completed.
   std::map<std::string, Stamp> completed_;
   /// Per key: a version that somebody has seen, with its value and context, for conditions.

@@ -24,6 +24,8 @@ Examples:
   parallax-sim --seed 17 --replay       what happens in seed 17, event by event
   parallax-sim --seed 17 --shrink       the smallest run that still breaks
   parallax-sim --seeds 1..100 --faults crash,partition --nodes 5
+  parallax-sim --seeds 1..100 --no-leader
+  parallax-sim --seed 3 --show eventual-stale-read
 
 Exit: 0 nothing broke, 1 a property broke, 2 wrong usage.)";
 
@@ -118,12 +120,16 @@ int run_one(const Arguments& arguments) {
     return 1;
   }
   if (!outcome.ok) fmt::print("BROKEN {}\n", outcome.broken);
+  if (arguments.run.show) {
+    fmt::print("{}: {}\n", permitted_name(*arguments.run.show),
+               outcome.shown ? *outcome.shown : "not shown");
+  }
   fmt::print(
       "seed {}: {}, trace {:016x}, {} events, {} operations ({} answered), {} faults, {:.0f} s\n",
       arguments.run.seed, outcome.ok ? "nothing broke" : "broken", outcome.hash, outcome.steps,
       outcome.operations, outcome.answered, outcome.faults,
       std::chrono::duration<double>(outcome.simulated).count());
-  return outcome.ok ? 0 : 1;
+  return outcome.ok && (!arguments.run.show || outcome.shown) ? 0 : 1;
 }
 
 /// For comparing builds: one hash per seed, over the timeline as it would be printed (FNV-1a) and
@@ -189,9 +195,30 @@ int run_many(const Arguments& arguments) {
   return !arguments.require_marks || tell_marks(totals) ? 0 : 1;
 }
 
+/// The first seeds that show what is asked for.
+int look_for_shown(const Arguments& arguments) {
+  SimulationOptions run = arguments.run;
+  for (run.seed = arguments.first; run.seed <= arguments.last; ++run.seed) {
+    const Outcome outcome = simulate(run);
+    if (!outcome.shown) continue;
+    fmt::print("{}\n{}\n", replay_arguments(run), *outcome.shown);
+    return 0;
+  }
+  fmt::print("none of these seeds shows it\n");
+  return 1;
+}
+
 [[noreturn]] void usage_error(const std::string& message) {
   fmt::print(stderr, "parallax-sim: {}\n", message);
   std::exit(2);
+}
+
+std::vector<std::string> permitted_names() {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Permitted::count); ++i) {
+    names.emplace_back(permitted_name(static_cast<Permitted>(i)));
+  }
+  return names;
 }
 
 void parse_range(const std::string& text, Arguments& arguments) {
@@ -229,6 +256,7 @@ int main(int argc, char** argv) {
   std::string seeds;
   std::string faults = "all";
   std::string canary_name;
+  std::string shown;
   std::vector<std::size_t> skip;
   double seconds = 60;
   arguments.jobs = std::max(1u, std::thread::hardware_concurrency());
@@ -245,6 +273,12 @@ int main(int argc, char** argv) {
   app.add_option("--faults", faults, "kinds, by commas; all, none");
   app.add_option("--level", arguments.run.level, "only operations of this level")
       ->check(CLI::IsMember({"linearizable", "prefix"}));
+  app.add_flag("--no-leader", arguments.run.no_leader,
+               "nobody leads once the cluster has begun: levels without a leader alone");
+  app.add_option("--show", shown,
+                 "something that a weaker level permits: exit 0 with the counterexample if the "
+                 "seed, or one of the seeds, shows it")
+      ->check(CLI::IsMember(permitted_names()));
   app.add_option("--steps", arguments.run.max_steps, "end a run after so many events");
   app.add_option("--seconds", seconds, "simulated time of the faulty part")
       ->check(CLI::Range(1.0, 86'400.0));
@@ -275,6 +309,9 @@ int main(int argc, char** argv) {
   arguments.run.duration =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
   if (!canary_name.empty()) choose_canary(canary_name);
+  for (std::size_t i = 0; i < permitted_names().size(); ++i) {
+    if (permitted_names()[i] == shown) arguments.run.show = static_cast<Permitted>(i);
+  }
   if (!seeds.empty()) parse_range(seeds, arguments);
   if (arguments.minutes > 0) {
     arguments.range = true;
@@ -291,5 +328,6 @@ int main(int argc, char** argv) {
   }
   if (!arguments.range) return run_one(arguments);
   if (arguments.replay || arguments.shrink) usage_error("--replay and --shrink take one --seed");
+  if (arguments.run.show) return look_for_shown(arguments);
   return run_many(arguments);
 }

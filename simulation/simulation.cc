@@ -31,11 +31,12 @@ class Run {
   Run(const SimulationOptions& options, std::function<void(const std::string&)> sink)
       : options_(options),
         random_(options.seed),
-        plan_(make_plan(
-            {options.seed, options.nodes, options.duration, options.faults, options.skip})),
+        plan_(make_plan({options.seed, options.nodes, options.duration, faults_of(options),
+                         options.skip})),
         trace_(std::move(sink)),
         world_(world_options(), &trace_, &checks_),
-        clients_(world_, checks_, &trace_, client_options()) {
+        clients_(world_, checks_, &trace_, client_options()),
+        leaderless_(world_, checks_, &trace_, leaderless_options()) {
     world_.limit_steps(options.max_steps);
   }
 
@@ -44,10 +45,16 @@ class Run {
     for (const FaultEvent& event : plan_.events) {
       world_.after(event.at - MonoTime{}, [this, event] { apply(event); });
     }
-    clients_.start();
+    if (options_.no_leader) {
+      end_leadership();
+    } else {
+      clients_.start();
+    }
+    leaderless_.start();
     for (int part = 0; part < 10; ++part) {
       world_.run_for(options_.duration / 10);
       checks_.check_join_laws(world_, clients_.key(0));
+      for (const std::string& key : leaderless_.keys()) checks_.check_join_laws(world_, key);
     }
     if (world_.steps() >= options_.max_steps) return;  // a shortened run ends where it was cut
     settle();
@@ -57,8 +64,9 @@ class Run {
   void report(Outcome& outcome) const {
     outcome.hash = trace_.hash();
     outcome.steps = world_.steps();
-    outcome.operations = clients_.issued();
-    outcome.answered = clients_.answered();
+    outcome.operations = clients_.issued() + leaderless_.issued();
+    outcome.answered = clients_.answered() + leaderless_.answered();
+    outcome.shown = shown_;
     outcome.faults = faults_;
     outcome.crashes = crashes_;
     outcome.partitions = partitions_;
@@ -109,6 +117,54 @@ class Run {
     if (options_.level == "prefix") clients.prefix_reads = 1.0;
     if (options_.level == "linearizable") clients.prefix_reads = 0.0;
     return clients;
+  }
+
+  LeaderlessOptions leaderless_options() {
+    LeaderlessOptions clients;
+    clients.seed = options_.seed;
+    clients.clients = random_.between(2, 4);
+    clients.keys = random_.between(1, 2);
+    clients.think = std::chrono::milliseconds(random_.between(80, 200));
+    clients.reads = 0.1 * static_cast<double>(random_.between(3, 7));
+    if (random_.chance(0.3)) clients.deletes = 0.0;
+    if (random_.chance(0.2)) clients.expiring = 0.3;
+    if (random_.chance(0.3)) clients.contexts = 0.0;
+    if (random_.chance(0.5)) clients.conditions = 0.0;
+    clients.led = !options_.no_leader;
+    if (!options_.level.empty()) clients.clients = 0;
+    return clients;
+  }
+
+  static std::set<FaultKind> faults_of(const SimulationOptions& options) {
+    std::set<FaultKind> faults = options.faults;
+    if (options.no_leader) {
+      for (FaultKind kind : {FaultKind::wipe, FaultKind::corruption, FaultKind::transfer}) {
+        faults.erase(kind);
+      }
+    }
+    return faults;
+  }
+
+  static bool elects(const Envelope& envelope) {
+    return std::holds_alternative<VoteRequest>(envelope.message) ||
+           std::holds_alternative<TimeoutNow>(envelope.message);
+  }
+
+  /// When everybody has applied the cluster's first entry and that is durable, whoever leads is
+  /// started anew: nobody follows it.
+  void end_leadership() {
+    const auto begun = [&] {
+      return std::all_of(ids_.begin(), ids_.end(), [&](NodeId id) {
+        return world_.up(id) && !world_.replica(id).status().cluster.empty();
+      });
+    };
+    PARALLAX_ASSERT(world_.run_until(begun, kSettleTime), "the cluster does not begin");
+    world_.run_for(1s);
+    world_.drop_if(elects);
+    const NodeId leader = world_.leader();
+    if (leader == kNoNode) return;
+    world_.crash(leader);
+    start(leader);
   }
 
   /// In any order, and sometimes with one node away for a while.
@@ -339,7 +395,9 @@ class Run {
   void settle() {
     settling_ = true;
     clients_.stop();
+    leaderless_.stop();
     world_.heal();
+    if (options_.no_leader) world_.drop_if(elects);
     for (NodeId id : world_.ids()) {
       world_.set_clock(id, 0ms);
       world_.set_drift(id, 0);
@@ -353,10 +411,11 @@ class Run {
     }
     const MonoTime begun = world_.now();
     bool well = false;
-    while (!well && world_.now() - begun < kSettleTime) {
+    for (int turns = 0; !well && world_.now() - begun < kSettleTime; ++turns) {
+      if (turns % 10 == 0) leaderless_.mend();
       world_.run_for(100ms);
       for (NodeId id : world_.ids()) start(id);
-      well = clients_.idle() && world_.converged();
+      well = clients_.idle() && leaderless_.idle() && world_.converged();
     }
     if (world_.steps() >= options_.max_steps) return;
     PARALLAX_ASSERT(well, "convergence: {} s after healing the replicas are not equal",
@@ -366,6 +425,9 @@ class Run {
   void verdict() {
     checks_.check_contents(world_);
     clients_.check_end(world_);
+    leaderless_.check_end(world_);
+    if (options_.show) shown_ = leaderless_.counterexample(*options_.show, world_);
+    if (const std::string broken = leaderless_.judge(); !broken.empty()) throw Broken(broken);
     const checker::LinearizabilityResult result =
         checker::check_linearizability(clients_.history());
     if (result.verdict == checker::Verdict::yes) return;
@@ -380,7 +442,10 @@ class Run {
   Trace trace_;
   Checks checks_;
   World world_;
+  std::vector<NodeId> ids_ = world_.ids();
   Clients clients_;
+  LeaderlessClients leaderless_;
+  std::optional<std::string> shown_;
   bool settling_ = false;
   std::set<NodeId> refusing_;  ///< disks that are full
   std::uint64_t faults_ = 0;
@@ -472,6 +537,8 @@ std::string replay_arguments(const SimulationOptions& options) {
   if (!options.skip.empty()) text += fmt::format(" --skip {}", fmt::join(options.skip, ","));
   if (options.max_steps != ~std::uint64_t{0}) text += fmt::format(" --steps {}", options.max_steps);
   if (!options.level.empty()) text += fmt::format(" --level {}", options.level);
+  if (options.no_leader) text += " --no-leader";
+  if (options.show) text += fmt::format(" --show {}", permitted_name(*options.show));
   return text;
 }
 

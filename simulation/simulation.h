@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "simulation/fault_plan.h"
+#include "simulation/leaderless_clients.h"
 
 namespace parallax::simulation {
 
@@ -19,11 +21,17 @@ struct SimulationOptions {
   std::uint64_t max_steps = ~std::uint64_t{0};
   /// Only operations of this level ("linearizable" or "prefix"); empty: a mix.
   std::string level;
+  /// Once the cluster is there nobody is ever elected again. Faults that only a leader can mend
+  /// (wipe, corruption) and those that need one (transfer) are left out.
+  bool no_leader = false;
+  /// Something that a weaker level permits: whether this run shows it.
+  std::optional<Permitted> show;
 };
 
 struct Outcome {
   bool ok = false;
   std::string broken;  ///< what broke, one line or several
+  std::optional<std::string> shown;  ///< a counterexample, if one was asked for and there is one
   std::uint64_t hash = 0;
   std::uint64_t steps = 0;
   std::uint64_t operations = 0;

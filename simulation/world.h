@@ -163,7 +163,8 @@ class World {
   Reply remove(NodeId at, std::string key);
   std::size_t open_requests(NodeId id) const;
 
-  /// All nodes up, members, equal in applied index, and equal in contents (asserted).
+  /// All nodes up, members, equal in applied index and in contents, nothing early. Once the applied
+  /// index is equal, contents that come from the log alone must be (asserted).
   bool converged();
   std::uint64_t messages_delivered() const { return delivered_; }
   std::uint64_t corruptions_found() const { return corruptions_found_; }

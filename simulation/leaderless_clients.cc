@@ -1,0 +1,511 @@
+#include "simulation/leaderless_clients.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/assert.h"
+#include "consistency/checker/linearizability.h"
+#include "replication/quorum/sizes.h"
+#include "storage/key_space.h"
+
+namespace parallax::simulation {
+namespace {
+
+constexpr std::array<std::string_view, 4> kFamilies{"atomic", "quorum", "eventual", "mixed"};
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(Permitted::count)> kPermitted{
+    "quorum-not-linearizable", "quorum-later-write-lost", "quorum-stale-read",
+    "eventual-stale-read", "weak-write-lost"};
+
+/// Of one key; beyond, the oldest is forgotten.
+constexpr std::size_t kMostBounds = 64;
+
+/// In the names of clients in the timeline, behind those of the leader's levels.
+constexpr std::size_t kFirstClient = 100;
+
+QuorumSizes sizes_of(const Consistency& consistency, std::size_t n) {
+  const std::size_t majority = majority_of(n);
+  switch (consistency.level) {
+    case Level::atomic:
+      return {.n = n, .r = majority, .w = majority};
+    case Level::quorum:
+      return {.n = n, .r = consistency.r, .w = consistency.w};
+    default:
+      return {.n = n, .r = 1, .w = 1};
+  }
+}
+
+/// Whether all operations on the key are at r + w > n.
+bool is_strict(const std::string& key) {
+  return key.starts_with("quorum-") && (key.back() - '0') % 2 == 0;
+}
+
+/// The actor of the version that a write's answer is about: its context ends with it.
+Actor actor_of(const Answer& answer) {
+  for (const auto& [actor, hlc] : answer.context.entries()) {
+    const bool writer = actor == kLogActor || actor.node == answer.stamp->node;
+    if (hlc == answer.stamp->hlc && writer) return actor;
+  }
+  PARALLAX_UNREACHABLE("the context {} does not cover {}", answer.context.to_string(),
+                       *answer.stamp);
+}
+
+std::string words_of(const checker::LinearizabilityResult& result) {
+  return result.verdict == checker::Verdict::no && result.counterexample
+             ? result.counterexample->text
+             : "could not be judged: " + result.reason;
+}
+
+}  // namespace
+
+std::string_view permitted_name(Permitted permitted) {
+  return kPermitted[static_cast<std::size_t>(permitted)];
+}
+
+LeaderlessClients::LeaderlessClients(World& world, const Checks& checks, Trace* trace,
+                                     LeaderlessOptions options)
+    : world_(world),
+      checks_(checks),
+      trace_(trace),
+      options_(options),
+      random_(options.seed ^ 0x1eade71e55) {}
+
+std::string LeaderlessClients::key(Family family, std::size_t i) const {
+  return fmt::format("{}-{}", kFamilies[static_cast<std::size_t>(family)], i);
+}
+
+std::vector<std::string> LeaderlessClients::keys() const {
+  std::vector<std::string> all;
+  for (std::size_t family = 0; family < kFamilies.size(); ++family) {
+    for (std::size_t i = 0; i < options_.keys; ++i) {
+      all.push_back(key(static_cast<Family>(family), i));
+    }
+  }
+  return all;
+}
+
+std::size_t LeaderlessClients::majority() const {
+  return majority_of(world_.ids().size());
+}
+
+void LeaderlessClients::start() {
+  for (std::size_t client = 0; client < options_.clients; ++client) next(client);
+}
+
+void LeaderlessClients::next(std::size_t client) {
+  if (stopped_) return;
+  const auto mean = static_cast<std::uint64_t>(options_.think.count());
+  world_.after(Duration{static_cast<std::int64_t>(random_.below(2 * mean + 1))}, [this, client] {
+    if (!stopped_) issue(client);
+  });
+}
+
+// --- What is asked
+// -------------------------------------------------------------------------------
+
+Consistency LeaderlessClients::draw_level(Family family, std::size_t key) {
+  Consistency consistency;
+  const std::uint64_t n = world_.ids().size();
+  const auto quorum = [&](std::uint64_t least) {
+    consistency.level = Level::quorum;
+    consistency.r = static_cast<std::uint32_t>(random_.between(least, n));
+    consistency.w = static_cast<std::uint32_t>(random_.between(least, n));
+    consistency.blocking_repair = random_.chance(0.2);
+  };
+  const auto local = [&] {
+    consistency.level = random_.chance(0.7) ? Level::eventual : Level::weak;
+  };
+  switch (family) {
+    case Family::atomic:
+      consistency.level = Level::atomic;
+      break;
+    case Family::quorum:
+      quorum(key % 2 == 0 ? majority() : 1);
+      break;
+    case Family::eventual:
+      local();
+      break;
+    case Family::mixed: {
+      const std::uint64_t draw = random_.below(options_.led ? 100 : 60);
+      if (draw < 20) {
+        consistency.level = Level::atomic;
+      } else if (draw < 40) {
+        quorum(1);
+      } else if (draw < 60) {
+        local();
+      }
+      break;
+    }
+  }
+  return consistency;
+}
+
+void LeaderlessClients::draw_operation(Request& request, const std::string& key) {
+  const auto seen = seen_.find(key);
+  if (random_.chance(options_.reads)) {
+    request.operation = Get{.key = key, .siblings = random_.chance(0.2)};
+    return;
+  }
+  const bool remove = random_.chance(options_.deletes);
+  if (remove) {
+    request.operation = Delete{key};
+  } else {
+    Put put{.key = key, .value = Bytes{fmt::format("L{}", issued_)}};
+    if (random_.chance(options_.expiring)) {
+      put.ttl = std::chrono::milliseconds(random_.between(1, 3'000));
+    }
+    request.operation = std::move(put);
+  }
+  const bool log = request.consistency.level == Level::linearizable;
+  if (log && random_.chance(options_.conditions)) {
+    if (seen != seen_.end() && random_.chance(0.7)) {
+      request.conditions.if_match = EtagSet{.any = false, .stamps = {seen->second.stamp}};
+    } else if (!remove) {
+      request.conditions.if_none_match = EtagSet{.any = true, .stamps = {}};
+    }
+  } else if (seen != seen_.end() && random_.chance(options_.contexts)) {
+    request.context = seen->second.context;
+  }
+}
+
+void LeaderlessClients::issue(std::size_t client) {
+  ++issued_;
+  const std::vector<NodeId> nodes = world_.ids();
+  Asked asked{.client = kFirstClient + client,
+              .request = {},
+              .family = static_cast<Family>(random_.below(kFamilies.size())),
+              .at = nodes[random_.below(nodes.size())],
+              .began = ++moment_,
+              .losses = {},
+              .record = std::nullopt};
+  const std::size_t i = random_.below(options_.keys);
+  asked.request.consistency = draw_level(asked.family, i);
+  draw_operation(asked.request, key(asked.family, i));
+  asked.request.timeout = std::chrono::milliseconds(random_.between(200, 1'500));
+  for (const NodeId id : nodes) asked.losses.emplace_back(id, checks_.losses(id));
+  record(asked);
+  ++under_way_;
+  world_.submit(asked.at, Request(asked.request),
+                [this, asked](const Reply& reply) { finish(asked, reply); });
+}
+
+/// On mixed keys the operations of one protocol are judged with the others' writes as something
+/// that may happen at any time, or never.
+void LeaderlessClients::record(Asked& asked) {
+  const Request& request = asked.request;
+  const Recorder::Call call{asked.client, asked.at, world_.now()};
+  const Level level = request.consistency.level;
+  const std::string* expected = nullptr;
+  const std::string& key = *operation_key(request.operation);
+  if (request.conditions.if_match) expected = &seen_.at(key).value;
+  if (asked.family != Family::mixed) {
+    asked.record = recorder_of(asked).begin(request, call);
+    return;
+  }
+  const bool write = !is_read(request.operation);
+  if (level == Level::linearizable || write) {
+    const auto index = mixed_linearizable_.begin(request, call, expected);
+    if (level == Level::linearizable) asked.record = index;
+  }
+  if (level == Level::atomic || write) {
+    const auto index = mixed_atomic_.begin(request, call, expected);
+    if (level == Level::atomic) asked.record = index;
+  }
+}
+
+// --- What is answered
+// ----------------------------------------------------------------------------
+
+void LeaderlessClients::finish(const Asked& asked, const Reply& reply) {
+  tell_answer(trace_, {asked.client, asked.at, world_.now()}, asked.request, reply);
+  --under_way_;
+  ++moment_;
+  const bool unknown = !reply && !reply.error().definite();
+  if (reply) {
+    ++answered_;
+    check_bounds(asked, *reply);
+    check_shown(asked, *reply);
+    note_seen(asked, *reply);
+    note_bound(asked, *reply);
+    if (!is_read(asked.request.operation) && !reply->refusal) note_write(asked, *reply);
+  }
+  if (const auto* put = std::get_if<Put>(&asked.request.operation)) {
+    const bool refused = reply ? reply->refusal.has_value() : !unknown;
+    if (refused) refused_.insert(put->value.to_string());
+  }
+  complete(asked, reply);
+  next(asked.client - kFirstClient);
+}
+
+/// Whose verdict the operation is part of.
+Recorder& LeaderlessClients::recorder_of(const Asked& asked) {
+  switch (asked.family) {
+    case Family::atomic:
+      return atomic_;
+    case Family::quorum:
+      return is_strict(*operation_key(asked.request.operation)) ? quorum_strict_ : quorum_loose_;
+    case Family::eventual:
+      return eventual_;
+    case Family::mixed:
+      break;
+  }
+  return asked.request.consistency.level == Level::atomic ? mixed_atomic_ : mixed_linearizable_;
+}
+
+void LeaderlessClients::complete(const Asked& asked, const Reply& reply) {
+  if (!asked.record) return;
+  std::optional<std::string> seen;
+  if (reply && reply->refusal && reply->stamp) {
+    const auto known = values_.find(*reply->stamp);
+    if (known != values_.end()) seen = known->second;
+  }
+  const bool unknown = !reply && !reply.error().definite();
+  recorder_of(asked).end(*asked.record, asked.request, reply, unknown, world_.now(), seen);
+}
+
+LeaderlessClients::Losses LeaderlessClients::losses_of(const std::vector<NodeId>& nodes,
+                                                       const Losses& then) const {
+  Losses some;
+  for (const auto& [id, losses] : then) {
+    if (std::find(nodes.begin(), nodes.end(), id) != nodes.end()) some.emplace_back(id, losses);
+  }
+  return some;
+}
+
+/// Whether whoever held it has lost it, or is about to find that out.
+bool LeaderlessClients::all_lost(const Losses& then) const {
+  return !then.empty() && std::all_of(then.begin(), then.end(), [&](const auto& node) {
+    return checks_.losses(node.first) != node.second || world_.damage_pending(node.first);
+  });
+}
+
+void LeaderlessClients::check_bounds(const Asked& asked, const Answer& answer) const {
+  const Request& request = asked.request;
+  const Level level = request.consistency.level;
+  const bool read = is_read(request.operation);
+  const bool log = level == Level::linearizable;
+  const bool queries = level == Level::atomic || (level == Level::quorum && read);
+  if (!log && !queries) return;
+  const auto known = bounds_.find(*operation_key(request.operation));
+  if (known == bounds_.end()) return;
+  const QuorumSizes sizes = sizes_of(request.consistency, world_.ids().size());
+  for (const Bound& bound : known->second) {
+    if (bound.completed >= asked.began || all_lost(bound.losses)) continue;
+    const bool from_log = bound.holders == 0;
+    const bool meets = from_log ? log || sizes.waits_for_pending_tail()
+                                : queries && bound.holders + sizes.r > sizes.n;
+    PARALLAX_ASSERT(!meets || (answer.stamp && *answer.stamp >= bound.stamp),
+                    "no read is older than what was completed before it: {} of '{}' at {} is {} "
+                    "after {} {}",
+                    operation_name(request.operation), *operation_key(request.operation),
+                    request.consistency.to_string(),
+                    answer.stamp ? answer.stamp->to_string() : "nothing", bound.stamp,
+                    from_log ? "in the log" : fmt::format("on {} replicas", bound.holders));
+  }
+}
+
+/// What a node has shown of its own store was durable there, so it is there until the disk is lost.
+void LeaderlessClients::check_shown(const Asked& asked, const Answer& answer) {
+  const Request& request = asked.request;
+  if (!is_read(request.operation) || answer.evidence.path != Path::local) return;
+  const std::uint64_t losses = checks_.losses(asked.at);
+  const auto known = shown_.find({asked.at, *operation_key(request.operation)});
+  if (known != shown_.end()) {
+    const ShownBy& before = known->second;
+    const bool comparable = before.completed < asked.began && before.losses == losses &&
+                            !world_.damage_pending(asked.at);
+    PARALLAX_ASSERT(!comparable || (answer.stamp && *answer.stamp >= before.stamp),
+                    "durable before shown: node {} shows '{}' as {} after {}", asked.at,
+                    *operation_key(request.operation),
+                    answer.stamp ? answer.stamp->to_string() : "nothing", before.stamp);
+    if (before.losses == losses && (!answer.stamp || *answer.stamp <= before.stamp)) return;
+  }
+  if (request.consistency.level == Level::weak || !answer.stamp) return;
+  const bool same_disk = std::find(asked.losses.begin(), asked.losses.end(),
+                                   std::pair(asked.at, losses)) != asked.losses.end();
+  if (!same_disk) return;
+  shown_.insert_or_assign({asked.at, *operation_key(request.operation)},
+                          ShownBy{moment_, *answer.stamp, losses});
+}
+
+void LeaderlessClients::note_seen(const Asked& asked, const Answer& answer) {
+  const Request& request = asked.request;
+  const std::string& key = *operation_key(request.operation);
+  PARALLAX_ASSERT(!answer.found || !refused_.contains(answer.value.to_string()),
+                  "definite means not done: '{}' of '{}' was refused and is read",
+                  answer.value.view(), key);
+  if (!answer.stamp || answer.refusal) return;
+  const auto* put = std::get_if<Put>(&request.operation);
+  if (put == nullptr && !answer.found) return;
+  const std::string value = put != nullptr ? put->value.to_string() : answer.value.to_string();
+  values_.emplace(*answer.stamp, value);
+  seen_.insert_or_assign(key, Seen{*answer.stamp, value, answer.context});
+}
+
+void LeaderlessClients::note_bound(const Asked& asked, const Answer& answer) {
+  if (!answer.stamp) return;
+  const Request& request = asked.request;
+  const bool read = is_read(request.operation);
+  const QuorumSizes sizes = sizes_of(request.consistency, world_.ids().size());
+  Bound bound{.completed = moment_, .stamp = *answer.stamp, .holders = 0, .losses = {}};
+  switch (request.consistency.level) {
+    case Level::linearizable:
+      break;
+    case Level::atomic:
+      bound.holders = sizes.w;
+      break;
+    case Level::quorum:
+      if (!read) {
+        bound.holders = sizes.w;
+      } else if (request.consistency.blocking_repair) {
+        bound.holders = sizes.r;
+      } else {
+        return;
+      }
+      break;
+    case Level::eventual:
+      if (read) return;
+      bound.holders = 1;
+      break;
+    default:
+      return;
+  }
+  if (bound.holders != 0 && bound.holders < majority()) {
+    if (read) return;  // it does not say who they are
+    bound.losses = losses_of(answer.evidence.replicas, asked.losses);
+  }
+  std::deque<Bound>& bounds = bounds_[*operation_key(request.operation)];
+  bounds.push_back(std::move(bound));
+  if (bounds.size() > kMostBounds) bounds.pop_front();
+}
+
+void LeaderlessClients::note_write(const Asked& asked, const Answer& answer) {
+  const Request& request = asked.request;
+  const Level level = request.consistency.level;
+  Written written{.key = *operation_key(request.operation),
+                  .stamp = *answer.stamp,
+                  .actor = actor_of(answer),
+                  .text = request.consistency.to_string(),
+                  .durable = level != Level::weak,
+                  .losses = {},
+                  .began = asked.began,
+                  .completed = moment_,
+                  .at = asked.at};
+  const bool few = answer.evidence.replicas.size() < majority();
+  if (level != Level::linearizable && few) {
+    written.losses = losses_of(answer.evidence.replicas, asked.losses);
+  }
+  written_.push_back(std::move(written));
+}
+
+void LeaderlessClients::mend() {
+  for (const std::string& key : keys()) {
+    Request request = get_request(key);
+    request.consistency = {.level = Level::quorum, .r = Consistency::kAll};
+    ++under_way_;
+    world_.submit(world_.ids().front(), std::move(request), [this](const Reply&) { --under_way_; });
+  }
+}
+
+// --- Verdicts
+// ------------------------------------------------------------------------------------
+
+namespace {
+
+/// Whether `state` has the version, or one that replaces it in its own context. A context alone is
+/// no reason for a version to be gone.
+bool accounted_for(const KeyState& state, const Actor& actor, const Stamp& stamp) {
+  return std::any_of(state.versions().begin(), state.versions().end(), [&](const Version& v) {
+    return v.stamp == stamp || v.context.covers(actor, stamp.hlc);
+  });
+}
+
+KeyState state_of(World& world, const std::string& key) {
+  const KeySpace keys(world.replica(world.ids().front()).state(), kOnlyGroup);
+  const Result<KeyState> state = keys.load(key);
+  PARALLAX_ASSERT(state, "{}", state.error().message);
+  return *state;
+}
+
+}  // namespace
+
+void LeaderlessClients::check_end(World& world) const {
+  std::map<std::string, KeyState> states;
+  for (const std::string& key : keys()) states.emplace(key, state_of(world, key));
+  for (const Written& written : written_) {
+    if (!written.durable || all_lost(written.losses)) continue;
+    const KeyState& state = states.at(written.key);
+    PARALLAX_ASSERT(accounted_for(state, written.actor, written.stamp),
+                    "no acknowledged write is lost: {} of '{}' at {} is neither there nor "
+                    "replaced; there is {}",
+                    written.stamp, written.key, written.text,
+                    state.versions().empty() ? "nothing" : state.winner()->stamp.to_string());
+  }
+  for (const auto& [key, state] : states) {
+    for (const Version& version : state.versions()) {
+      PARALLAX_ASSERT(!refused_.contains(version.value.to_string()),
+                      "definite means not done: '{}' of '{}' was refused and is there",
+                      version.value.view(), key);
+    }
+  }
+}
+
+std::string LeaderlessClients::judge() const {
+  const std::pair<const Recorder*, std::string_view> histories[] = {
+      {&atomic_, "atomic operations are not linearizable"},
+      {&mixed_atomic_, "atomic operations among others are not linearizable"},
+      {&mixed_linearizable_, "linearizable operations among others are not linearizable"},
+  };
+  for (const auto& [recorder, what] : histories) {
+    const auto result = checker::check_linearizability(recorder->history());
+    if (result.verdict == checker::Verdict::yes) continue;
+    return fmt::format("{}:\n{}", what, words_of(result));
+  }
+  return {};
+}
+
+std::optional<std::string> LeaderlessClients::counterexample(Permitted permitted,
+                                                             World& world) const {
+  const auto judged = [](const Recorder& recorder) -> std::optional<std::string> {
+    const auto result = checker::check_linearizability(recorder.history());
+    if (result.verdict != checker::Verdict::no) return std::nullopt;
+    return result.counterexample->text;
+  };
+  switch (permitted) {
+    case Permitted::quorum_not_linearizable:
+      return judged(quorum_strict_);
+    case Permitted::quorum_stale_read:
+      return judged(quorum_loose_);
+    case Permitted::eventual_stale_read:
+      return judged(eventual_);
+    case Permitted::quorum_later_write_lost:
+      for (const Written& later : written_) {
+        if (!is_strict(later.key)) continue;
+        for (const Written& earlier : written_) {
+          if (earlier.key != later.key || earlier.completed >= later.began) continue;
+          if (earlier.stamp < later.stamp) continue;
+          return fmt::format(
+              "'{}': node {} stamped a write at {} as {}; after that was acknowledged node {}, whose "
+              "clock is slower, stamped another one as {}: the earlier one wins",
+              later.key, earlier.at, earlier.text, earlier.stamp, later.at, later.stamp);
+        }
+      }
+      return std::nullopt;
+    case Permitted::weak_write_lost:
+      for (const Written& written : written_) {
+        if (written.durable || accounted_for(state_of(world, written.key), written.actor,
+                                             written.stamp)) {
+          continue;
+        }
+        return fmt::format("'{}': a weak write was acknowledged by node {} as {}; when all replicas "
+                           "are equal it is neither there nor replaced",
+                           written.key, written.at, written.stamp);
+      }
+      return std::nullopt;
+    case Permitted::count:
+      break;
+  }
+  PARALLAX_UNREACHABLE("permitted {}", static_cast<int>(permitted));
+}
+
+}  // namespace parallax::simulation

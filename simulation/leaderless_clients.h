@@ -1,0 +1,169 @@
+// Clients of the levels without a leader, on keys of their own, and what is held against their
+// answers:
+//
+//   atomic-i    atomic alone: linearizable, by the checker and by stamps
+//   quorum-i    r and w at random; with i even r + w > n always
+//   eventual-i  eventual and weak
+//   mixed-i     any level, with or without the leader: linearizable operations alone, and atomic
+//               operations alone, are linearizable when the writes of other levels may happen at any
+//               time after they begin, or never
+//
+// By stamps, while it runs: no read returns less than a write completed before it began, where the
+// sets of replicas of both must meet, or where the read waits for the log's pending tail and the
+// other one went through the log; what a node has shown of its own store it goes on showing; what
+// was refused for good is never read.
+//
+// At the end: every acknowledged durable write is there, or a version that is there replaces it, in
+// its own context. Exempt: writes acknowledged only by nodes that have lost their disks since.
+//
+// A promise that a level does not make can be held against it, too: `counterexample`.
+//
+// Not thread-safe.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+
+#include "simulation/checks.h"
+#include "simulation/recorder.h"
+#include "simulation/world.h"
+#include "storage/version.h"
+
+namespace parallax::simulation {
+
+struct LeaderlessOptions {
+  std::uint64_t seed = 1;
+  std::size_t clients = 3;
+  std::size_t keys = 2;  ///< of each family
+  Duration think{};      ///< mean pause between two operations of one client
+  double reads = 0.5;
+  double deletes = 0.05;
+  double expiring = 0.0;    ///< of the puts
+  double contexts = 0.2;    ///< of the puts: replacing only what some client has seen
+  double conditions = 0.2;  ///< of the linearizable puts and deletes
+  bool led = true;          ///< linearizable operations among the others
+};
+
+/// What weaker levels permit, each with a seed that shows it (tests/data/seeds/).
+enum class Permitted : std::uint8_t {
+  quorum_not_linearizable,  ///< although r + w > n
+  quorum_later_write_lost,  ///< to an earlier one with a faster clock
+  quorum_stale_read,        ///< r + w <= n
+  eventual_stale_read,
+  weak_write_lost,  ///< acknowledged, and nowhere
+  count,
+};
+std::string_view permitted_name(Permitted permitted);
+
+class LeaderlessClients {
+ public:
+  LeaderlessClients(World& world, const Checks& checks, Trace* trace, LeaderlessOptions options);
+
+  void start();
+  /// No new operations; what is under way goes on.
+  void stop() { stopped_ = true; }
+  bool idle() const { return under_way_ == 0; }
+
+  /// Reads every key from all replicas, which brings them together.
+  void mend();
+
+  /// When all replicas are equal.
+  void check_end(World& world) const;
+  /// The first contradiction that the checker finds in a history that must have none; empty: none.
+  std::string judge() const;
+  /// How this run shows what is permitted; nothing when it does not.
+  std::optional<std::string> counterexample(Permitted permitted, World& world) const;
+
+  std::vector<std::string> keys() const;
+  std::uint64_t issued() const { return issued_; }
+  std::uint64_t answered() const { return answered_; }
+
+ private:
+  enum class Family : std::uint8_t { atomic, quorum, eventual, mixed };
+  /// A place in the order in which things happen here.
+  using Moment = std::uint64_t;
+  using Losses = std::vector<std::pair<NodeId, std::uint64_t>>;
+
+  struct Asked {
+    std::size_t client;
+    Request request;
+    Family family;
+    NodeId at;
+    Moment began;
+    Losses losses;  ///< of all nodes, as it began
+    std::optional<std::size_t> record;
+  };
+  /// What later operations may not fall behind.
+  struct Bound {
+    Moment completed;
+    Stamp stamp;
+    std::size_t holders;  ///< so many replicas had it; 0: it is in the log
+    Losses losses;        ///< of those, as it began; empty: a majority had it
+  };
+  struct Written {
+    std::string key;
+    Stamp stamp;
+    Actor actor;
+    std::string text;  ///< for messages
+    bool durable;
+    Losses losses;
+    Moment began;
+    Moment completed;
+    NodeId at;
+  };
+  struct Seen {
+    Stamp stamp;
+    std::string value;
+    VersionVector context;
+  };
+  struct ShownBy {
+    Moment completed;
+    Stamp stamp;
+    std::uint64_t losses;
+  };
+
+  std::string key(Family family, std::size_t i) const;
+  void next(std::size_t client);
+  void issue(std::size_t client);
+  Consistency draw_level(Family family, std::size_t key);
+  void draw_operation(Request& request, const std::string& key);
+  void record(Asked& asked);
+  void finish(const Asked& asked, const Reply& reply);
+  void complete(const Asked& asked, const Reply& reply);
+  void check_bounds(const Asked& asked, const Answer& answer) const;
+  void check_shown(const Asked& asked, const Answer& answer);
+  void note_bound(const Asked& asked, const Answer& answer);
+  void note_write(const Asked& asked, const Answer& answer);
+  void note_seen(const Asked& asked, const Answer& answer);
+  Losses losses_of(const std::vector<NodeId>& nodes, const Losses& then) const;
+  bool all_lost(const Losses& then) const;
+  std::size_t majority() const;
+  Recorder& recorder_of(const Asked& asked);
+
+  World& world_;
+  const Checks& checks_;
+  Trace* trace_;
+  LeaderlessOptions options_;
+  Random random_;
+  Recorder atomic_;
+  Recorder quorum_strict_;
+  Recorder quorum_loose_;
+  Recorder eventual_;
+  Recorder mixed_linearizable_;  ///< others' writes with outcomes unknown
+  Recorder mixed_atomic_;        ///< likewise
+  std::map<std::string, std::deque<Bound>> bounds_;
+  std::map<std::pair<NodeId, std::string>, ShownBy> shown_;
+  std::map<std::string, Seen> seen_;
+  std::map<Stamp, std::string> values_;  ///< of versions that somebody has seen
+  std::vector<Written> written_;         ///< acknowledged
+  std::set<std::string> refused_;        ///< values of writes that have not happened
+  Moment moment_ = 0;
+  std::uint64_t issued_ = 0;
+  std::uint64_t answered_ = 0;
+  std::size_t under_way_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace parallax::simulation
