@@ -41,6 +41,7 @@ namespace parallax {
   X(range_not_adopted, "a linearizable range shows what the log does not have")             \
   X(pending_tail_ignored, "a majority query is answered beside an unapplied entry")         \
   X(early_arrival_shown, "prefix reads see an entry before the log has come to it")         \
+  X(stamp_not_above_seen, "an atomic write does not stamp above what its query saw")        \
   X(one_actor_for_all_paths, "quorum writes count as the log's")                            \
   X(shown_before_durable, "a quorum answer overtakes the batch of what it shows")           \
   X(sent_before_durable, "a quorum write leaves before it is durable at its coordinator")   \
