@@ -314,7 +314,9 @@ void Replica::Impl::answer_write(RequestHandle handle, Path path, std::vector<No
 /// An atomic write knows what a majority holds: it stamps above that.
 void Replica::Impl::stamp_atomic(std::uint64_t id, AtomicWrite& write) {
   Coordination& at = coordinations_.at(id);
-  if (requests_.find(at.request) == nullptr) return;  // given up before anything has happened
+  const PendingRequest* const pending = requests_.find(at.request);
+  // Given up, or refused, before anything has happened.
+  if (pending == nullptr || pending->stage != PendingRequest::Stage::coordinated) return;
   if (const auto refusal = refuse_stamps()) {
     finish(at.request, *refusal);
     return;
