@@ -109,9 +109,9 @@ void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence, Ad
   }
 }
 
-/// A linearizable read is about to show what the log does not have. The log gets it first; what the
-/// read then shows of these keys is what their entries carry: that is where in the log's order it
-/// stands, whatever has come meanwhile.
+/// A linearizable read is about to show what the log does not have. The log gets it first, then the
+/// read looks again. Where still more has come meanwhile it shows what the entry carries: it would
+/// never end otherwise, and that is a place in the log's order behind the read's beginning.
 void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& keys,
                           Adopted adopted, Evidence evidence) {
   if (!serving() || raft_->transferring()) {
@@ -136,13 +136,14 @@ void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& 
     if (proposed != proposed_keys_.end() && !foreign && !rests_on_expiry(*state, now)) {
       // On its way already: behind it the log has all that is known here.
       last = std::max(last, proposed->second.last);
-      adopted.insert_or_assign(key, *state);
+      adopted.insert_or_assign(key, AdoptedState{*state, proposed->second.last});
       continue;
     }
     mark(foreign ? Mark::foreign_version_adopted : Mark::expiry_committed);
     KeyState carried = with_expiry(*state, now);
-    last = std::max(last, propose(WriteKey{key, carried}));
-    adopted.insert_or_assign(key, std::move(carried));
+    const LogIndex index = propose(WriteKey{key, carried});
+    last = std::max(last, index);
+    adopted.insert_or_assign(key, AdoptedState{std::move(carried), index});
   }
   late_reads_.push_back({last, std::move(evidence), handle, std::move(adopted)});
 }
@@ -180,27 +181,31 @@ Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& 
     fail(done.error());
     return definite(ErrorCode::internal, done.error().message);
   }
+  // A range is of no one place in the log: each key is of its own.
+  const bool one_key = std::holds_alternative<Get>(request.operation);
+  if (one_key && scope.shown_at != LogIndex{}) answer.evidence.index = scope.shown_at;
   return answer;
 }
 
-/// What a read shows of a key: what the log has agreed on for it, else `state`, about which it
-/// notes what has to happen before that may be shown.
+/// What a read shows of a key: `state`, about which it notes what has to happen before that may be
+/// shown. Where other protocols go on writing, what the log has agreed on for this read.
 const KeyState& Replica::Impl::settle(ReadScope& scope, const std::string& key,
                                       const KeyState& state, UnixMillis now) const {
+  if (!scope.agreed) {
+    if (scope.known) scope.shown_after = std::max(scope.shown_after, shown_after(key, state));
+    return state;
+  }
   const KeyState* shown = &state;
-  bool foreign = true;
-  if (scope.adopted != nullptr) {
-    const auto adopted = scope.adopted->find(key);
-    foreign = adopted == scope.adopted->end();
-    if (!foreign) shown = &adopted->second;
+  bool foreign = beyond_log(state) && !canary(Canary::answer_not_adopted);
+  if (foreign) {
+    if (const auto adopted = scope.adopted->find(key); adopted != scope.adopted->end()) {
+      shown = &adopted->second.state;
+      scope.shown_at = std::max(scope.shown_at, adopted->second.index);
+      foreign = false;
+    }
   }
-  if (scope.agreed) {
-    const bool expiry = rests_on_expiry(*shown, now) && !canary(Canary::expiry_not_agreed);
-    foreign = foreign && beyond_log(*shown) && !canary(Canary::answer_not_adopted);
-    if (expiry || foreign) scope.unsettled.push_back(key);
-  } else if (scope.known) {
-    scope.shown_after = std::max(scope.shown_after, shown_after(key, *shown));
-  }
+  const bool expiry = rests_on_expiry(*shown, now) && !canary(Canary::expiry_not_agreed);
+  if (expiry || foreign) scope.unsettled.push_back(key);
   return *shown;
 }
 
