@@ -83,6 +83,22 @@ Consistency PolicyTable::level_of_key(std::string_view key) const {
                                                           : Consistency{};
 }
 
+Result<void> PolicyTable::check_mixing(std::string_view key, Level level) const {
+  const auto [prefix, policy] = longest(key);
+  if (policy == nullptr || policy->mixing == Mixing::allow) return {};
+  const Protocol owner =
+      level_info(policy->default_consistency.value_or(Consistency{}).level).protocol;
+  if (level_info(level).protocol == owner) return {};
+  std::vector<std::string_view> may;
+  for (const LevelInfo& row : kLevels) {
+    if (row.protocol == owner) may.push_back(row.name);
+  }
+  return definite(
+      ErrorCode::mixing_denied,
+      fmt::format("the policy of prefix {} denies writes at {}; write at {}",
+                  quoted_for_message(prefix), level_info(level).name, fmt::join(may, " or ")));
+}
+
 Consistency PolicyTable::level_for(const Operation& operation) const {
   if (present_ == 0) return {};
   if (const auto* many = std::get_if<GetMany>(&operation)) {

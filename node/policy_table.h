@@ -38,6 +38,11 @@ class PolicyTable {
   /// is the same for all; else linearizable, which is never weaker than what was meant.
   Consistency level_for(const Operation& operation) const;
 
+  /// Whether `key` may be written at `level`: where its policy denies mixing, only by the protocol
+  /// of the policy's default level. Errors: mixing_denied, naming the prefix and the levels that
+  /// may.
+  Result<void> check_mixing(std::string_view key, Level level) const;
+
  private:
   struct Entry {
     LogIndex index;

@@ -110,6 +110,17 @@ void write_forwarded(Seeds seeds) {
                                  .idempotency_key = "once",
                                  .context = a_context()})
                      .view());
+  seeds.add("q", encode_request({.operation = Put{.key = "k", .value = "v"},
+                                 .consistency = {Level::quorum, 1, Consistency::kAll, true, true}})
+                     .view());
+  seeds.add("r", encode_reply(Error{.code = ErrorCode::not_enough_replicas,
+                                    .certainty = Certainty::indefinite,
+                                    .required = 2,
+                                    .received = 1})
+                     .view());
+  Answer few{.consistency = {.level = Level::quorum, .r = 2, .w = 2}, .stamp = kStamp};
+  few.evidence.path = Path::quorum;
+  seeds.add("r", encode_reply(few).view());
   seeds.add("r", encode_reply(Error{.code = ErrorCode::not_leader, .leader = NodeId{2}}).view());
   Answer answer{.stamp = kStamp, .found = true, .value = "v", .content_type = "t"};
   answer.evidence.replicas = {NodeId{1}, NodeId{2}};
