@@ -36,6 +36,16 @@ namespace parallax {
   X(retry_not_recognized, "an idempotency key is looked for among proposals only")          \
   X(rows_not_in_snapshot, "idempotency rows do not travel with a snapshot")                 \
   X(expiry_not_agreed, "a linearizable read shows an expiry that nobody agreed on")         \
+  X(answer_not_adopted, "a linearizable read shows what the log does not have")             \
+  X(refusal_not_adopted, "a condition's refusal shows what the log does not have")          \
+  X(range_not_adopted, "a linearizable range shows what the log does not have")             \
+  X(pending_tail_ignored, "a majority query is answered beside an unapplied entry")         \
+  X(early_arrival_shown, "prefix reads see an entry before the log has come to it")         \
+  X(stamp_not_above_seen, "an atomic write does not stamp above what its query saw")        \
+  X(one_actor_for_all_paths, "quorum writes count as the log's")                            \
+  X(shown_before_durable, "a quorum answer overtakes the batch of what it shows")           \
+  X(sent_before_durable, "a quorum write leaves before it is durable at its coordinator")   \
+  X(read_not_written_back, "an atomic read does not store what it shows")                   \
   X(checksum_ignored, "a damaged record is served")
 
 enum class Canary : std::uint8_t {

@@ -53,7 +53,17 @@ namespace parallax {
   X(retry_answered_from_row)           \
   X(retry_waited_for_first)            \
   X(row_let_go)                        \
-  X(expiry_committed)
+  X(expiry_committed)                  \
+  X(foreign_version_adopted)           \
+  X(refusal_adopted)                   \
+  X(early_arrival_kept)                \
+  X(early_arrival_joined)              \
+  X(query_waited_for_tail)             \
+  X(query_unresolved)                  \
+  X(answer_waited_for_batch)           \
+  X(quorum_write_failed)               \
+  X(atomic_read_wrote_back)            \
+  X(read_repaired)
 
 enum class Mark : std::uint8_t {
 #define PARALLAX_MARK_ENUM(name) name,

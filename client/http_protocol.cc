@@ -217,19 +217,6 @@ Result<EtagSet> parse_etag_set(std::string_view header, std::string_view list,
   return refuse("is no list of quoted ETags and not *");
 }
 
-Result<Consistency> parse_consistency(std::string_view text) {
-  const std::size_t semicolon = std::min(text.find(';'), text.size());
-  PARALLAX_ASSIGN(const Level level, parse_level(trim(text.substr(0, semicolon))));
-  if (semicolon != text.size()) {
-    const std::string_view rest = trim(text.substr(semicolon + 1));
-    const std::string_view name = trim(rest.substr(0, rest.find_first_of("=;")));
-    return definite(ErrorCode::bad_parameter,
-                    fmt::format("{} is no parameter of {}, which takes none",
-                                quoted_for_message(name), level_info(level).name));
-  }
-  return Consistency{.level = level};
-}
-
 std::string render_problem(const Problem& problem) {
   const Error& error = problem.error;
   const ErrorInfo& info = error_info(error.code);

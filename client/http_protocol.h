@@ -71,10 +71,6 @@ enum class EtagComparison {
 Result<EtagSet> parse_etag_set(std::string_view header, std::string_view list,
                                EtagComparison comparison);
 
-/// As in Parallax-Consistency: a level by name or alias, then its parameters. Errors:
-/// unknown_level, bad_parameter for a parameter that the level does not take.
-Result<Consistency> parse_consistency(std::string_view text);
-
 /// An error with what goes beside it in the body. (The error does not come first: a Problem must
 /// not be constructible from an Error alone, or Result<Problem> could not tell the two apart.)
 struct Problem {

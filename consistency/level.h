@@ -7,10 +7,12 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/enum_set.h"
 #include "base/error.h"
 
 namespace parallax {
@@ -27,6 +29,22 @@ enum class Level : std::uint8_t {
 /// The protocol that carries a level's operations.
 enum class Protocol : std::uint8_t { leader_follower, quorum, causal, none };
 
+/// What a level can be told beside its name.
+enum class LevelParameter : std::uint8_t { r, w, sloppy, repair };
+
+struct LevelParameterInfo {
+  LevelParameter parameter;
+  std::string_view name;    ///< as in headers, queries and bodies
+  std::string_view values;  ///< what it may be, for messages
+};
+/// By LevelParameter.
+inline constexpr std::array kLevelParameters{
+    LevelParameterInfo{LevelParameter::r, "r", "a whole number from 1 to the replicas, or all"},
+    LevelParameterInfo{LevelParameter::w, "w", "a whole number from 1 to the replicas, or all"},
+    LevelParameterInfo{LevelParameter::sloppy, "sloppy", "true or false"},
+    LevelParameterInfo{LevelParameter::repair, "repair", "async or blocking"},
+};
+
 struct LevelInfo {
   Level level;
   std::string_view name;
@@ -35,6 +53,7 @@ struct LevelInfo {
   std::string_view write_acknowledged_when;
   std::string_view read_returns;
   std::string_view promise;
+  EnumSet<LevelParameter> parameters = {};  ///< that it takes; on reads and writes alike
 };
 
 inline constexpr std::array kLevels{
@@ -48,14 +67,20 @@ inline constexpr std::array kLevels{
               "a majority was asked and then a majority has stored it durably",
               "the newest that a majority holds, once a majority holds it",
               "linearizability, without a leader"},
-    LevelInfo{Level::quorum, "quorum", "", Protocol::quorum,
-              "w replicas have stored it durably", "the newest that r replicas hold",
-              "with r + w > n no read is older than a write completed before it began"},
+    LevelInfo{
+        Level::quorum,
+        "quorum",
+        "",
+        Protocol::quorum,
+        "w replicas have stored it durably",
+        "the newest that r replicas hold",
+        "with r + w > n no read is older than a write completed before it began",
+        {LevelParameter::r, LevelParameter::w, LevelParameter::sloppy, LevelParameter::repair}},
     LevelInfo{Level::eventual, "eventual", "", Protocol::quorum,
               "the receiving node has stored it durably", "what the receiving node holds",
               "convergence"},
-    LevelInfo{Level::weak, "weak", "", Protocol::none,
-              "it was received, not yet durable", "what the receiving node holds", "none"},
+    LevelInfo{Level::weak, "weak", "", Protocol::none, "it was received, not yet durable",
+              "what the receiving node holds", "none"},
 };
 
 const LevelInfo& level_info(Level level);
@@ -71,12 +96,46 @@ struct Consistency {
   std::uint32_t w = 0;           ///< replicas that acknowledge a write; 0: a majority
   bool sloppy = false;           ///< a durable hint counts for the replica that it is for
   bool blocking_repair = false;  ///< a read waits until r replicas hold what it shows
-  /// As in the Parallax-Consistency header: the level, then its parameters ("quorum; r=2; w=2").
+  /// As in the Parallax-Consistency header: the level, then its parameters ("quorum; r=2; w=2";
+  /// "; sloppy" and "; repair=blocking" where they are so). Parameters that the level does not take
+  /// are not shown.
   std::string to_string() const;
+  /// Appends the same.
+  void append_to(std::string& out) const;
   friend bool operator==(const Consistency&, const Consistency&) = default;
 };
 
-/// A level by its name or alias. Errors: unknown_level, naming the text and the valid choices.
+/// Names of the quorum level with r and w set, as users of other stores know them.
+struct QuorumName {
+  std::string_view name;
+  std::uint32_t replicas;  ///< both r and w
+};
+inline constexpr std::array kQuorumNames{QuorumName{"one", 1}, QuorumName{"two", 2},
+                                         QuorumName{"three", 3},
+                                         QuorumName{"all", Consistency::kAll}};
+
+/// Every text that names a level, with or without parameters in it.
+std::vector<std::string_view> level_names();
+
+/// A level by its name or alias; a QuorumName is none. Errors: unknown_level, naming the text and
+/// the valid choices.
 Result<Level> parse_level(std::string_view text);
+
+/// A parameter that is given beside the level's name, as in a query: "r" and "2".
+struct LevelArgument {
+  LevelParameter parameter;
+  std::string_view value;
+};
+/// Sets a parameter, whatever it was. Errors: bad_parameter, naming the parameter and what the
+/// level takes, or its value and what would be right. Whether there are so many replicas is for the
+/// node to say.
+Result<void> set_parameter(Consistency& consistency, const LevelArgument& argument);
+
+/// The inverse of Consistency::to_string(): a level by name, alias or QuorumName, then its
+/// parameters, in any order; those of `beside` belong to them. Errors: unknown_level; bad_parameter
+/// for a parameter that the level does not take, that is given twice (a QuorumName gives r and w),
+/// or whose value is wrong.
+Result<Consistency> parse_consistency(std::string_view text,
+                                      std::span<const LevelArgument> beside = {});
 
 }  // namespace parallax

@@ -8,40 +8,16 @@
 
 #include <array>
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
 #include <span>
 #include <string_view>
 
+#include "base/enum_set.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "client/http_protocol.h"
 
 namespace parallax {
-
-/// A set of enumerators below 64.
-template <class Enum>
-class EnumSet {
- public:
-  constexpr EnumSet() = default;
-  constexpr EnumSet(std::initializer_list<Enum> members) {
-    for (const Enum member : members) bits_ |= bit(member);
-  }
-  constexpr bool contains(Enum member) const { return (bits_ & bit(member)) != 0; }
-  constexpr void insert(Enum member) { bits_ |= bit(member); }
-  constexpr bool empty() const { return bits_ == 0; }
-  friend constexpr EnumSet operator|(EnumSet a, EnumSet b) {
-    a.bits_ |= b.bits_;
-    return a;
-  }
-  friend constexpr bool operator==(EnumSet, EnumSet) = default;
-
- private:
-  static constexpr std::uint64_t bit(Enum member) {
-    return std::uint64_t{1} << static_cast<unsigned>(member);
-  }
-  std::uint64_t bits_ = 0;
-};
 
 /// What a parameter or a member looks like, and so what its bounds count.
 enum class Shape : std::uint8_t {

@@ -248,6 +248,8 @@ void fill(forwarded::Error& out, const Error& error) {
   out.set_message(error.message);
   out.set_leader(error.leader.value);
   out.set_etag(error.etag);
+  out.set_required(error.required);
+  out.set_received(error.received);
 }
 
 /// What answers to other requests than the reads and writes of one key have.
@@ -319,7 +321,9 @@ Result<void> read(std::string_view whose, forwarded::Error& in, Error& error) {
                 .certainty = in.definite() ? Certainty::definite : Certainty::indefinite,
                 .message = std::move(*in.mutable_message()),
                 .leader = NodeId{in.leader()},
-                .etag = std::move(*in.mutable_etag())};
+                .etag = std::move(*in.mutable_etag()),
+                .required = in.required(),
+                .received = in.received()};
   return {};
 }
 

@@ -41,12 +41,33 @@ Result<OriginVector> read(std::string_view whose, std::string_view field,
 
 void fill(forwarded::Consistency& out, const Consistency& consistency) {
   out.set_level(std::string(level_info(consistency.level).name));
+  out.set_r(consistency.r);
+  out.set_w(consistency.w);
+  out.set_sloppy(consistency.sloppy);
+  out.set_blocking_repair(consistency.blocking_repair);
 }
 
 Result<Consistency> read(std::string_view whose, const forwarded::Consistency& in) {
   auto level = parse_level(in.level());
   if (!level) return corrupt(whose, "level: {}", level.error().message);
-  return Consistency{*level};
+  const Consistency consistency{.level = *level,
+                                .r = in.r(),
+                                .w = in.w(),
+                                .sloppy = in.sloppy(),
+                                .blocking_repair = in.blocking_repair()};
+  const std::pair<LevelParameter, bool> given[] = {
+      {LevelParameter::r, in.r() != 0},
+      {LevelParameter::w, in.w() != 0},
+      {LevelParameter::sloppy, in.sloppy()},
+      {LevelParameter::repair, in.blocking_repair()},
+  };
+  const LevelInfo& info = level_info(*level);
+  for (const auto& [parameter, set] : given) {
+    if (!set || info.parameters.contains(parameter)) continue;
+    return corrupt(whose, "level: {} with {}, which it does not take", info.name,
+                   kLevelParameters[static_cast<std::size_t>(parameter)].name);
+  }
+  return consistency;
 }
 
 void fill(forwarded::Stamp& out, const Stamp& stamp) {

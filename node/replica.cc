@@ -29,6 +29,7 @@ void Replica::Impl::begin_turn(TurnTime now) {
     step_aside();
   }
   while (const auto handle = requests_.due(now_.monotonic)) on_due(*handle);
+  look_at_coordinations();
   send_probes();
   drop_idle_transfers();
 }
@@ -74,6 +75,8 @@ ReplicaReady Replica::Impl::take_ready(bool may_persist) {
   } else if (persist) {
     decide_membership(batch);
   }
+  answer_tail_waits();
+  retry_stamps();
   ReplicaReady out;
   // A read that failed on the way has left half a turn: what it began must not become durable.
   if (!fatal_ && !disk_failed_ && persist && wants_batch(batch)) write(std::move(batch), out);
@@ -133,6 +136,7 @@ void Replica::Impl::on_persisted(std::uint64_t sequence) {
     bound_arrived_ = true;
   }
   durable_applied_ = flight.applied;
+  release_held(sequence);
   if (flight.born) {
     node_.membership = flight.born->recovering ? Membership::recovering : Membership::member;
     node_.incarnation = flight.born->incarnation;
@@ -176,6 +180,7 @@ void Replica::Impl::on_disk_failed(const Error& error) {
   raft_->set_may_lead(false);
   in_flight_.clear();
   send_after_.clear();
+  drop_held();
   for (const Proposal& proposal : std::exchange(proposals_, {})) {
     if (requests_.find(proposal.request) == nullptr) continue;
     finish(proposal.request,

@@ -29,6 +29,8 @@ void Replica::Impl::apply_committed() {
     }
     to_apply_.pop_front();
   }
+  join_early_states();
+  if (fatal_) return;
   raft_->on_applied(applied_.index);
 }
 
@@ -76,17 +78,9 @@ bool Replica::Impl::apply_write(const WriteKey& command, LogIndex index) {
                     fmt::format("log entry {} holds versions that contradict each other", index)));
       return false;
     }
-    // A leader stamps only after its term's no-op is applied, so with every entry before that; this
-    // is early enough for each stamp to be above all that the log holds.
-    if (!canary(Canary::stamp_without_observing)) clock_.observe(state.context().highest());
-    WriteBatch batch;
-    const Result<KeyState> joined = keys_.join(command.key, state, batch);
-    if (!joined) {
-      fail(joined.error());
-      return false;
-    }
-    stage(std::move(batch));
-    has_versions_ = true;
+    // A leader stamps only after its term's no-op is applied, so with every entry before that; its
+    // clock observes them here, early enough for each stamp to be above all that the log holds.
+    if (!take_in(command.key, state, index)) return false;
     clean_credit_ += 2;
   }
   if (command.idempotency) {

@@ -8,6 +8,9 @@
 //   replica_writes.cc     writes: what they come to, their entries, their outcomes
 //   replica_reads.cc      reads: rounds, what is shown
 //   replica_forward.cc    requests passed on between nodes
+//   replica_quorum.cc     requests of the levels without a leader
+//   replica_quorum_serve.cc  what others ask for, and hand over
+//   replica_join.cc       the way into the key states; what waits for the disk before it is shown
 //   replica_apply.cc      committed entries into key states
 //   replica_log.cc        the batch: log entries, compaction, history retention
 //   replica_snapshot.cc   snapshots out and in
@@ -23,13 +26,17 @@
 #include <vector>
 
 #include "base/random.h"
+#include "node/coordination.h"
 #include "node/evaluation.h"
 #include "node/forward_filter.h"
 #include "node/log_sizes.h"
+#include "node/pending_tail.h"
 #include "node/policy_table.h"
 #include "node/replica.h"
 #include "node/request_table.h"
 #include "replication/command.h"
+#include "replication/quorum/latency_estimate.h"
+#include "replication/quorum/sizes.h"
 #include "storage/key_space.h"
 
 namespace parallax {
@@ -100,6 +107,7 @@ struct Replica::Impl {
   void propose_write(RequestHandle handle);
   std::optional<Stamp> issue_stamp();
   bool take_context(const VersionVector& context);
+  bool beyond_proposals(const std::string& key, const KeyState& known) const;
   bool answered_before(RequestHandle handle, const Stamp& stamp);
   Result<KeyState> proposed_state(const std::string& key) const;
   void refuse(RequestHandle handle, const KeyState& known, const Stamp& stamp, UnixMillis now);
@@ -116,17 +124,122 @@ struct Replica::Impl {
   void requeue_reads();
   void on_confirmed(ConfirmedRound confirmed);
   void answer_confirmed_reads();
-  void answer_confirmed(RequestHandle handle, Evidence evidence);
-  void agree_on_expiry(RequestHandle handle, const std::vector<std::string>& keys,
-                       Evidence evidence);
+  /// What the log has agreed on for a read, key by key: that is what it shows.
+  using Adopted = std::map<std::string, KeyState>;
+  void answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted = {});
+  void adopt(RequestHandle handle, const std::vector<std::string>& keys, Adopted adopted,
+             Evidence evidence);
   bool local_reads_allowed() const;
-  /// `expired` gets the keys whose shown state rests on an expiry that the log does not have.
-  Reply read(const Request& request, Evidence evidence, std::vector<std::string>& expired);
-  Result<void> read_into(const Request& request, Answer& answer, std::vector<std::string>& expired);
-  Result<void> scan_into(const Scan& scan, UnixMillis now, Answer& answer,
-                         std::vector<std::string>& expired);
+  struct ReadScope {
+    bool known = false;   ///< all that is known of a key; else what the log has brought
+    bool agreed = false;  ///< what is shown has to be in the log: `unsettled` says where it is not
+    const Adopted* adopted = nullptr;
+    /// Keys whose shown state the log does not have: another protocol's version, or an expiry.
+    std::vector<std::string> unsettled = {};
+    std::uint64_t shown_after = 0;  ///< the batch that has to be durable before
+  };
+  Reply read(const Request& request, Evidence evidence, ReadScope& scope);
+  Result<void> read_into(const Request& request, Answer& answer, ReadScope& scope);
+  Result<void> read_many_into(const GetMany& many, UnixMillis now, Answer& answer,
+                              ReadScope& scope);
+  Result<void> scan_into(const Scan& scan, UnixMillis now, Answer& answer, ReadScope& scope);
+  Result<KeyState> state_in(ReadScope& scope, const std::string& key, UnixMillis now) const;
+  const KeyState& settle(ReadScope& scope, const std::string& key, const KeyState& state,
+                         UnixMillis now) const;
+  void show_state(const Get& get, const KeyState& state, UnixMillis now, Answer& answer) const;
   SessionToken session_for(const Request& request, LogIndex index) const;
   Evidence local_evidence() const;
+
+  // --- replica_quorum.cc ------------------------------------------------------------------------
+  Result<QuorumSizes> quorum_sizes(Consistency& consistency) const;
+  void serve_leaderless(RequestHandle handle);
+  void read_here(RequestHandle handle);
+  void show(RequestHandle handle, std::uint64_t sequence, Answer answer);
+  Evidence leaderless_evidence(Path path, std::vector<NodeId> replicas) const;
+  bool silent(NodeId id) const;
+  std::vector<NodeId> replicas_in_order() const;
+  std::vector<NodeId> absent_replicas() const;
+  AtomicConfig atomic_config() const;
+  Coordination& coordinate(RequestHandle handle, QuorumCore core);
+  void read_quorum(RequestHandle handle, const QuorumSizes& sizes);
+  void write_leaderless(RequestHandle handle, const QuorumSizes& sizes);
+  std::optional<Error> refuse_stamps();
+  Actor quorum_actor() const;
+  std::optional<KeyState> written(RequestHandle handle, const KeyState& known, const Stamp& stamp);
+  void answer_write(RequestHandle handle, Path path, std::vector<NodeId> replicas);
+  void stamp_atomic(std::uint64_t id, AtomicWrite& write);
+  void retry_stamps();
+  void advance(std::uint64_t id);
+  bool carry_out_core(std::uint64_t id, Coordination& at);
+  Duration request_time_left(RequestHandle handle);
+  void answer_core(Coordination& at);
+  void expire_coordination(std::uint64_t id);
+  void end_coordination(std::uint64_t id);
+  void drop_coordination(std::uint64_t id);
+  void on_own_query(std::uint64_t id, QuorumQueryStatus status, const KeyState& state);
+  void on_own_stored(std::uint64_t id);
+  void on_own_store_failed(std::uint64_t id);
+  static void step_core(QuorumCore& core, const Sender& from, Hlc clock,
+                        const QuorumQueryReply& reply);
+  void on_quorum_query_reply(const Envelope& envelope, const QuorumQueryReply& reply);
+  void on_quorum_store_reply(const Envelope& envelope, const QuorumStoreReply& reply);
+  void heard_life(const Sender& sender);
+  void look_again(std::uint64_t id, MonoTime at);
+  void look_at_coordinations();
+  void ask_others_than_silent(Coordination& at);
+
+  // --- replica_quorum_serve.cc ------------------------------------------------------------------
+  struct OwnQuery {
+    std::uint64_t coordination;
+  };
+  struct OtherQuery {
+    NodeId from;
+    QuorumCall call;
+  };
+  using Asker = std::variant<OwnQuery, OtherQuery>;
+  std::optional<QuorumQueryReply> query(const std::string& key, bool majority, const Asker& asker,
+                                        Duration remaining);
+  std::optional<QuorumQueryReply> query_now(const std::string& key, const Asker& asker);
+  std::optional<QuorumQueryReply> answer_query(const Asker& asker, QuorumQueryStatus status,
+                                               KeyState state, std::uint64_t sequence);
+  void answer_tail_waits();
+  void on_quorum_query(const Envelope& envelope, const QuorumQuery& asked);
+  void on_quorum_store(const Envelope& envelope, const QuorumStore& store);
+
+  // --- replica_repair.cc ------------------------------------------------------------------------
+  void on_missed(const std::string& key, const std::vector<NodeId>& replicas);
+  void on_other_query_reply(const Envelope& envelope, const QuorumQueryReply& reply);
+  void on_other_store_reply(const Envelope& envelope, const QuorumStoreReply& reply);
+
+  // --- replica_join.cc --------------------------------------------------------------------------
+  Result<KeyState> known_state(const std::string& key) const;
+  std::optional<KeyState> take_in(const std::string& key, const KeyState& incoming,
+                                  LogIndex reached);
+  void note_early(const std::string& key, LogIndex needs);
+  void join_early_states();
+  Result<void> load_early_states();
+  Result<void> scan_known(const Scan& scan, const KeySpace::Visitor& visit) const;
+  std::uint64_t shown_after(const std::string& key, const KeyState& state) const;
+  struct HeldMessage {
+    NodeId to;
+    Message message;
+  };
+  struct HeldReply {
+    RequestHandle request;
+    Answer reply;
+  };
+  struct OwnStored {
+    std::uint64_t coordination;
+  };
+  struct OwnHeld {
+    std::uint64_t coordination;
+    KeyState state;
+  };
+  using Held = std::variant<HeldMessage, HeldReply, OwnStored, OwnHeld>;
+  void after_batch(std::uint64_t sequence, Held held);
+  void release_held(std::uint64_t sequence);
+  void carry_out(const Held& held);
+  void drop_held();
 
   // --- replica_forward.cc -----------------------------------------------------------------------
   void forward(RequestHandle handle, NodeId to);
@@ -270,6 +383,7 @@ struct Replica::Impl {
     LogIndex index;
     Evidence evidence;
     RequestHandle request;
+    Adopted adopted = {};
   };
   std::vector<LateRead> late_reads_;
   bool route_again_ = false;  ///< something of what waits can go on, whatever the situation
@@ -297,6 +411,24 @@ struct Replica::Impl {
   std::uint64_t next_forward_ = 0;
   ForwardFilter forward_filter_;
   Term forward_floor_;  ///< an earlier life may have carried out requests of terms up to here
+
+  // --- Levels without a leader ------------------------------------------------------------------
+  std::map<std::uint64_t, Coordination> coordinations_;
+  std::uint64_t next_coordination_ = 1;
+  std::set<std::pair<MonoTime, std::uint64_t>> looks_;  ///< when, at which coordination
+  std::vector<std::uint64_t> stamps_waited_for_;
+  LatencyEstimate query_time_;
+  PendingTail tail_;
+  struct TailWait {
+    std::string key;
+    LogIndex up_to;  ///< of the log when the query came
+    Asker asker;
+    MonoTime until;
+  };
+  std::vector<TailWait> tail_waits_;
+  std::map<std::string, LogIndex> early_;  ///< keys with an early state, and what that waits for
+  std::set<std::pair<LogIndex, std::string>> early_by_index_;
+  std::map<std::uint64_t, std::vector<Held>> held_;  ///< by the batch that it waits for
 
   // --- Peers ------------------------------------------------------------------------------------
   struct Peer {

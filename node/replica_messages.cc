@@ -20,9 +20,7 @@ Term term_of(const Message& message) {
 }
 
 template <class M>
-constexpr bool is_quorum_message =
-    std::is_same_v<M, QuorumQuery> || std::is_same_v<M, QuorumQueryReply> ||
-    std::is_same_v<M, QuorumStore> || std::is_same_v<M, QuorumStoreReply> ||
+constexpr bool is_merkle_message =
     std::is_same_v<M, MerkleQuery> || std::is_same_v<M, MerkleDigests> ||
     std::is_same_v<M, MerkleKeysQuery> || std::is_same_v<M, MerkleKeys>;
 
@@ -54,9 +52,13 @@ void Replica::Impl::on_envelope(const Envelope& envelope) {
   // said is void.
   const bool void_sender = envelope.incarnation < peer.incarnation;
   if (void_sender && !std::holds_alternative<Probe>(envelope.message)) return;
+  const bool recovers = envelope.recovering || envelope.incarnation == Incarnation{};
+  const bool other_life =
+      envelope.incarnation > peer.incarnation || (recovers && !peer.recovering);
   peer.incarnation = std::max(peer.incarnation, envelope.incarnation);
   peer.heard = now_.monotonic;
-  peer.recovering = envelope.recovering || envelope.incarnation == Incarnation{};
+  peer.recovering = recovers;
+  if (other_life) heard_life({envelope.from, peer.incarnation, recovers});
   dispatch(envelope);
 }
 
@@ -76,7 +78,15 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
           on_forward(envelope, message);
         } else if constexpr (std::is_same_v<M, ForwardReply>) {
           on_forward_reply(envelope, message);
-        } else if constexpr (is_quorum_message<M>) {
+        } else if constexpr (std::is_same_v<M, QuorumQuery>) {
+          on_quorum_query(envelope, message);
+        } else if constexpr (std::is_same_v<M, QuorumQueryReply>) {
+          on_quorum_query_reply(envelope, message);
+        } else if constexpr (std::is_same_v<M, QuorumStore>) {
+          on_quorum_store(envelope, message);
+        } else if constexpr (std::is_same_v<M, QuorumStoreReply>) {
+          on_quorum_store_reply(envelope, message);
+        } else if constexpr (is_merkle_message<M>) {
         } else {
           step_raft(envelope);
         }

@@ -59,6 +59,8 @@ Result<void> Replica::Impl::load(bool lost_disk) {
     return false;
   }));
 
+  PARALLAX_TRY(load_early_states());
+  if (!early_.empty()) has_versions_ = true;
   PARALLAX_TRY(idempotency_.open(applied_.idempotency_floor));
   PARALLAX_TRY(load_policies());
 
@@ -74,6 +76,7 @@ Result<void> Replica::Impl::load(bool lost_disk) {
   forward_floor_ = restored.hard_state.term;
   start_raft(std::move(restored));
   clear_installed_marker();
+  join_early_states();
   return {};
 }
 

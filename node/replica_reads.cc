@@ -1,13 +1,14 @@
 // Reads: rounds, what they show, and the refusals of conditions, which show state like a read.
 //
-// Adopt before showing: what a key holds beyond the log has to be committed through the log before
-// a linearizable answer shows it. Today only the log writes versions; what is left to agree on is
-// that a version's time is over.
+// Adopt before showing: what a key holds beyond the log (versions of other protocols, the end of a
+// version's time) is committed through the log before a linearizable answer shows it, or that
+// nothing is there. What such an answer has shown no failover takes back.
 #include <algorithm>
 
 #include "base/canary.h"
 #include "base/coverage.h"
 #include "node/replica_impl.h"
+#include "replication/quorum/state_content.h"
 
 namespace parallax {
 
@@ -77,11 +78,11 @@ void Replica::Impl::answer_confirmed_reads() {
       continue;
     }
     read.evidence.index = applied_.index;
-    answer_confirmed(read.request, std::move(read.evidence));
+    answer_confirmed(read.request, std::move(read.evidence), std::move(read.adopted));
   }
 }
 
-void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence) {
+void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted) {
   PendingRequest& pending = *requests_.find(handle);
   const Request& request = pending.request;
   if (!is_read(request.operation)) {
@@ -98,20 +99,21 @@ void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence) {
     }
     return;
   }
-  std::vector<std::string> expired;
-  Reply reply = read(request, evidence, expired);
-  if (expired.empty() || canary(Canary::expiry_not_agreed)) {
+  ReadScope scope{.known = true, .agreed = true, .adopted = &adopted};
+  Reply reply = read(request, evidence, scope);
+  if (scope.unsettled.empty()) {
     finish(handle, std::move(reply));
   } else {
-    agree_on_expiry(handle, expired, std::move(evidence));
+    const std::vector<std::string> keys = std::move(scope.unsettled);
+    adopt(handle, keys, std::move(adopted), std::move(evidence));
   }
 }
 
-/// A linearizable read is about to show that values are gone because their time is over, which each
-/// node's clock judges for itself. So that no later read takes that back, the log says so first;
-/// then the read looks again.
-void Replica::Impl::agree_on_expiry(RequestHandle handle, const std::vector<std::string>& keys,
-                                    Evidence evidence) {
+/// A linearizable read is about to show what the log does not have. The log gets it first; what the
+/// read then shows of these keys is what their entries carry: that is where in the log's order it
+/// stands, whatever has come meanwhile.
+void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& keys,
+                          Adopted adopted, Evidence evidence) {
   if (!serving() || raft_->transferring()) {
     if (leading()) {
       wait(handle);
@@ -123,21 +125,26 @@ void Replica::Impl::agree_on_expiry(RequestHandle handle, const std::vector<std:
   const UnixMillis now = clock_.peek(now_.physical).millis();
   LogIndex last;
   for (const std::string& key : keys) {
-    const auto proposed = proposed_keys_.find(key);
-    if (proposed != proposed_keys_.end()) {
-      last = std::max(last, proposed->second.last);  // whatever it is, it replaces or agrees
-      continue;
-    }
-    const Result<KeyState> state = keys_.load(key);
+    const Result<KeyState> state = proposed_state(key);
     if (!state) {
       finish(handle, definite(ErrorCode::internal, state.error().message));
       fail(state.error());
       return;
     }
-    mark(Mark::expiry_committed);
-    last = std::max(last, propose(WriteKey{key, with_expiry(*state, now)}));
+    const bool foreign = beyond_proposals(key, *state);
+    const auto proposed = proposed_keys_.find(key);
+    if (proposed != proposed_keys_.end() && !foreign && !rests_on_expiry(*state, now)) {
+      // On its way already: behind it the log has all that is known here.
+      last = std::max(last, proposed->second.last);
+      adopted.insert_or_assign(key, *state);
+      continue;
+    }
+    mark(foreign ? Mark::foreign_version_adopted : Mark::expiry_committed);
+    KeyState carried = with_expiry(*state, now);
+    last = std::max(last, propose(WriteKey{key, carried}));
+    adopted.insert_or_assign(key, std::move(carried));
   }
-  late_reads_.push_back({last, std::move(evidence), handle});
+  late_reads_.push_back({last, std::move(evidence), handle, std::move(adopted)});
 }
 
 bool Replica::Impl::local_reads_allowed() const {
@@ -163,18 +170,44 @@ SessionToken Replica::Impl::session_for(const Request& request, LogIndex index) 
   return token;
 }
 
-/// From what is applied, which is committed, whether it is durable here or not.
-Reply Replica::Impl::read(const Request& request, Evidence evidence,
-                          std::vector<std::string>& expired) {
+/// From this replica's state: of the log, or all that is known.
+Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& scope) {
   Answer answer;
   answer.consistency = request.consistency;
   answer.session = session_for(request, evidence.index);
   answer.evidence = std::move(evidence);
-  if (const Result<void> done = read_into(request, answer, expired); !done) {
+  if (const Result<void> done = read_into(request, answer, scope); !done) {
     fail(done.error());
     return definite(ErrorCode::internal, done.error().message);
   }
   return answer;
+}
+
+/// What a read shows of a key: what the log has agreed on for it, else `state`, about which it
+/// notes what has to happen before that may be shown.
+const KeyState& Replica::Impl::settle(ReadScope& scope, const std::string& key,
+                                      const KeyState& state, UnixMillis now) const {
+  const KeyState* shown = &state;
+  bool foreign = true;
+  if (scope.adopted != nullptr) {
+    const auto adopted = scope.adopted->find(key);
+    foreign = adopted == scope.adopted->end();
+    if (!foreign) shown = &adopted->second;
+  }
+  if (scope.agreed) {
+    const bool expiry = rests_on_expiry(*shown, now) && !canary(Canary::expiry_not_agreed);
+    foreign = foreign && beyond_log(*shown) && !canary(Canary::answer_not_adopted);
+    if (expiry || foreign) scope.unsettled.push_back(key);
+  } else if (scope.known) {
+    scope.shown_after = std::max(scope.shown_after, shown_after(key, *shown));
+  }
+  return *shown;
+}
+
+Result<KeyState> Replica::Impl::state_in(ReadScope& scope, const std::string& key,
+                                         UnixMillis now) const {
+  PARALLAX_ASSIGN(const KeyState state, scope.known ? known_state(key) : keys_.load(key));
+  return settle(scope, key, state, now);
 }
 
 namespace {
@@ -195,39 +228,23 @@ void add_siblings(const KeyState& state, UnixMillis now, Answer& answer) {
 
 }  // namespace
 
-Result<void> Replica::Impl::read_into(const Request& request, Answer& answer,
-                                      std::vector<std::string>& expired) {
+void Replica::Impl::show_state(const Get& get, const KeyState& state, UnixMillis now,
+                               Answer& answer) const {
+  answer.context = state.context();
+  if (const Version* winner = state.winner()) answer.stamp = winner->stamp;
+  if (const Version* present = present_value(state, now)) parallax::show(*present, answer);
+  if (get.siblings) add_siblings(state, now, answer);
+}
+
+Result<void> Replica::Impl::read_into(const Request& request, Answer& answer, ReadScope& scope) {
   const UnixMillis now = clock_.peek(now_.physical).millis();
   if (const auto* get = std::get_if<Get>(&request.operation)) {
-    PARALLAX_ASSIGN(const KeyState state, keys_.load(get->key));
-    answer.context = state.context();
-    if (const Version* winner = state.winner()) answer.stamp = winner->stamp;
-    if (const Version* present = present_value(state, now)) show(*present, answer);
-    if (get->siblings) add_siblings(state, now, answer);
-    if (rests_on_expiry(state, now)) expired.push_back(get->key);
+    PARALLAX_ASSIGN(const KeyState state, state_in(scope, get->key, now));
+    show_state(*get, state, now, answer);
   } else if (const auto* many = std::get_if<GetMany>(&request.operation)) {
-    std::size_t bytes = 0;
-    for (const std::string& key : many->keys) {
-      PARALLAX_ASSIGN(const KeyState state, keys_.load(key));
-      if (const Version* present = present_value(state, now)) {
-        bytes += present->value.size();
-        if (bytes > limits::kMaxScanBytes && many->keys.size() > 1) {
-          answer.items.clear();
-          answer.missing.clear();
-          answer.refusal = definite(ErrorCode::payload_too_large,
-                                    fmt::format("the values of these {} keys have more than {} "
-                                                "bytes; ask for fewer at once",
-                                                many->keys.size(), limits::kMaxScanBytes));
-          return {};
-        }
-        answer.items.push_back({key, present->stamp, present->value, present->content_type});
-      } else {
-        answer.missing.push_back(key);
-      }
-      if (rests_on_expiry(state, now)) expired.push_back(key);
-    }
+    return read_many_into(*many, now, answer, scope);
   } else if (const auto* scan = std::get_if<Scan>(&request.operation)) {
-    return scan_into(*scan, now, answer, expired);
+    return scan_into(*scan, now, answer, scope);
   } else if (const auto* history = std::get_if<ReadHistory>(&request.operation)) {
     PARALLAX_ASSIGN(const std::vector<PastVersion> past, keys_.history(history->key));
     answer.history_floor = std::max(applied_.history_floor, cleaned_).millis();
@@ -249,30 +266,58 @@ Result<void> Replica::Impl::read_into(const Request& request, Answer& answer,
   return {};
 }
 
+Result<void> Replica::Impl::read_many_into(const GetMany& many, UnixMillis now, Answer& answer,
+                                           ReadScope& scope) {
+  std::size_t bytes = 0;
+  for (const std::string& key : many.keys) {
+    PARALLAX_ASSIGN(const KeyState state, state_in(scope, key, now));
+    const Version* const present = present_value(state, now);
+    if (present == nullptr) {
+      answer.missing.push_back(key);
+      continue;
+    }
+    bytes += present->value.size();
+    if (bytes > limits::kMaxScanBytes && many.keys.size() > 1) {
+      answer.items.clear();
+      answer.missing.clear();
+      answer.refusal = definite(ErrorCode::payload_too_large,
+                                fmt::format("the values of these {} keys have more than {} "
+                                            "bytes; ask for fewer at once",
+                                            many.keys.size(), limits::kMaxScanBytes));
+      return {};
+    }
+    answer.items.push_back({key, present->stamp, present->value, present->content_type});
+  }
+  return {};
+}
+
 /// One page. It ends after `limit` values, or when it has become large or long enough to hold the
 /// turn up; the next one goes on behind what this one looked at, whatever has changed meanwhile.
 Result<void> Replica::Impl::scan_into(const Scan& scan, UnixMillis now, Answer& answer,
-                                      std::vector<std::string>& expired) {
+                                      ReadScope& scope) {
   std::size_t bytes = 0;
   std::size_t looked_at = 0;
   std::string last;
-  return keys_.scan(
-      scan.start, scan.end, scan.reverse, [&](std::string_view key, const KeyState& state) {
-        if (answer.items.size() == scan.limit || bytes >= limits::kMaxScanBytes ||
-            looked_at == limits::kMaxScanKeys) {
-          answer.next = scan.reverse ? std::move(last) : std::string(key);
-          return false;
-        }
-        ++looked_at;
-        last = key;
-        if (rests_on_expiry(state, now)) expired.push_back(last);
-        if (const Version* present = present_value(state, now)) {
-          bytes += key.size() + (scan.keys_only ? 0 : present->value.size());
-          answer.items.push_back({last, present->stamp, scan.keys_only ? Bytes{} : present->value,
-                                  present->content_type});
-        }
-        return true;
-      });
+  const auto visit = [&](std::string_view key, const KeyState& state) {
+    if (answer.items.size() == scan.limit || bytes >= limits::kMaxScanBytes ||
+        looked_at == limits::kMaxScanKeys) {
+      answer.next = scan.reverse ? std::move(last) : std::string(key);
+      return false;
+    }
+    ++looked_at;
+    last = key;
+    const KeyState& shown = settle(scope, last, state, now);
+    if (const Version* present = present_value(shown, now)) {
+      bytes += key.size() + (scan.keys_only ? 0 : present->value.size());
+      answer.items.push_back({last, present->stamp, scan.keys_only ? Bytes{} : present->value,
+                              present->content_type});
+    }
+    return true;
+  };
+  PARALLAX_TRY(scope.known ? scan_known(scan, visit)
+                           : keys_.scan(scan.start, scan.end, scan.reverse, visit));
+  if (canary(Canary::range_not_adopted)) scope.unsettled.clear();
+  return {};
 }
 
 }  // namespace parallax

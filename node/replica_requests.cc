@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
+#include "client/level_support.h"
 #include "node/replica_impl.h"
 
 namespace parallax {
@@ -104,6 +105,10 @@ void Replica::Impl::admit(NodeId peer, RequestId id, Request request, Duration r
   if (std::exchange(pending.request.level_by_policy, false)) {
     pending.request.consistency = policies_.level_for(pending.request.operation);
   }
+  if (const auto refusal = unsupported(pending.request)) {
+    answer(peer, id, *refusal);
+    return;
+  }
   route(requests_.add(std::move(pending)));
 }
 
@@ -120,6 +125,10 @@ void Replica::Impl::route(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
   const Request& request = pending.request;
   const bool read = is_read(request.operation);
+  if (level_info(request.consistency.level).protocol != Protocol::leader_follower) {
+    serve_leaderless(handle);
+    return;
+  }
   if (read && request.consistency.level == Level::prefix) {
     if (recovering()) {
       finish(handle, definite(ErrorCode::recovering,
@@ -127,8 +136,8 @@ void Replica::Impl::route(RequestHandle handle) {
       return;
     }
     if (local_reads_allowed()) {
-      std::vector<std::string> expired;  // judged by this replica's clock, outside the order
-      Reply reply = this->read(request, local_evidence(), expired);
+      ReadScope scope;  // expiry is judged by this replica's clock, outside the order
+      Reply reply = this->read(request, local_evidence(), scope);
       finish(handle, std::move(reply));
       return;
     }
@@ -248,7 +257,9 @@ bool Replica::Impl::route_waiting() {
 void Replica::Impl::on_due(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
   if (now_.monotonic >= pending.deadline) {
-    finish(handle, expiry_error(pending));
+    const auto stage = pending.stage;
+    if (stage == PendingRequest::Stage::coordinated) expire_coordination(pending.coordination);
+    if (const PendingRequest* left = requests_.find(handle)) finish(handle, expiry_error(*left));
     return;
   }
   requests_.wake_at(handle, pending.deadline);
@@ -291,6 +302,11 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
       return indefinite(ErrorCode::timeout,
                         fmt::format("the write was passed on to node {}, which has not answered",
                                     pending.sent_to));
+    case PendingRequest::Stage::coordinated:
+    case PendingRequest::Stage::durable:
+      return definite(ErrorCode::timeout, fmt::format("node {} did not get to it before the "
+                                                      "deadline",
+                                                      config_.id));
   }
   PARALLAX_UNREACHABLE("stage {}", static_cast<int>(pending.stage));
 }

@@ -208,21 +208,16 @@ bool Replica::Impl::install_record(const SnapshotChunk::Record& record) {
                       *records::decode<PolicyRecord>(record.key, record.value.view()));
   }
   const KeyState state = *records::decode<KeyState>(record.key, record.value.view());
-  clock_.observe(state.context().highest());
-  WriteBatch batch;
   if (canary(Canary::snapshot_overwrites)) {
+    clock_.observe(state.context().highest());
+    WriteBatch batch;
     batch.put(record.key, record.value);
     stage(std::move(batch));
     return true;
   }
-  const Result<KeyState> joined = keys_.join(records::user_key(record.key), state, batch);
-  if (!joined) {
-    fail(joined.error());
-    return false;
-  }
-  stage(std::move(batch));
-  has_versions_ = true;
-  return true;
+  // Until the last chunk nothing follows the log here: the marker says so.
+  return take_in(std::string(records::user_key(record.key)), state, LogIndex{limits::kMaxLogIndex})
+      .has_value();
 }
 
 /// The keys are those of the log at chunk.index now: so is the applied index, in the same batch.
@@ -247,6 +242,7 @@ void Replica::Impl::finish_install(const SnapshotChunk& chunk) {
   applied_dirty_ = true;
   incoming_.reset();
   touch();
+  join_early_states();
   lose_proposals(chunk.index);
   clear_installed_marker();
   maybe_end_recovery();

@@ -9,6 +9,7 @@
 #include "base/canary.h"
 #include "base/coverage.h"
 #include "node/replica_impl.h"
+#include "replication/quorum/state_content.h"
 
 namespace parallax {
 namespace {
@@ -117,13 +118,24 @@ bool Replica::Impl::take_context(const VersionVector& context) {
 
 /// What is applied, and what this leader has proposed since.
 Result<KeyState> Replica::Impl::proposed_state(const std::string& key) const {
-  PARALLAX_ASSIGN(KeyState state, keys_.load(key));
+  PARALLAX_ASSIGN(KeyState state, known_state(key));
   const auto proposed = proposed_keys_.find(key);
   if (proposed != proposed_keys_.end() && !canary(Canary::condition_without_pending)) {
     mark(Mark::condition_on_proposal);
     state.join(proposed->second.state);
   }
   return state;
+}
+
+/// Whether `known` has a version that neither the log has nor what this leader has proposed.
+bool Replica::Impl::beyond_proposals(const std::string& key, const KeyState& known) const {
+  if (!beyond_log(known)) return false;
+  const auto proposed = proposed_keys_.find(key);
+  if (proposed == proposed_keys_.end()) return true;
+  const VersionVector& covered = proposed->second.state.context();
+  return std::any_of(known.versions().begin(), known.versions().end(), [&](const Version& v) {
+    return v.log_index == LogIndex{} && !covered.covers(v.actor, v.stamp.hlc);
+  });
 }
 
 /// Whether the request's idempotency key has been seen: its first outcome is then the answer, or
@@ -170,18 +182,21 @@ bool Replica::Impl::answered_before(RequestHandle handle, const Stamp& stamp) {
   return true;
 }
 
-/// A refusal shows state. Where it is to be remembered, or rests on an expiry, it goes through the
-/// log; else a read round that starts now shows that this leader knew the newest, and the answer
+/// A refusal shows state. Where it is to be remembered, or rests on an expiry or on a version that
+/// the log does not have, it goes through the log; else a read round that starts now shows that this leader knew the newest, and the answer
 /// waits for the proposals that it rests on.
 void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, const Stamp& stamp,
                            UnixMillis now) {
   PendingRequest& pending = *requests_.find(handle);
   const std::string& key = *operation_key(pending.request.operation);
-  const bool expiry = rests_on_expiry(known, now);
+  const bool foreign = beyond_proposals(key, known);
+  const bool unsettled =
+      (foreign && !canary(Canary::refusal_not_adopted)) || rests_on_expiry(known, now);
   std::optional<IdempotencyRow> row = row_for(pending, stamp);
-  if (expiry || row) {
+  if (unsettled || row) {
     if (row) mark(Mark::refusal_remembered);
-    append(handle, WriteKey{key, expiry ? with_expiry(known, now) : KeyState{}, std::move(row)});
+    if (foreign) mark(Mark::refusal_adopted);
+    append(handle, WriteKey{key, unsettled ? with_expiry(known, now) : KeyState{}, std::move(row)});
     return;
   }
   if (canary(Canary::refusal_without_round)) {

@@ -28,6 +28,8 @@ struct PendingRequest {
     reading,    ///< its read round is under way, or its index is not applied yet
     appended,   ///< its entry is in the log; the outcome is not known
     forwarded,  ///< another node has been asked
+    coordinated,  ///< replicas are asked, or store, for it (node/replica_quorum.cc)
+    durable,    ///< decided; what it shows is on its way to the disk
   };
   Request request;
   NodeId peer;   ///< who forwarded it to us; none: a client of this node
@@ -50,6 +52,7 @@ struct PendingRequest {
   Outcome outcome;
   LogIndex refused_after;  ///< reading: the refusal rests on entries up to here ...
   Term refused_in;         ///< ... which this leadership has proposed
+  std::uint64_t coordination = 0;  ///< coordinated
   // Forwarding.
   RequestId forward_id;  ///< forwarded
   NodeId sent_to;

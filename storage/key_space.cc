@@ -70,11 +70,30 @@ Result<KeyState> KeySpace::load(std::string_view key) const {
   return stored ? std::move(*stored) : KeyState{};
 }
 
+Result<KeyState> KeySpace::load_early(std::string_view key) const {
+  PARALLAX_ASSIGN(std::optional<KeyState> stored,
+                  records::load<KeyState>(view_, records::early_key(group_, key)));
+  return stored ? std::move(*stored) : KeyState{};
+}
+
+Result<KeyState> KeySpace::join_early(std::string_view key, const KeyState& incoming,
+                                      WriteBatch& batch) const {
+  PARALLAX_ASSIGN(KeyState state, load_early(key));
+  if (!state.join(incoming)) return state;
+  std::string store_key = records::early_key(group_, key);
+  Bytes record = records::encode(store_key, state);
+  batch.put(std::move(store_key), std::move(record));
+  return state;
+}
+
 Result<KeyState> KeySpace::join(std::string_view key, const KeyState& incoming,
                                 WriteBatch& batch) const {
-  std::string store_key = records::key_state_key(group_, key);
-  PARALLAX_ASSIGN(std::optional<KeyState> stored, records::load<KeyState>(view_, store_key));
-  KeyState state = stored ? std::move(*stored) : KeyState{};
+  PARALLAX_ASSIGN(KeyState stored, load(key));
+  return join(key, std::move(stored), incoming, batch);
+}
+
+Result<KeyState> KeySpace::join(std::string_view key, KeyState state, const KeyState& incoming,
+                                WriteBatch& batch) const {
 
   // The join lets go of what it replaces, so that is set aside first.
   std::vector<Version> replaced;
@@ -86,6 +105,7 @@ Result<KeyState> KeySpace::join(std::string_view key, const KeyState& incoming,
   const VersionVector known = replaced.empty() ? VersionVector{} : state.context();
   if (!state.join(incoming)) return state;
 
+  std::string store_key = records::key_state_key(group_, key);
   Bytes record = records::encode(store_key, state);
   batch.put(std::move(store_key), std::move(record));
   if (!replaced.empty()) PARALLAX_TRY(put_history(key, known, state, std::move(replaced), batch));

@@ -21,14 +21,26 @@ class KeySpace {
  public:
   KeySpace(const ReadView& view, GroupId group) : view_(view), group_(group) {}
 
-  /// An empty state when nothing is stored. Errors: io, corrupt.
+  /// What the log has brought, and whatever else may be shown beside it. An empty state when
+  /// nothing is stored. Errors: io, corrupt.
   Result<KeyState> load(std::string_view key) const;
+  /// What has come before its place in the log has been reached (docs/ARCHITECTURE.md, "Early
+  /// arrivals"). Errors as above.
+  Result<KeyState> load_early(std::string_view key) const;
 
   /// Joins `incoming` into what is stored and puts the outcome into `batch`, with a history record
   /// for what was replaced. Returns the joined state. Nothing is put when nothing changed.
   /// It reads the view and not `batch`: between two joins of one key the first one's batch must get
   /// into the view (Overlay::add). `incoming` must be well_formed().
   Result<KeyState> join(std::string_view key, const KeyState& incoming, WriteBatch& batch) const;
+
+  /// The same of a key whose stored state the caller has loaded.
+  Result<KeyState> join(std::string_view key, KeyState stored, const KeyState& incoming,
+                        WriteBatch& batch) const;
+
+  /// The same beside the key's state, without history: incoming states that are early.
+  Result<KeyState> join_early(std::string_view key, const KeyState& incoming,
+                              WriteBatch& batch) const;
 
   /// Return false to stop.
   using Visitor = std::function<bool(std::string_view key, const KeyState& state)>;

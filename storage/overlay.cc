@@ -39,6 +39,11 @@ void Overlay::forget(std::uint64_t sequence) {
   }
 }
 
+std::uint64_t Overlay::last_change(std::string_view key) const {
+  const auto it = changes_.find(key);
+  return it == changes_.end() ? 0 : it->second.sequence;
+}
+
 Result<std::optional<std::string>> Overlay::get(std::string_view key) const {
   const auto it = changes_.find(key);
   if (it == changes_.end()) return below_.get(key);

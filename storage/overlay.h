@@ -27,6 +27,9 @@ class Overlay : public ReadView {
   Result<std::optional<std::string>> get(std::string_view key) const override;
   Result<void> scan(const ScanRange& range, const ScanVisitor& visit) const override;
 
+  /// The sequence of the last change of `key` that is not in the store yet; 0: there is none.
+  std::uint64_t last_change(std::string_view key) const;
+
   std::size_t entries() const { return changes_.size(); }
   /// Keys and values held here.
   std::size_t bytes() const { return bytes_; }

@@ -14,6 +14,7 @@
 //   "G" group "s"                    present while a snapshot is being installed
 //   "L" group index                  LogEntry
 //   "K" group key                    KeyState
+//   "E" group key                    KeyState that has come before its place in the log has
 //   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced
 //                                    (node 0: what a context replaced that left no version)
 //   "Q" group node key               HintRecord: the node has missed a write of key
@@ -133,6 +134,7 @@ std::string applied_key(GroupId group);
 std::string installing_key(GroupId group);
 std::string log_entry_key(GroupId group, LogIndex index);
 std::string key_state_key(GroupId group, std::string_view key);
+std::string early_key(GroupId group, std::string_view key);
 std::string history_key(GroupId group, const Stamp& by, std::string_view key);
 std::string idempotency_key(GroupId group, std::string_view key);
 /// Holds the record's time once more (as an Hlc): the records in their order of time.
@@ -142,13 +144,14 @@ std::string hint_key(GroupId group, NodeId target, std::string_view key);
 /// The whole range of one kind of record of a group, for scans.
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive);
 ScanRange key_state_range(GroupId group);
+ScanRange early_range(GroupId group);
 ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive);
 ScanRange idempotency_range(GroupId group);
 ScanRange idempotency_index_range(GroupId group);
 ScanRange policy_range(GroupId group);
 /// By target, then by key.
 ScanRange hint_range(GroupId group);
-/// What stands behind kind and group: the idempotency key or the prefix.
+/// What stands behind kind and group: the idempotency key, the prefix, the key of an early state.
 std::string_view group_record_name(std::string_view store_key);
 /// Time and key inside an idempotency_index_key().
 std::pair<Hlc, std::string_view> idempotency_index(std::string_view store_key);

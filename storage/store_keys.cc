@@ -97,6 +97,8 @@ std::string describe(std::string_view store_key) {
         return fmt::format("idempotency record '{}' of group {}", printable(rest), group);
       case 'K':
         return fmt::format("key state '{}' of group {}", printable(rest), group);
+      case 'E':
+        return fmt::format("early state '{}' of group {}", printable(rest), group);
       case 'P':
         return fmt::format("policy of prefix '{}' of group {}", printable(rest), group);
       case 'Q':
@@ -147,6 +149,10 @@ std::string key_state_key(GroupId group, std::string_view key) {
   return named_key('K', group, key);
 }
 
+std::string early_key(GroupId group, std::string_view key) {
+  return named_key('E', group, key);
+}
+
 std::string history_key(GroupId group, const Stamp& by, std::string_view key) {
   std::string store_key = group_prefix('H', group, 12 + key.size());
   append_u64(store_key, by.hlc.value);
@@ -161,6 +167,10 @@ ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive) {
 
 ScanRange key_state_range(GroupId group) {
   return whole_range('K', group);
+}
+
+ScanRange early_range(GroupId group) {
+  return whole_range('E', group);
 }
 
 ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive) {

@@ -12,6 +12,13 @@ namespace parallax {
 /// join that it went into: whether it lacks nothing that the others know.
 bool same_content(const KeyState& a, const KeyState& b);
 
+/// Whether everything that `state` shows has come with the log, up to `applied`: then it is
+/// committed, and may be shown whether it is durable here or not.
+bool committed_in_log(const KeyState& state, LogIndex applied);
+
+/// Whether `state` has a version that no entry of the log is known to have committed.
+bool beyond_log(const KeyState& state);
+
 /// Whether `state` holds `version` as it is: alive, or buried.
 bool holds(const KeyState& state, const Version& version);
 

@@ -67,7 +67,16 @@ SessionToken random_session(Random& random) {
 }
 
 Consistency random_level(Random& random) {
-  return {kLevels[random.below(kLevels.size())].level};
+  const LevelInfo& row = kLevels[random.below(kLevels.size())];
+  Consistency level{row.level};
+  const auto takes = [&](LevelParameter parameter) {
+    return row.parameters.contains(parameter) && coin(random);
+  };
+  if (takes(LevelParameter::r)) level.r = static_cast<std::uint32_t>(random_number(random));
+  if (takes(LevelParameter::w)) level.w = coin(random) ? Consistency::kAll : 1;
+  level.sloppy = takes(LevelParameter::sloppy);
+  level.blocking_repair = takes(LevelParameter::repair);
+  return level;
 }
 
 Policy random_policy(Random& random) {
@@ -203,7 +212,7 @@ Answer random_answer(Random& random) {
   evidence.node = NodeId{static_cast<std::uint32_t>(random.next())};
   evidence.term = Term{random.next()};
   evidence.index = LogIndex{random.next()};
-  evidence.path = static_cast<Path>(random.below(3));
+  evidence.path = static_cast<Path>(random.below(5));
   for (std::uint32_t node = 1; node <= 5; ++node) {
     if (coin(random)) evidence.replicas.push_back(NodeId{node});
   }
@@ -228,6 +237,8 @@ Error random_error(Random& random) {
   error.message = random_text(random, 0, 60);
   error.leader = NodeId{static_cast<std::uint32_t>(random.below(4))};
   error.etag = random_text(random, 0, 20);
+  error.required = static_cast<std::uint32_t>(random.below(4));
+  error.received = static_cast<std::uint32_t>(random.below(4));
   return error;
 }
 
@@ -410,6 +421,17 @@ TEST_CASE("forwarded requests that no node sends are refused with the field's na
             .session =
                 SessionToken{.write = OriginVector({{Origin{kNoNode, Incarnation{1}}, 1}})}}) ==
         "session.write: 0.1 behind 0.0");
+  const auto level = [&](Consistency consistency) {
+    return of({.operation = Get{"k"}, .consistency = consistency});
+  };
+  CHECK(level({.level = Level::quorum, .r = 1, .w = 2, .sloppy = true, .blocking_repair = true})
+            .empty());
+  CHECK(level({.level = Level::atomic, .r = 2}) == "level: atomic with r, which it does not take");
+  CHECK(level({.level = Level::prefix, .w = 2}) == "level: prefix with w, which it does not take");
+  CHECK(level({.level = Level::weak, .sloppy = true}) ==
+        "level: weak with sloppy, which it does not take");
+  CHECK(level({.level = Level::eventual, .blocking_repair = true}) ==
+        "level: eventual with repair, which it does not take");
 }
 
 TEST_CASE("forwarded bytes that no node writes are refused with the field's name") {
@@ -588,6 +610,27 @@ TEST_CASE("forwarded bytes stay what they are") {
         "900101");  // timeout, forward
   CHECK(hex(encode_reply(Error{ErrorCode::timeout, Certainty::definite, "m", NodeId{2}}).view()) ==
         "12100a0774696d656f757410011a016d2002");
+  request.consistency = {Level::quorum, 1, Consistency::kAll, true, true};
+  CHECK(
+      hex(encode_request(request).view()).find("8201140a0671756f72756d100118ffffffff0f20012801") !=
+      std::string::npos);
+  Error few{ErrorCode::not_enough_replicas, Certainty::indefinite, "m"};
+  few.required = 2;
+  few.received = 1;
+  CHECK(hex(encode_reply(few).view()) ==
+        "121c0a136e6f742d656e6f7567682d7265706c696361731a016d30023801");
+}
+
+TEST_CASE("forwarded fields of an older node mean what they meant") {
+  // {get: {key: "k"}, consistency: {level: "quorum"}}
+  const auto request =
+      decode_request(Bytes{std::string("\x12\x03\x0a\x01k\x82\x01\x08\x0a\x06quorum")});
+  REQUIRE(request.has_value());
+  CHECK(request->consistency == Consistency{.level = Level::quorum});
+  const auto reply = decode_reply(Bytes{std::string("\x12\x0d\x0a\x09no-leader\x10\x01")});
+  REQUIRE(reply.has_value());
+  REQUIRE(reply->has_error());
+  CHECK(reply->error() == definite(ErrorCode::no_leader, ""));
 }
 
 }  // namespace parallax::test

@@ -1,0 +1,44 @@
+// One request of the quorum levels under way at the node that has taken it: the core that counts
+// its replicas, and what it takes to carry out what the core says.
+//
+// A value; belongs to one replica (replica_quorum.cc).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "node/request_table.h"
+#include "replication/quorum/atomic.h"
+#include "replication/quorum/read.h"
+#include "replication/quorum/write.h"
+
+namespace parallax {
+
+using QuorumCore = std::variant<QuorumRead, QuorumWrite, AtomicRead, AtomicWrite>;
+
+struct Coordination {
+  QuorumCore core;
+  RequestHandle request;  ///< finds nothing once it is answered
+  std::string key;
+  bool majority = false;          ///< its queries wait for the log's pending tail
+  std::optional<KeyState> state;  ///< of a write: what its replicas are sent, whole and durable here
+  MonoTime begun;
+  std::optional<MonoTime> asked;  ///< when the first other replica was asked
+  MonoTime look_at;               ///< when to look at it again
+  std::optional<MonoTime> answered;
+};
+
+/// The calls of a coordination: its queries, and its stores.
+constexpr RequestId query_call(std::uint64_t coordination) {
+  return RequestId{2 * coordination};
+}
+constexpr RequestId store_call(std::uint64_t coordination) {
+  return RequestId{2 * coordination + 1};
+}
+constexpr std::uint64_t coordination_of(RequestId call) {
+  return call.value / 2;
+}
+
+}  // namespace parallax

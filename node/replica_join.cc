@@ -1,0 +1,220 @@
+// The one way into the key states: joins of whole states, wherever they come from.
+//
+// A state that comes beside the log (a quorum write, a repair, a transfer) can hold versions whose
+// place in the log this replica has not reached. It is kept apart then, whole, as the key's early
+// state: the levels that follow the log see it when the log has come there; the others see both.
+// Whole, because a part of it under its context would say that the rest is replaced
+// (clock/dotted_version_vector_set.h).
+#include <algorithm>
+
+#include "base/canary.h"
+#include "base/coverage.h"
+#include "node/replica_impl.h"
+#include "replication/quorum/state_content.h"
+
+namespace parallax {
+namespace {
+
+LogIndex highest_index(const KeyState& state) {
+  LogIndex highest;
+  for (const Version& version : state.versions()) highest = std::max(highest, version.log_index);
+  return highest;
+}
+
+}  // namespace
+
+/// Everything that is known of the key here, early or not, durable or not.
+Result<KeyState> Replica::Impl::known_state(const std::string& key) const {
+  PARALLAX_ASSIGN(KeyState state, keys_.load(key));
+  if (!early_.contains(key)) return state;
+  PARALLAX_ASSIGN(const KeyState early, keys_.load_early(key));
+  state.join(early);
+  return state;
+}
+
+/// Joins `incoming`, which is whole, and returns what is known of the key then. `reached`: the
+/// place in the log up to which versions may be shown by levels that follow it. Nothing when the
+/// replica cannot go on.
+std::optional<KeyState> Replica::Impl::take_in(const std::string& key, const KeyState& incoming,
+                                               LogIndex reached) {
+  // Before anything is stamped: a stamp is above all that its issuer knows.
+  if (!canary(Canary::stamp_without_observing)) clock_.observe(incoming.context().highest());
+  const auto joined = [&]() -> Result<KeyState> {
+    PARALLAX_ASSIGN(KeyState stored, keys_.load(key));
+    const auto is_early = early_.find(key);
+    KeyState early;
+    if (is_early != early_.end()) {
+      PARALLAX_ASSIGN(early, keys_.load_early(key));
+    }
+    WriteBatch batch;
+    KeyState known;
+    const LogIndex needs = highest_index(incoming);
+    if (needs > reached && !canary(Canary::early_arrival_shown)) {
+      mark(Mark::early_arrival_kept);
+      known = std::move(stored);
+      PARALLAX_ASSIGN(early, keys_.join_early(key, incoming, batch));
+      note_early(key, highest_index(early));
+    } else {
+      PARALLAX_ASSIGN(known, keys_.join(key, std::move(stored), incoming, batch));
+    }
+    known.join(early);
+    stage(std::move(batch));
+    return known;
+  }();
+  if (!joined) {
+    fail(joined.error());
+    return std::nullopt;
+  }
+  has_versions_ = true;
+  return *joined;
+}
+
+/// The early state of `key` waits for `needs`, whatever it has waited for before.
+void Replica::Impl::note_early(const std::string& key, LogIndex needs) {
+  const auto [known, added] = early_.try_emplace(key, needs);
+  if (!added) {
+    early_by_index_.erase({known->second, key});
+    known->second = needs;
+  }
+  early_by_index_.emplace(needs, key);
+}
+
+/// Early states whose place in the log has been reached become part of what follows the log.
+void Replica::Impl::join_early_states() {
+  while (!early_by_index_.empty() && early_by_index_.begin()->first <= applied_.index) {
+    const std::string key = early_by_index_.begin()->second;
+    const auto joined = [&]() -> Result<void> {
+      PARALLAX_ASSIGN(const KeyState early, keys_.load_early(key));
+      WriteBatch batch;
+      PARALLAX_TRY(keys_.join(key, early, batch));
+      batch.remove(records::early_key(kOnlyGroup, key));
+      stage(std::move(batch));
+      return {};
+    }();
+    if (!joined) {
+      fail(joined.error());
+      return;
+    }
+    mark(Mark::early_arrival_joined);
+    early_by_index_.erase(early_by_index_.begin());
+    early_.erase(key);
+  }
+}
+
+Result<void> Replica::Impl::load_early_states() {
+  std::optional<Error> fault;
+  PARALLAX_TRY(store_.scan(
+      records::early_range(kOnlyGroup), [&](std::string_view key, std::string_view value) {
+        const Result<KeyState> state = records::decode<KeyState>(key, value);
+        if (!state) {
+          fault = state.error();
+          return false;
+        }
+        note_early(std::string(records::group_record_name(key)), highest_index(*state));
+        return true;
+      }));
+  if (fault) return *fault;
+  return {};
+}
+
+/// Keys in the range with all that is known of them, in the order of the scan.
+Result<void> Replica::Impl::scan_known(const Scan& scan, const KeySpace::Visitor& visit) const {
+  const auto in_range = [&](const std::string& key) {
+    return key >= scan.start && (scan.end.empty() || key < scan.end);
+  };
+  std::map<std::string, KeyState> early;
+  for (const auto& [key, needs] : early_) {
+    if (!in_range(key)) continue;
+    PARALLAX_ASSIGN(early[key], known_state(key));
+  }
+  bool stopped = false;
+  const auto visit_early_before = [&](const std::string* key) {
+    while (!stopped && !early.empty()) {
+      const auto next = scan.reverse ? std::prev(early.end()) : early.begin();
+      const bool before =
+          key == nullptr || (scan.reverse ? next->first > *key : next->first < *key);
+      if (!before) return;
+      stopped = !visit(next->first, next->second);
+      early.erase(next);
+    }
+  };
+  PARALLAX_TRY(keys_.scan(scan.start, scan.end, scan.reverse,
+                          [&](std::string_view key, const KeyState& state) {
+                            if (early.empty()) return visit(key, state);
+                            const std::string name(key);
+                            visit_early_before(&name);
+                            if (stopped) return false;
+                            const auto both = early.find(name);
+                            stopped = !visit(key, both == early.end() ? state : both->second);
+                            if (both != early.end()) early.erase(both);
+                            return !stopped;
+                          }));
+  if (!stopped) visit_early_before(nullptr);
+  return {};
+}
+
+// --- Durable before shown
+// -----------------------------------------------------------------------
+
+/// The batch after which `state`, all that is known of `key`, may be shown to others; 0: at once.
+std::uint64_t Replica::Impl::shown_after(const std::string& key, const KeyState& state) const {
+  if (canary(Canary::shown_before_durable)) return 0;
+  std::uint64_t sequence = overlay_.last_change(records::key_state_key(kOnlyGroup, key));
+  if (early_.contains(key)) {
+    sequence =
+        std::max(sequence, overlay_.last_change(records::early_key(kOnlyGroup, key)));
+  }
+  if (sequence == 0 || committed_in_log(state, applied_.index)) return 0;
+  return sequence;
+}
+
+/// Carries out `held` once batch `sequence` is durable; 0: at once.
+void Replica::Impl::after_batch(std::uint64_t sequence, Held held) {
+  if (sequence == 0) {
+    carry_out(held);
+    return;
+  }
+  if (sequence == next_sequence_) force_batch_ = true;
+  held_[sequence].push_back(std::move(held));
+}
+
+void Replica::Impl::release_held(std::uint64_t sequence) {
+  while (!held_.empty() && held_.begin()->first <= sequence) {
+    const std::vector<Held> due = std::move(held_.begin()->second);
+    held_.erase(held_.begin());
+    for (const Held& held : due) carry_out(held);
+  }
+}
+
+void Replica::Impl::carry_out(const Held& held) {
+  if (const auto* message = std::get_if<HeldMessage>(&held)) {
+    send(message->to, message->message);
+  } else if (const auto* reply = std::get_if<HeldReply>(&held)) {
+    if (requests_.find(reply->request) != nullptr) finish(reply->request, reply->reply);
+  } else if (const auto* own = std::get_if<OwnStored>(&held)) {
+    on_own_stored(own->coordination);
+  } else {
+    const auto& read = std::get<OwnHeld>(held);
+    on_own_query(read.coordination, QuorumQueryStatus::held, read.state);
+  }
+}
+
+/// What waited for batches that will never be durable: nothing of it is shown. Whoever else asked
+/// hears nothing, and asks another.
+void Replica::Impl::drop_held() {
+  for (const auto& [sequence, all] : std::exchange(held_, {})) {
+    for (const Held& held : all) {
+      if (const auto* reply = std::get_if<HeldReply>(&held)) {
+        if (requests_.find(reply->request) == nullptr) continue;
+        finish(reply->request, definite(ErrorCode::read_only, "this node's disk refuses writes: " +
+                                                                  disk_failed_->message));
+      } else if (const auto* own = std::get_if<OwnStored>(&held)) {
+        on_own_store_failed(own->coordination);
+      } else if (const auto* read = std::get_if<OwnHeld>(&held)) {
+        on_own_query(read->coordination, QuorumQueryStatus::refused, {});
+      }
+    }
+  }
+}
+
+}  // namespace parallax
