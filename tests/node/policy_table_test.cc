@@ -43,6 +43,43 @@ PolicyTable sample() {
 
 }  // namespace
 
+TEST_CASE("policy table: a level with parameters goes there and back") {
+  const Policy policy{Consistency{.level = Level::quorum, .r = 1, .w = Consistency::kAll},
+                      Mixing::deny, ConflictStrategy::last_writer};
+  CHECK(to_record(policy).default_consistency == "quorum; r=1; w=all");
+  const auto back = from_record(to_record(policy));
+  REQUIRE(back);
+  CHECK(*back == policy);
+  PolicyTable table;
+  set(table, "a", record(policy, 1));
+  CHECK(table.level_for(Get{"abc"}) == *policy.default_consistency);
+}
+
+TEST_CASE("policy table: a prefix that denies mixing is written by one protocol") {
+  PolicyTable table;
+  const auto deny = [](std::optional<Consistency> level) {
+    return Policy{level, Mixing::deny, ConflictStrategy::last_writer};
+  };
+  set(table, "q", record(deny(Consistency{.level = Level::quorum, .r = 1}), 1));
+  set(table, "l", record(deny(std::nullopt), 2));
+  set(table, "w", record(deny(Consistency{.level = Level::weak}), 3));
+  set(table, "q/free", record(with_level(Consistency{.level = Level::quorum}), 4));
+  // By kLevels.
+  const auto allowed = [&](std::string_view key) {
+    std::string row;
+    for (const LevelInfo& level : kLevels) {
+      const bool denied = mixing_refusal(table.find(key), Put{"k", {}}, level.level).has_value();
+      row += denied ? '-' : '+';
+    }
+    return row;
+  };
+  CHECK(allowed("q") == "--+++-");
+  CHECK(allowed("l/a") == "++----");
+  CHECK(allowed("w") == "-----+");
+  CHECK(allowed("q/free/a") == "++++++");
+  CHECK(allowed("other") == "++++++");
+}
+
 TEST_CASE("policy table: records go there and back") {
   for (const Mixing mixing : {Mixing::allow, Mixing::deny}) {
     for (const std::optional<Consistency>& level :
