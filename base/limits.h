@@ -25,6 +25,8 @@ inline constexpr auto kSlowRequestTimeout = 15s;
 inline constexpr std::size_t kMaxClientConnections = 10'000;
 inline constexpr std::size_t kMaxRequestsInFlight = 20'000;
 inline constexpr std::size_t kMaxSiblings = 32;
+/// Of a value that several writes share: a merged document, a set, a map, a counter.
+inline constexpr std::size_t kMaxMergedBytes = 1 << 20;
 inline constexpr std::uint32_t kDefaultScanLimit = 100;
 inline constexpr std::uint32_t kMaxScanLimit = 1'000;
 /// A page of a range ends behind this many bytes of keys and values, or keys looked at.

@@ -235,7 +235,8 @@ inline constexpr std::array kPolicyMembers{
     Field{"mixing", Shape::text, 0, 0, "allow",
           "deny: only the protocol of the default level may write.", false, "allow|deny"},
     Field{"conflict", Shape::text, 0, 0, "last-writer",
-          "Which of several concurrent versions wins.", false, "last-writer"},
+          "What is shown of versions that do not replace each other.", false,
+          "last-writer|first-writer|siblings|merge-json"},
 };
 inline constexpr std::array kTransferMembers{
     Field{"to", Shape::integer, 1, kMaxNodeNumber, "", "The number of the member that shall lead.",

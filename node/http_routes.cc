@@ -354,6 +354,7 @@ Result<Policy> parse_policy(std::string_view text) {
   if (conflict) {
     PARALLAX_ASSIGN(policy.conflict, parse_conflict(*conflict));
   }
+  if (auto error = policy_error(policy)) return *error;
   return policy;
 }
 

@@ -151,6 +151,7 @@ struct Replica::Impl {
   Result<KeyState> state_in(ReadScope& scope, const std::string& key, UnixMillis now) const;
   const KeyState& settle(ReadScope& scope, const std::string& key, const KeyState& state,
                          UnixMillis now) const;
+  ConflictStrategy strategy_of(const std::string& key) const;
   void show_state(const Get& get, const KeyState& state, UnixMillis now, Answer& answer) const;
   SessionToken session_for(const Request& request, LogIndex index) const;
   Evidence local_evidence() const;

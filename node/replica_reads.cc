@@ -7,6 +7,7 @@
 
 #include "base/canary.h"
 #include "base/coverage.h"
+#include "consistency/merge/conflict.h"
 #include "node/replica_impl.h"
 #include "replication/quorum/state_content.h"
 
@@ -215,30 +216,28 @@ Result<KeyState> Replica::Impl::state_in(ReadScope& scope, const std::string& ke
   return settle(scope, key, state, now);
 }
 
-namespace {
-
-void show(const Version& version, Answer& answer) {
-  answer.found = true;
-  answer.value = version.value;
-  answer.content_type = version.content_type;
+/// What becomes of versions of a key that do not replace each other.
+ConflictStrategy Replica::Impl::strategy_of(const std::string& key) const {
+  const Policy* policy = policies_.find(key);
+  return policy == nullptr ? ConflictStrategy::last_writer : policy->conflict;
 }
-
-void add_siblings(const KeyState& state, UnixMillis now, Answer& answer) {
-  for (const Version& version : state.versions()) {
-    if (version.tombstone || version.expired_at(now)) continue;
-    answer.items.push_back({{}, version.stamp, version.value, version.content_type});
-  }
-  if (answer.items.size() < 2) answer.items.clear();
-}
-
-}  // namespace
 
 void Replica::Impl::show_state(const Get& get, const KeyState& state, UnixMillis now,
                                Answer& answer) const {
   answer.context = state.context();
   if (const Version* winner = state.winner()) answer.stamp = winner->stamp;
-  if (const Version* present = present_value(state, now)) parallax::show(*present, answer);
-  if (get.siblings) add_siblings(state, now, answer);
+  if (std::optional<Shown> shown = resolve(state, strategy_of(get.key), now)) {
+    answer.stamp = shown->stamp;
+    answer.found = true;
+    answer.value = std::move(shown->value);
+    answer.content_type = std::move(shown->content_type);
+  }
+  if (!get.siblings) return;
+  std::vector<Shown> siblings = live_siblings(state, now);
+  if (siblings.size() < 2) return;
+  for (Shown& each : siblings) {
+    answer.items.push_back({{}, each.stamp, std::move(each.value), std::move(each.content_type)});
+  }
 }
 
 Result<void> Replica::Impl::read_into(const Request& request, Answer& answer, ReadScope& scope) {
@@ -276,8 +275,8 @@ Result<void> Replica::Impl::read_many_into(const GetMany& many, UnixMillis now, 
   std::size_t bytes = 0;
   for (const std::string& key : many.keys) {
     PARALLAX_ASSIGN(const KeyState state, state_in(scope, key, now));
-    const Version* const present = present_value(state, now);
-    if (present == nullptr) {
+    std::optional<Shown> present = resolve(state, strategy_of(key), now);
+    if (!present) {
       answer.missing.push_back(key);
       continue;
     }
@@ -291,7 +290,8 @@ Result<void> Replica::Impl::read_many_into(const GetMany& many, UnixMillis now, 
                                             many.keys.size(), limits::kMaxScanBytes));
       return {};
     }
-    answer.items.push_back({key, present->stamp, present->value, present->content_type});
+    answer.items.push_back(
+        {key, present->stamp, std::move(present->value), std::move(present->content_type)});
   }
   return {};
 }
@@ -312,10 +312,11 @@ Result<void> Replica::Impl::scan_into(const Scan& scan, UnixMillis now, Answer& 
     ++looked_at;
     last = key;
     const KeyState& shown = settle(scope, last, state, now);
-    if (const Version* present = present_value(shown, now)) {
+    if (std::optional<Shown> present = resolve(shown, strategy_of(last), now)) {
       bytes += key.size() + (scan.keys_only ? 0 : present->value.size());
-      answer.items.push_back({last, present->stamp, scan.keys_only ? Bytes{} : present->value,
-                              present->content_type});
+      if (scan.keys_only) present->value = Bytes{};
+      answer.items.push_back(
+          {last, present->stamp, std::move(present->value), std::move(present->content_type)});
     }
     return true;
   };
