@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "consistency/checker/by_key.h"
 #include "consistency/checker/counterexample.h"
 #include "consistency/checker/search.h"
 #include "consistency/checker/zones.h"
@@ -40,38 +41,6 @@ std::string beyond_us(const Operation& operation) {
     return fmt::format("a {} without an expected value", name);
   }
   return {};
-}
-
-/// The operations of each key together, keys in the order of their first operation, operations in
-/// the order of the history.
-struct ByKey {
-  std::vector<Operation> moved;  ///< empty if there is one key: then the history's own serve
-  std::vector<std::span<const Operation>> parts;
-};
-
-ByKey split(const History& history) {
-  std::vector<std::size_t> place(history.texts.size(), 0);
-  std::vector<Text> keys;
-  for (const Operation& operation : history.operations) {
-    if (place[operation.key.value]++ == 0) keys.push_back(operation.key);
-  }
-  ByKey by_key;
-  if (keys.size() <= 1) {
-    if (keys.size() == 1) by_key.parts.emplace_back(history.operations);
-    return by_key;
-  }
-  by_key.moved.resize(history.operations.size());
-  std::size_t begin = 0;
-  for (const Text key : keys) {
-    const std::size_t count = place[key.value];
-    by_key.parts.emplace_back(by_key.moved.data() + begin, count);
-    place[key.value] = begin;
-    begin += count;
-  }
-  for (const Operation& operation : history.operations) {
-    by_key.moved[place[operation.key.value]++] = operation;
-  }
-  return by_key;
 }
 
 /// Searches begin with few steps for every key and go on with more only while no key is found
@@ -204,7 +173,7 @@ LinearizabilityResult check_linearizability(const History& history,
   }
   const Texts& texts = with_initial ? *with_initial : history.texts;
   Check check(texts, initial, options);
-  const ByKey by_key = split(history);
+  const ByKey by_key = split_by_key(history);
   for (const auto& operations : by_key.parts) check.add(operations);
   check.search_all();
   return check.take();

@@ -18,10 +18,15 @@ struct Effect {
 
 class Store {
  public:
-  Store(Texts& texts, std::size_t keys) : texts_(texts), state_(keys, kAbsent) {}
+  Store(Texts& texts, std::size_t keys, bool stamps)
+      : texts_(texts), state_(keys, kAbsent), stamp_(keys, kNothing), stamps_(stamps) {}
 
   void apply(Operation& operation, std::size_t key, bool vague) {
     Text& state = state_[key];
+    const bool writes = operation.kind != OperationKind::read &&
+                        (operation.kind != OperationKind::cas || state == operation.expected);
+    if (stamps_ && writes) stamp_[key] = texts_.intern(fmt::format("{}-1", ++count_));
+    operation.stamp = stamp_[key];
     switch (operation.kind) {
       case OperationKind::read:
         operation.result = state;
@@ -59,6 +64,9 @@ class Store {
   }
   Texts& texts_;
   std::vector<Text> state_;
+  std::vector<Text> stamp_;
+  bool stamps_;
+  std::uint64_t count_ = 0;
 };
 
 Text draw_value(const Shape& shape, Texts& texts, Random& random, std::size_t i) {
@@ -109,13 +117,13 @@ History random_history(const Shape& shape, Random& random) {
   std::sort(effects.begin(), effects.end(), [](const Effect& a, const Effect& b) {
     return a.at != b.at ? a.at < b.at : a.tie < b.tie;
   });
-  Store store(texts, shape.keys);
+  Store store(texts, shape.keys, shape.stamps);
   for (const Effect& effect : effects) {
     store.apply(history.operations[effect.operation], key_of[effect.operation],
                 random.chance(shape.vague));
   }
   for (Operation& operation : history.operations) {
-    if (operation.outcome == Outcome::unknown) operation.result = kNothing;
+    if (operation.outcome == Outcome::unknown) operation.result = operation.stamp = kNothing;
   }
   return history;
 }

@@ -19,6 +19,7 @@ struct Shape {
   std::int64_t pause = 3;    ///< between a client's operations, 0 to so many ns
   double unknown = 0;        ///< chance of an unknown outcome; half of them take effect
   double failed = 0;         ///< chance of a definite failure
+  bool stamps = false;       ///< every version has one, in the order of the effects
   double vague = 0;          ///< chance that a mismatch does not say what it saw
 };
 
