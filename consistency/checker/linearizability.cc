@@ -61,7 +61,7 @@ class Check {
       verdict.by_zones = zones.applicable;
       if (zones.applicable) {
         verdict.verdict = zones.conflict.empty() ? Verdict::yes : Verdict::no;
-        if (!zones.conflict.empty()) explain(operations, zones.conflict);
+        if (!zones.conflict.empty()) explain(operations, zones);
       }
     }
     result_.keys.push_back(verdict);
@@ -121,10 +121,16 @@ class Check {
     return found.verdict != Verdict::undecided || out_of_memory;
   }
 
-  void explain(std::span<const Operation> operations, const std::vector<std::uint32_t>& conflict) {
+  void explain(std::span<const Operation> operations, const ZonesResult& zones) {
     if (explained_++ >= kCounterexamplesCompared) return;
     std::vector<Operation> part;
-    for (const std::uint32_t i : conflict) part.push_back(operations[i]);
+    for (const std::uint32_t i : zones.conflict) {
+      part.push_back(operations[i]);
+      if (std::binary_search(zones.as_writes.begin(), zones.as_writes.end(), i)) {
+        part.back().kind = OperationKind::write;
+        part.back().expected = kNothing;
+      }
+    }
     keep_smaller(minimize(texts_, std::move(part), initial_, options_.limits));
   }
 

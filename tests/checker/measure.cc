@@ -124,6 +124,14 @@ int main() {
                 Method::search);
   measure_drawn("1 key, 50 clients, zones",
                 {.operations = 1'000'000, .clients = 50, .longest = 1000}, Method::automatic);
+  measure_drawn("same with cas",
+                {.operations = 1'000'000,
+                 .clients = 50,
+                 .kinds = {read, read, write, cas},
+                 .longest = 1000,
+                 .unknown = 0.001,
+                 .fresh = true},
+                Method::automatic);
   measure_drawn("1000 keys, 50 clients, search",
                 {.operations = 1'000'000, .clients = 50, .keys = 1000, .longest = 1000},
                 Method::search);

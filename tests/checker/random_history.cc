@@ -21,6 +21,8 @@ class Store {
   Store(Texts& texts, std::size_t keys, bool stamps)
       : texts_(texts), state_(keys, kAbsent), stamp_(keys, kNothing), stamps_(stamps) {}
 
+  Text state(std::size_t key) const { return state_[key]; }
+
   void apply(Operation& operation, std::size_t key, bool vague) {
     Text& state = state_[key];
     const bool writes = operation.kind != OperationKind::read &&
@@ -119,8 +121,12 @@ History random_history(const Shape& shape, Random& random) {
   });
   Store store(texts, shape.keys, shape.stamps);
   for (const Effect& effect : effects) {
-    store.apply(history.operations[effect.operation], key_of[effect.operation],
-                random.chance(shape.vague));
+    Operation& operation = history.operations[effect.operation];
+    const std::size_t key = key_of[effect.operation];
+    if (shape.fresh && operation.kind == OperationKind::cas && random.chance(0.8)) {
+      operation.expected = store.state(key);
+    }
+    store.apply(operation, key, random.chance(shape.vague));
   }
   for (Operation& operation : history.operations) {
     if (operation.outcome == Outcome::unknown) operation.result = operation.stamp = kNothing;
@@ -137,10 +143,14 @@ void spoil(History& history, Random& random) {
   }
   std::vector<std::size_t> shown;
   for (std::size_t i = 0; i < operations.size(); ++i) {
-    if (operations[i].result != kNothing) shown.push_back(i);
+    const bool replaced =
+        operations[i].kind == OperationKind::cas && operations[i].outcome == Outcome::ok;
+    if (operations[i].result != kNothing || replaced) shown.push_back(i);
   }
   if (shown.empty()) return;
-  operations[shown[random.below(shown.size())]].result = values[random.below(values.size())];
+  Operation& spoiled = operations[shown[random.below(shown.size())]];
+  (spoiled.result != kNothing ? spoiled.result : spoiled.expected) =
+      values[random.below(values.size())];
 }
 
 }  // namespace parallax::checker
