@@ -27,4 +27,15 @@ ByKey split_by_key(const History& history) {
   return by_key;
 }
 
+WithInitial::WithInitial(const Texts& texts, const std::optional<std::string>& initial)
+    : texts_(&texts) {
+  if (!initial) return;
+  if (const auto found = texts.find(*initial)) {
+    initial_ = *found;
+  } else {
+    own_ = texts;
+    initial_ = own_->intern(*initial);
+  }
+}
+
 }  // namespace parallax::checker

@@ -166,19 +166,8 @@ LinearizabilityResult check_linearizability(const History& history,
               .reason = fmt::format("client {} has {}", operation.client, why)};
     }
   }
-  // The initial value may be a text that the history does not have.
-  std::optional<Texts> with_initial;
-  Text initial = kAbsent;
-  if (options.initial) {
-    if (const auto found = history.texts.find(*options.initial)) {
-      initial = *found;
-    } else {
-      with_initial = history.texts;
-      initial = with_initial->intern(*options.initial);
-    }
-  }
-  const Texts& texts = with_initial ? *with_initial : history.texts;
-  Check check(texts, initial, options);
+  const WithInitial start(history.texts, options.initial);
+  Check check(start.texts(), start.initial(), options);
   const ByKey by_key = split_by_key(history);
   for (const auto& operations : by_key.parts) check.add(operations);
   check.search_all();

@@ -10,6 +10,8 @@
 
 #include "consistency/checker/import.h"
 #include "consistency/checker/linearizability.h"
+#include "consistency/checker/staleness.h"
+#include "consistency/checker/stamp_order.h"
 #include "tests/checker/random_history.h"
 
 namespace parallax::checker {
@@ -86,6 +88,36 @@ void measure_drawn(const std::string& name, const Shape& shape, Method method) {
   measure(name + ", stale read", history, {.method = method});
 }
 
+/// A store that mostly answers with something a little old.
+void measure_freshness(std::uint32_t keys) {
+  Random random(1);
+  History history = random_history(
+      {.operations = 1'000'000, .clients = 50, .keys = keys, .longest = 1000, .stamps = true},
+      random);
+  auto start = std::chrono::steady_clock::now();
+  const auto stamps = check_stamp_order(history);
+  fmt::print("{:32} {:>10} keys {:16.2f} ms  {}\n", "stamp order", keys, milliseconds_since(start),
+             to_string(stamps.verdict));
+  std::vector<std::size_t> last(history.texts.size(), 0);
+  for (std::size_t i = 0; i < history.operations.size(); ++i) {
+    Operation& o = history.operations[i];
+    if (o.kind != OperationKind::read) continue;
+    const Operation& before = history.operations[last[o.key.value]];
+    if (before.kind == OperationKind::read && before.key == o.key) o.result = before.result;
+    last[o.key.value] = i;
+  }
+  start = std::chrono::steady_clock::now();
+  const auto result = measure_staleness(history);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  fmt::print(
+      "{:32} {:>10} keys {:16.2f} ms  p50 {} p99 {} max {} delta {} ns, k {}/{}/{} keys, "
+      "peak {} MB\n",
+      "staleness and k", keys, milliseconds_since(start), result.p50_ns, result.p99_ns,
+      result.max_ns, result.delta_ns, result.keys_1_atomic, result.keys_2_atomic,
+      result.keys_beyond_2, usage.ru_maxrss / 1024);
+}
+
 void measure_reading() {
   Random random(1);
   const std::string lines = write_history(random_history(
@@ -135,5 +167,8 @@ int main() {
   measure_drawn("1000 keys, 50 clients, search",
                 {.operations = 1'000'000, .clients = 50, .keys = 1000, .longest = 1000},
                 Method::search);
+  measure_freshness(1);
+  measure_freshness(1000);
+  measure_freshness(100'000);
   measure_reading();
 }
