@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -19,9 +20,14 @@ struct Effect {
 class Store {
  public:
   Store(Texts& texts, std::size_t keys, bool stamps)
-      : texts_(texts), state_(keys, kAbsent), stamp_(keys, kNothing), stamps_(stamps) {}
+      : texts_(texts),
+        state_(keys, kAbsent),
+        previous_(keys, kAbsent),
+        stamp_(keys, kNothing),
+        stamps_(stamps) {}
 
   Text state(std::size_t key) const { return state_[key]; }
+  Text previous(std::size_t key) const { return previous_[key]; }
 
   void apply(Operation& operation, std::size_t key, bool vague) {
     Text& state = state_[key];
@@ -34,7 +40,7 @@ class Store {
         operation.result = state;
         break;
       case OperationKind::write:
-        state = operation.value;
+        previous_[key] = std::exchange(state, operation.value);
         break;
       case OperationKind::remove:
         state = kAbsent;
@@ -66,6 +72,7 @@ class Store {
   }
   Texts& texts_;
   std::vector<Text> state_;
+  std::vector<Text> previous_;  ///< of a register that is only written
   std::vector<Text> stamp_;
   bool stamps_;
   std::uint64_t count_ = 0;
@@ -126,7 +133,9 @@ History random_history(const Shape& shape, Random& random) {
     if (shape.fresh && operation.kind == OperationKind::cas && random.chance(0.8)) {
       operation.expected = store.state(key);
     }
+    const bool behind = operation.kind == OperationKind::read && random.chance(shape.behind);
     store.apply(operation, key, random.chance(shape.vague));
+    if (behind) operation.result = store.previous(key);
   }
   for (Operation& operation : history.operations) {
     if (operation.outcome == Outcome::unknown) operation.result = operation.stamp = kNothing;

@@ -20,6 +20,7 @@ struct Shape {
   double unknown = 0;        ///< chance of an unknown outcome; half of them take effect
   double failed = 0;         ///< chance of a definite failure
   bool fresh = false;        ///< what a cas expects is mostly what is there, so that it succeeds
+  double behind = 0;         ///< chance that a read shows the value before the newest
   bool stamps = false;       ///< every version has one, in the order of the effects
   double vague = 0;          ///< chance that a mismatch does not say what it saw
 };
