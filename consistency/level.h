@@ -48,14 +48,14 @@ inline constexpr std::array kLevels{
               "a majority was asked and then a majority has stored it durably",
               "the newest that a majority holds, once a majority holds it",
               "linearizability, without a leader"},
-    LevelInfo{Level::quorum, "quorum", "", Protocol::quorum,
-              "w replicas have stored it durably", "the newest that r replicas hold",
+    LevelInfo{Level::quorum, "quorum", "", Protocol::quorum, "w replicas have stored it durably",
+              "the newest that r replicas hold",
               "with r + w > n no read is older than a write completed before it began"},
     LevelInfo{Level::eventual, "eventual", "", Protocol::quorum,
               "the receiving node has stored it durably", "what the receiving node holds",
               "convergence"},
-    LevelInfo{Level::weak, "weak", "", Protocol::none,
-              "it was received, not yet durable", "what the receiving node holds", "none"},
+    LevelInfo{Level::weak, "weak", "", Protocol::none, "it was received, not yet durable",
+              "what the receiving node holds", "none"},
 };
 
 const LevelInfo& level_info(Level level);

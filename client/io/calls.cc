@@ -380,7 +380,8 @@ void Calls::watch(const CallPtr& call) {
 
 void Calls::learn(const Evidence& evidence) {
   // A local answer is any replica's; the others are the leader's.
-  if (evidence.sequenced && evidence.path != Path::local) router_.learn_leader(evidence.node, evidence.term);
+  if (evidence.sequenced && evidence.path != Path::local)
+    router_.learn_leader(evidence.node, evidence.term);
 }
 
 void Calls::learn(const ClusterView& view) {
