@@ -78,7 +78,10 @@ class MemoryCheck {
     for (ByKey::Run& run : writes_.of(event.key)) {
       std::uint32_t seen = hb_.clock(read)[run.chain];
       if (event.writes && run.chain == event.session) --seen;
-      if (seen == 0) continue;
+      // What the source comes after anyway settles nothing.
+      if (seen == 0 || (is_event(event.source) && seen <= hb_.clock(event.source)[run.chain])) {
+        continue;
+      }
       const EventId write = writes_.last(run, seen);
       if (write == kNoEvent || write == event.source) continue;
       if (event.source == kInitial) {

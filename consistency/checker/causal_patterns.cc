@@ -128,19 +128,19 @@ std::optional<Proof> find_overwritten(const History& history, const Events& even
       for (const EventId write : writes.events(own)) {
         if (readers.of(write).empty()) continue;
         known.of(readers.of(write), events, order);
+        const Clock past = order.clock(write);
         for (ByKey::Run& run : runs) {
-          if (known[run.chain] == 0) continue;
+          // Readers that know no more of a chain than the write does contradict nothing.
+          if (known[run.chain] <= CausalOrder::at(past, run.chain)) continue;
           const EventId last = writes.last(run, known[run.chain]);
-          if (last == kNoEvent || last == write) continue;
+          if (last == kNoEvent || last == write || order.reaches(last, write)) continue;
           if (order.reaches(write, last)) {
             for (const EventId reader : readers.of(write)) {
               if (!knows(events, order, reader, last)) continue;
               return overwritten(history, events, order, write, last, reader);
             }
           }
-          if (conflicts != nullptr && !order.reaches(last, write)) {
-            conflicts->emplace_back(last, write);
-          }
+          if (conflicts != nullptr) conflicts->emplace_back(last, write);
         }
       }
     }
