@@ -21,7 +21,7 @@ class MemoryCheck {
         order_(order),
         limits_(limits),
         hb_(events, readers, order),
-        writes_(events, order, ByKey::Kind::writes) {
+        writes_(events, &order, ByKey::Kind::writes) {
     waiting_.assign(events.all.size(), false);
   }
 

@@ -107,7 +107,7 @@ std::optional<Proof> find_impossible(const History& history, const Events& event
 std::optional<Proof> find_overwritten(const History& history, const Events& events,
                                       const Readers& readers, const CausalOrder& order,
                                       std::vector<Conflict>* conflicts) {
-  ByKey writes(events, order, ByKey::Kind::writes);
+  ByKey writes(events, &order, ByKey::Kind::writes);
   for (EventId e = 0; e < events.first_open; ++e) {
     const Event& read = events.all[e];
     if (read.source != kInitial) continue;

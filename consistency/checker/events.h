@@ -59,6 +59,12 @@ struct Session {
   EventId end;
 };
 
+/// A place on a chain of events; positions count from 1. A session is a chain.
+struct Place {
+  std::uint32_t chain;
+  std::uint32_t position;
+};
+
 struct Events {
   std::vector<Event> all;
   EventId first_open = 0;            ///< from here on they are open
@@ -73,6 +79,11 @@ struct Events {
   EventId before(EventId event) const {
     if (event >= first_open) return open_parent[event - first_open];
     return event == sessions[all[event].session].begin ? kNoEvent : event - 1;
+  }
+  /// Of an event that is not open, in its session.
+  Place place(EventId event) const {
+    const std::uint32_t session = all[event].session;
+    return {session, event - sessions[session].begin + 1};
   }
 };
 

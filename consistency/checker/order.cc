@@ -115,7 +115,7 @@ void CausalOrder::give_chain(EventId event) {
   open_places_[event - events_.first_open] = {chain, ++chain_lengths_[chain]};
 }
 
-ByKey::ByKey(const Events& events, const CausalOrder& order, Kind kind)
+ByKey::ByKey(const Events& events, const CausalOrder* order, Kind kind)
     : first_run_(events.keys.size() + 1, 0) {
   const auto wanted = [&](const Event& event) {
     return kind == Kind::writes ? event.writes
@@ -123,13 +123,18 @@ ByKey::ByKey(const Events& events, const CausalOrder& order, Kind kind)
   };
   // Open events stand last in Events::all; on their chains they stand in chain order.
   std::vector<EventId> open;
-  for (EventId e = events.first_open; e < events.all.size(); ++e) open.push_back(e);
+  for (EventId e = events.first_open; order != nullptr && e < events.all.size(); ++e) {
+    open.push_back(e);
+  }
   std::sort(open.begin(), open.end(), [&](EventId a, EventId b) {
-    const Place left = order.place(a), right = order.place(b);
+    const Place left = order->place(a), right = order->place(b);
     return left.chain != right.chain ? left.chain < right.chain : left.position < right.position;
   });
   std::vector<std::uint32_t> place(events.keys.size() + 1, 0);
-  for (const Event& event : events.all) place[event.key + 1] += wanted(event) ? 1 : 0;
+  for (const Event& event : events.all) {
+    const bool here = wanted(event) && (order != nullptr || !event.open);
+    place[event.key + 1] += here ? 1 : 0;
+  }
   std::partial_sum(place.begin(), place.end(), place.begin());
   events_.resize(place.back());
   positions_.resize(place.back());
@@ -142,7 +147,7 @@ ByKey::ByKey(const Events& events, const CausalOrder& order, Kind kind)
   for (const EventId e : open) put(e);
   for (std::uint32_t key = 0; key < events.keys.size(); ++key) {
     for (std::uint32_t i = begin[key]; i < begin[key + 1]; ++i) {
-      const Place at = order.place(events_[i]);
+      const Place at = order != nullptr ? order->place(events_[i]) : events.place(events_[i]);
       positions_[i] = at.position;
       const bool fresh = i == begin[key] || runs_.back().chain != at.chain;
       if (fresh) runs_.push_back({at.chain, i, i, i});

@@ -20,12 +20,6 @@ namespace parallax::checker {
 
 using Clock = std::span<const std::uint32_t>;
 
-/// A place on a chain; positions count from 1.
-struct Place {
-  std::uint32_t chain;
-  std::uint32_t position;
-};
-
 class CausalOrder {
  public:
   /// `max_bytes` bounds the clocks.
@@ -42,8 +36,7 @@ class CausalOrder {
   std::uint32_t chain_length(std::uint32_t chain) const { return chain_lengths_[chain]; }
   Place place(EventId event) const {
     if (event >= events_.first_open) return open_places_[event - events_.first_open];
-    const std::uint32_t session = events_.all[event].session;
-    return {session, event - events_.sessions[session].begin + 1};
+    return events_.place(event);
   }
   /// Includes the event itself. Chains that it does not reach to count as 0.
   Clock clock(EventId event) const { return {clocks_.data() + offset_[event], width_[event]}; }
@@ -86,7 +79,8 @@ class ByKey {
     std::uint32_t hint;        ///< where the last search ended: the next one is near
   };
   enum class Kind : std::uint8_t { writes, reads };
-  ByKey(const Events& events, const CausalOrder& order, Kind kind);
+  /// Without an order there are only the events that are not open, each on its session's chain.
+  ByKey(const Events& events, const CausalOrder* order, Kind kind);
 
   std::span<Run> of(std::uint32_t key) {
     return {runs_.data() + first_run_[key], first_run_[key + 1] - first_run_[key]};

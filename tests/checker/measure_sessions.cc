@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "consistency/checker/causal.h"
+#include "consistency/checker/session_guarantees.h"
 #include "tests/checker/stores.h"
 
 namespace parallax::checker {
@@ -35,6 +36,19 @@ void measure(const std::string& name, const History& history, Check check) {
   std::fflush(stdout);
 }
 
+void measure_guarantees(const std::string& name, const SessionShape& shape) {
+  Random random(1);
+  const History history = random_sessions(shape, random);
+  measure("four session guarantees " + name, history, [&](const History& h) {
+    GuaranteeResults results = check_session_guarantees(h);
+    GuaranteeResult all{.verdict = Verdict::yes};
+    for (const GuaranteeResult& result : results) {
+      if (result.verdict != Verdict::yes) all.verdict = result.verdict;
+    }
+    return all;
+  });
+}
+
 void measure_causal(const std::string& name, const SessionShape& shape) {
   Random random(1);
   const History history = random_sessions(shape, random);
@@ -50,6 +64,13 @@ void measure_causal(const std::string& name, const SessionShape& shape) {
 int main() {
   using namespace parallax::checker;
   using enum Store;
+  for (const std::uint32_t keys : {1u, 100u, 1000u, 50'000u}) {
+    for (const Store store : {gossip, log}) {
+      if (store == gossip && keys > 1000) continue;
+      measure_guarantees(fmt::format("{}, {} keys", store == log ? "log" : "gossip", keys),
+                         {.store = store, .operations = 1'000'000, .clients = 50, .keys = keys});
+    }
+  }
   measure_causal("gossip, 100 keys",
                  {.store = gossip, .operations = 100'000, .clients = 50, .keys = 100});
   for (const std::uint32_t keys : {1u, 100u, 1000u}) {
