@@ -73,7 +73,7 @@ class Check {
       writers_cycle_ = find_version_cycle(events_, writers_, written.unordered);
       for (const EventId e : written.unordered) contrary_[events_.all[e].key] = true;
     }
-    const auto erase_if_key = [&](std::vector<Older>& demands, const std::vector<bool>& bad) {
+    const auto erase_if_key = [&](std::vector<Older>& demands, const KeySet& bad) {
       std::erase_if(demands, [&](const Older& d) { return bad[events_.all[d.first].key]; });
     };
     erase_if_key(evidence_, contrary_);
@@ -119,9 +119,19 @@ class Check {
     Collected own;
     demands_.of_read_your_writes([&](EventId a, EventId b, Basis) { own.add(a, b); });
     if (own.impossible) return Failure{*own.impossible};
-    std::vector<Older> all = writers_;
-    for (const Older& d : own.demands) {
-      if (!is_contrary(events_.all[d.first].key)) all.push_back(d);
+    // An order that meets more than the writers' demands will do where it meets these, too.
+    KeySet disagrees(events_.keys.size(), false);
+    bool any = false;
+    for (const auto& [a, b] : own.demands) {
+      if (order_.rank[a] < order_.rank[b] || is_contrary(events_.all[a].key)) continue;
+      disagrees[events_.all[a].key] = any = true;
+    }
+    if (!any) return std::nullopt;
+    std::vector<Older> all;
+    for (const std::vector<Older>* part : {&writers_, &own.demands}) {
+      for (const Older& d : *part) {
+        if (disagrees[events_.all[d.first].key]) all.push_back(d);
+      }
     }
     return cycle_of(all);
   }
@@ -132,31 +142,40 @@ class Check {
     return as_demands(find_version_cycle(events_, demands, order.unordered));
   }
 
-  /// There are many demands, and nearly all agree with an order that meets the others. Only of keys
-  /// with one that does not are all collected.
+  /// There are many demands, and most agree with an order that meets the others. So those that do
+  /// not are added and the order is made again, until all agree or there is no order.
   std::optional<Failure> fail_observers(Guarantee guarantee) {
-    std::vector<bool> disagrees(events_.keys.size(), false);
-    bool any = false;
-    std::optional<Older> impossible;
-    const auto judged = [&](std::uint32_t key) { return !is_contrary(key); };
-    demands_.of_observers(guarantee, judged, [&](EventId older, EventId newer, Basis) {
-      if (!is_event(newer)) {
-        if (!impossible) impossible = Older{older, newer};
-      } else if (order_.rank[older] > order_.rank[newer]) {
-        disagrees[events_.all[older].key] = any = true;
+    KeySet wanted(events_.keys.size(), true);
+    for (std::size_t k = 0; k < contrary_.size(); ++k) wanted[k] = !contrary_[k];
+    VersionOrder order = order_;
+    std::vector<Older> demands = evidence_;
+    while (true) {
+      KeySet disagrees(events_.keys.size(), false);
+      std::vector<Older> added;
+      std::optional<Older> impossible;
+      demands_.of_observers_against(
+          guarantee, order.rank, [&](std::uint32_t key) { return wanted[key]; },
+          [&](EventId older, EventId newer, Basis) {
+            if (!is_event(newer)) {
+              if (!impossible) impossible = Older{older, newer};
+            } else if (order.rank[older] > order.rank[newer]) {
+              disagrees[events_.all[older].key] = true;
+              added.emplace_back(older, newer);
+            }
+          });
+      if (impossible) return Failure{*impossible};
+      if (added.empty()) return std::nullopt;
+      // Keys that agree are done with.
+      wanted.swap(disagrees);
+      std::erase_if(demands, [&](const Older& d) { return !wanted[events_.all[d.first].key]; });
+      std::sort(added.begin(), added.end());
+      added.erase(std::unique(added.begin(), added.end()), added.end());
+      demands.insert(demands.end(), added.begin(), added.end());
+      order_again(events_, demands, hint_, wanted, order);
+      if (!order.unordered.empty()) {
+        return as_demands(find_version_cycle(events_, demands, order.unordered));
       }
-    });
-    if (impossible) return Failure{*impossible};
-    if (!any) return std::nullopt;
-    std::vector<Older> all;
-    const auto wanted = [&](std::uint32_t key) { return disagrees[key]; };
-    for (const Older& d : evidence_) {
-      if (wanted(events_.all[d.first].key)) all.push_back(d);
     }
-    demands_.of_observers(guarantee, wanted, [&](EventId older, EventId newer, Basis) {
-      if (is_event(newer)) all.emplace_back(older, newer);
-    });
-    return cycle_of(all);
   }
 
   Proof explain(Guarantee guarantee, const Failure& failure) {
@@ -230,8 +249,8 @@ class Check {
   std::vector<Older> evidence_;  ///< of the writers, and of reads where they are monotonic
   VersionOrder order_;           ///< meets the evidence
   // Only if some reads are not monotonic:
-  std::vector<bool> unmonotonic_;  ///< by key
-  std::vector<bool> contrary_;     ///< by key: the writers' order has a cycle
+  KeySet unmonotonic_;  ///< by key
+  KeySet contrary_;     ///< by key: the writers' order has a cycle
   std::vector<EventId> monotonic_cycle_, writers_cycle_;
 };
 

@@ -33,31 +33,41 @@ class Lists {
 
 VersionOrder order_versions(const Events& events, const std::vector<Older>& demands,
                             const std::vector<std::int64_t>& hint) {
+  VersionOrder order;
+  order.rank.assign(events.all.size(), 0);
+  order_again(events, demands, hint, KeySet(events.keys.size(), true), order);
+  return order;
+}
+
+void order_again(const Events& events, const std::vector<Older>& demands,
+                 const std::vector<std::int64_t>& hint, const KeySet& wanted, VersionOrder& order) {
   const auto count = static_cast<EventId>(events.all.size());
   const Lists newer(count, demands, true);
   std::vector<std::uint32_t> waits_for(count, 0);
   for (const auto& [a, b] : demands) ++waits_for[b];
-  VersionOrder result;
-  result.rank.assign(count, 0);
+  order.unordered.clear();
   using Next = std::pair<std::int64_t, EventId>;
   std::vector<Next> free;
   for (EventId e = 0; e < count; ++e) {
-    if (events.all[e].writes && waits_for[e] == 0) free.emplace_back(hint[e], e);
+    const Event& event = events.all[e];
+    if (event.writes && waits_for[e] == 0 && wanted[event.key]) free.emplace_back(hint[e], e);
   }
-  std::priority_queue next(std::greater<>(), std::move(free));
+  // Most are free at once. Those are sorted; only what becomes free later needs a queue.
+  std::sort(free.begin(), free.end());
+  std::priority_queue<Next, std::vector<Next>, std::greater<>> later;
   std::uint32_t rank = 0;
-  while (!next.empty()) {
-    const EventId event = next.top().second;
-    next.pop();
-    result.rank[event] = ++rank;
-    for (const EventId later : newer.of(event)) {
-      if (--waits_for[later] == 0) next.emplace(hint[later], later);
+  for (std::size_t i = 0; i < free.size() || !later.empty();) {
+    const bool from_queue = i == free.size() || (!later.empty() && later.top() < free[i]);
+    const EventId event = from_queue ? later.top().second : free[i++].second;
+    if (from_queue) later.pop();
+    order.rank[event] = ++rank;
+    for (const EventId next : newer.of(event)) {
+      if (--waits_for[next] == 0) later.emplace(hint[next], next);
     }
   }
   for (EventId e = 0; e < count; ++e) {
-    if (waits_for[e] > 0) result.unordered.push_back(e);
+    if (waits_for[e] > 0) order.unordered.push_back(e);
   }
-  return result;
 }
 
 std::vector<EventId> find_version_cycle(const Events& events, const std::vector<Older>& demands,
