@@ -111,6 +111,11 @@ void GrowingOrder::undo_to(Mark mark) {
   moved_.clear();
 }
 
+void GrowingOrder::forget() {
+  changes_.clear();
+  changes_.shrink_to_fit();
+}
+
 std::vector<EventId> GrowingOrder::path(EventId from, EventId to, std::size_t edges) const {
   std::vector<EventId> came_from(events_.all.size(), kNoEvent);
   std::vector<EventId> reached{from};

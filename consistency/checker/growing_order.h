@@ -60,6 +60,8 @@ class GrowingOrder {
   };
   Mark mark() const { return {edges_.size(), changes_.size()}; }
   void undo_to(Mark mark);
+  /// Gives up coming back to any mark made so far, for their memory.
+  void forget();
 
   /// The events of a shortest path from `from` to `to`, both included, over causal steps and the
   /// first `edges` edges. There must be one.
