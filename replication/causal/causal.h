@@ -81,7 +81,9 @@
 //   - Restart: CausalRestored from causal_key() and causal_log_range(); fault() first. Nothing
 //     else is durable: statuses, credit and transfers begin anew.
 //   - Recovery: with an empty store and a new incarnation the core starts from nothing, like any
-//     other that is behind. The owner ends the recovery when joined() is a majority.
+//     other that is behind. The owner ends the recovery when joined() is a majority. It must not
+//     wait for consistent(): a ceiling may name what is lost, and that is not known while anybody
+//     recovers.
 //
 // What it does not do: it keeps no states, no clock, no tokens; it does not choose what a version
 // replaces; membership is fixed.
