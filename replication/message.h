@@ -307,6 +307,8 @@ struct CausalTransferPage {
   QuorumCall call;
   /// The states hold all operations up to here ...
   OriginVector applied;
+  /// ... whose last ones have these stamps, by actor ...
+  VersionVector stamps;
   /// ... and none beyond this.
   OriginVector ceiling;
   std::vector<State> states;  ///< by key, rising

@@ -391,12 +391,14 @@ void fill(stored::CausalRecord& out, const CausalRecord& record) {
   fill_vector(*out.mutable_log_starts(), record.log_starts);
   fill_vector(*out.mutable_ceiling(), record.ceiling);
   fill_incarnations(*out.mutable_heard(), record.heard);
+  fill_context(*out.mutable_stamps(), record.stamps);
 }
 
 Fault read(stored::CausalRecord& in, CausalRecord& record) {
   if (Fault wrong = read_vector(in.applied(), record.applied)) return wrong;
   if (Fault wrong = read_vector(in.log_starts(), record.log_starts)) return wrong;
   if (Fault wrong = read_vector(in.ceiling(), record.ceiling)) return wrong;
+  if (Fault wrong = read_context(in.stamps(), record.stamps)) return wrong;
   if (!record.applied.dominates(record.log_starts)) return "a log that starts above its end";
   return read_incarnations(in.heard(), record.heard);
 }

@@ -149,6 +149,7 @@ std::string_view fault(const CausalOperation& operation);
 struct CausalRecord {
   OriginVector applied;     ///< all operations up to here are in the key states
   OriginVector log_starts;  ///< operations up to here are not in the log, or are being removed
+  VersionVector stamps;     ///< of the last applied operation of each origin, by its actor
   /// What a transfer brought may be of operations up to here. Empty: nothing is beyond `applied`.
   OriginVector ceiling;
   /// The highest incarnation heard of each node, itself included once it is admitted.

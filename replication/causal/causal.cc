@@ -28,6 +28,7 @@ Causal::Causal(CausalConfig config, const CausalRestored& restored, MonoTime now
       self_{config_.id, config_.incarnation},
       now_(now),
       delivery_(config_.buffer, restored.record.applied),
+      stamps_(restored.record.stamps),
       ceiling_(restored.record.ceiling),
       heard_(restored.record.heard),
       durable_(restored.record.applied),
@@ -70,7 +71,7 @@ void Causal::step(const Sender& from, const Message& message) {
   } else if (const auto* fetch = std::get_if<CausalFetch>(&message)) {
     supply(from.id, *fetch);
   } else if (const auto* query = std::get_if<CausalTransferQuery>(&message)) {
-    page_queries_.push_back({from.id, query->call, query->after, {}});
+    page_queries_.push_back({from.id, query->call, query->after, {}, {}});
   } else if (!admitted()) {
     return;
   } else if (const auto* operations = std::get_if<CausalOperations>(&message)) {
@@ -159,6 +160,7 @@ std::uint64_t Causal::propose(std::string key, Version version, const OriginVect
   PARALLAX_ASSERT(operation.version.stamp.hlc > last_stamp_, "{} behind {}",
                   operation.version.stamp, last_stamp_);
   last_stamp_ = operation.version.stamp.hlc;
+  stamps_.advance(operation.version.actor, last_stamp_);
   delivery_.advance(self_, number);
   logs_[self_].append(operation);
   ready_.append.push_back(std::move(operation));
@@ -212,6 +214,7 @@ CausalReady Causal::take_ready(bool may_persist) {
     if (query.after.empty()) peer.held = applied();
     peer.held_until = now_ + config_.transfer_hold;
     query.applied = applied();
+    query.stamps = stamps_;
   }
   ready.page_reads = std::move(page_queries_);
   page_queries_.clear();
@@ -221,13 +224,18 @@ CausalReady Causal::take_ready(bool may_persist) {
 void Causal::deliver(CausalReady& ready) {
   while (std::optional<CausalOperation> operation = delivery_.next()) {
     logs_[operation->origin()].append(*operation);
+    stamps_.advance(operation->version.actor, operation->version.stamp.hlc);
     ready.apply.push_back(*std::move(operation));
     record_changed_ = true;
   }
 }
 
 CausalRecord Causal::record() const {
-  CausalRecord record{.applied = applied(), .log_starts = {}, .ceiling = ceiling_, .heard = heard_};
+  CausalRecord record{.applied = applied(),
+                      .log_starts = {},
+                      .stamps = stamps_,
+                      .ceiling = ceiling_,
+                      .heard = heard_};
   for (const auto& [origin, log] : logs_) record.log_starts.advance(origin, log.start());
   return record;
 }
@@ -244,6 +252,21 @@ void Causal::settle_ceiling() {
 bool Causal::covers(const OriginVector& vector) const {
   return std::all_of(vector.entries().begin(), vector.entries().end(), [&](const auto& entry) {
     return applied().covers(entry.first, entry.second) || done_with(entry.first);
+  });
+}
+
+bool Causal::covers(const VersionVector& context) const {
+  if (canary(Canary::causal_early_shown)) return true;
+  return std::all_of(context.entries().begin(), context.entries().end(), [&](const auto& entry) {
+    const auto& [actor, reading] = entry;
+    if (actor.path != ActorPath::causal || stamps_.covers(actor, reading)) return true;
+    return done_with({actor.node, actor.incarnation}) && has_all_that_is_known();
+  });
+}
+
+bool Causal::has_all_that_is_known() const {
+  return std::all_of(peers_.begin(), peers_.end(), [&](const auto& peer) {
+    return applied().dominates(peer.second.applied);
   });
 }
 

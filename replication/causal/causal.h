@@ -43,8 +43,10 @@
 // serves no causal read and no causal write (it lets them wait, or passes them on). A crash in
 // between leaves the ceiling on the disk. The sender may itself be inconsistent: what it passes on
 // is its own ceiling.
-//   This is for the transfers here. State that repair or anti-entropy bring early is kept apart by
-// the owner until covers() says that what it depends on is here.
+//   This is for the transfers here. State that repair or anti-entropy bring early does not raise the
+// ceiling: the owner keeps it apart until covers() says of its context that all operations that it
+// knows of are applied here, and with them what they depend on. An origin's stamps rise with its
+// numbers, so a context needs no numbers to be judged.
 //
 // --- Lost disks ---------------------------------------------------------------------------------
 //
@@ -57,6 +59,9 @@
 //   - every member has sent a status, not recovering, that has heard of every incarnation that this
 //     node has heard of (the entry that ends a recovery is one way to hear: heard());
 //   - this node has applied as much of that origin as each of them says.
+// A state that repair brings may know of lost operations. What those depended on is either lost, too,
+// or was durable at a member before the incarnation was over; so its statuses since then say it,
+// and such a state may be shown once everything is applied here that all members say.
 // Why that is final: whoever has heard of an incarnation takes nothing from earlier ones, drops
 // what it has buffered (it may be from them), and remembers so on its disk before it says so. A
 // message with more would have to come from a member whose status did not say so, or from an
@@ -158,6 +163,7 @@ struct CausalPageRead {
   QuorumCall call;
   std::string after;
   OriginVector applied;  ///< when it was asked for
+  VersionVector stamps;
 };
 
 /// Operations of an origin, both included.
@@ -236,6 +242,8 @@ class Causal {
   const OriginVector& durable() const { return durable_; }
   /// Whether everything up to there is in the states, or lost with a disk.
   bool covers(const OriginVector& vector) const;
+  /// Whether that is so of all causal versions that this context of a key covers.
+  bool covers(const VersionVector& context) const;
   /// Whether the states are a causal cut.
   bool consistent() const;
   /// What every member has durably applied, as far as is known: the stable cut. It may fall when
@@ -297,6 +305,7 @@ class Causal {
     NodeId peer;
     bool begun = false;  ///< a page has come
     OriginVector base;   ///< of the first page
+    VersionVector stamps;
     std::string after;
     std::optional<QuorumCall> asked;
     MonoTime deadline{};
@@ -309,6 +318,7 @@ class Causal {
   bool admitted() const;
   bool done_with(const Origin& origin) const;
   bool all_have_spoken() const;
+  bool has_all_that_is_known() const;
   void deliver(CausalReady& ready);
   CausalRecord record() const;
   void settle_ceiling();
@@ -330,7 +340,7 @@ class Causal {
   void begin_transfer(const Fetch& fetch);
   void request_page();
   void install_page(CausalReady& ready);
-  void jump(const OriginVector& to);
+  void jump(const Transfer& transfer);
   bool present(const Peer& peer) const;
   QuorumCall next_call() { return {.life = config_.life, .id = RequestId{++last_call_}}; }
 
@@ -341,6 +351,7 @@ class Causal {
   // Durable.
   Delivery delivery_;
   std::map<Origin, OriginLog> logs_;
+  VersionVector stamps_;  ///< of what is applied
   OriginVector ceiling_;
   std::map<NodeId, Incarnation> heard_;
   OriginVector durable_;

@@ -133,7 +133,10 @@ void Causal::install_page(CausalReady& ready) {
   if (!page_) return;
   PARALLAX_ASSERT(transfer_, "a page from {} without a transfer", page_->applied.to_string());
   Transfer& transfer = *transfer_;
-  if (!transfer.begun || canary(Canary::causal_jump_too_far)) transfer.base = page_->applied;
+  if (!transfer.begun || canary(Canary::causal_jump_too_far)) {
+    transfer.base = page_->applied;
+    transfer.stamps = page_->stamps;
+  }
   transfer.begun = true;
   transfer.asked.reset();
   transfer.failures = 0;
@@ -144,7 +147,7 @@ void Causal::install_page(CausalReady& ready) {
   const bool complete = page_->complete;
   page_.reset();
   // In the batch of the last page, behind those of all others: not durable before any of them.
-  if (complete || canary(Canary::causal_jump_before_transfer)) jump(transfer.base);
+  if (complete || canary(Canary::causal_jump_before_transfer)) jump(transfer);
   if (!complete) return;
   ++counters_.transfers;
   transfer_.reset();
@@ -154,13 +157,15 @@ void Causal::install_page(CausalReady& ready) {
   }
 }
 
-void Causal::jump(const OriginVector& to) {
-  for (const auto& [origin, count] : to.entries()) {
+void Causal::jump(const Transfer& transfer) {
+  for (const auto& [origin, count] : transfer.base.entries()) {
     if (count <= applied().at(origin) || origin == self_) continue;
     OriginLog& log = logs_[origin];
     if (log.start() < log.last()) garbage_.push_back({origin, log.start() + 1, log.last()});
     log.skip_to(count);
     delivery_.advance(origin, count);
+    const Actor actor{ActorPath::causal, origin.node, origin.incarnation};
+    stamps_.advance(actor, transfer.stamps.at(actor));
     record_changed_ = true;
   }
 }

@@ -83,6 +83,7 @@ void Causal::on_page(const CausalPageRead& read, std::vector<CausalTransferPage:
                      bool complete) {
   CausalTransferPage page{.call = read.call,
                           .applied = read.applied,
+                          .stamps = read.stamps,
                           .ceiling = ceiling_,
                           .states = std::move(states),
                           .complete = complete};

@@ -303,8 +303,13 @@ Result<Message> take(wire::CausalTransferQuery& m) {
 Result<Message> take(wire::CausalTransferPage& m) {
   CausalTransferPage page{.call = read(m.call()),
                           .applied = read(m.applied()),
+                          .stamps = {},
                           .ceiling = read(m.ceiling()),
                           .complete = m.complete()};
+  for (const wire::OriginCount& entry : m.stamps()) {
+    page.stamps.advance(actor_of({NodeId{entry.node()}, Incarnation{entry.incarnation()}}),
+                        Hlc{entry.count()});
+  }
   for (wire::CausalTransferPage::State& in : *m.mutable_states()) {
     CausalTransferPage::State& state = page.states.emplace_back();
     state.key = std::move(*in.mutable_key());
@@ -355,6 +360,12 @@ void fill_causal(wire::Envelope& out, const CausalTransferPage& m) {
   fill(*page.mutable_call(), m.call);
   fill(*page.mutable_applied(), m.applied);
   fill(*page.mutable_ceiling(), m.ceiling);
+  for (const auto& [actor, reading] : m.stamps.entries()) {
+    wire::OriginCount& entry = *page.add_stamps();
+    entry.set_node(actor.node.value);
+    entry.set_incarnation(actor.incarnation.value);
+    entry.set_count(reading.value);
+  }
   for (const CausalTransferPage::State& state : m.states) {
     wire::CausalTransferPage::State& entry = *page.add_states();
     entry.set_key(state.key);

@@ -192,6 +192,7 @@ void write_peer(Seeds seeds) {
       CausalTransferQuery{.call = call, .after = "k"},
       CausalTransferPage{.call = call,
                          .applied = a_session().read,
+                         .stamps = {},
                          .ceiling = a_session().read,
                          .states = {{"k", a_key_state()}},
                          .complete = true}};
@@ -246,6 +247,7 @@ void write_records(Seeds seeds) {
   add_record(seeds, "C", records::causal_key(group),
              CausalRecord{.applied = a_session().read,
                           .log_starts = a_session().write,
+                          .stamps = {},
                           .ceiling = {},
                           .heard = {{NodeId{1}, Incarnation{2}}}});
   add_record(seeds, "O", records::causal_operation_key(group, {NodeId{1}, Incarnation{1}}, 7),

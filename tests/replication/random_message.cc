@@ -308,6 +308,10 @@ CausalTransferQuery make(Random& random, CausalTransferQuery) {
 CausalTransferPage make(Random& random, CausalTransferPage) {
   CausalTransferPage m{.call = random_call(random), .applied = random_vector(random, {})};
   m.ceiling = m.applied;
+  for (const auto& [origin, count] : m.applied.entries()) {
+    m.stamps.advance({ActorPath::causal, origin.node, origin.incarnation},
+                     Hlc{number_up_to(random, limits::kMaxUnixMillis << 16)});
+  }
   m.ceiling.join(random_vector(random, {}));
   const std::uint64_t count = random.below(4);
   for (std::uint64_t i = 0; i < count; ++i) {

@@ -221,6 +221,9 @@ CausalRecord random_record(Random& random) {
   record.log_starts = record.applied;
   record.applied.join(random_vector(random));
   record.ceiling = random_vector(random);
+  for (const auto& [origin, count] : record.applied.entries()) {
+    record.stamps.advance({ActorPath::causal, origin.node, origin.incarnation}, Hlc{count});
+  }
   for (std::uint64_t left = random.below(4); left > 0; --left) {
     record.heard[NodeId{static_cast<std::uint32_t>(left)}] = Incarnation{random.next()};
   }

@@ -2,8 +2,11 @@
 // was not durable, lost disks; logs and buffers so small that credit runs out and transfers are
 // common. Whatever is applied and read is judged at once (causal_world.cc); in the end everything
 // heals, and all must be equal.
+#include <stdexcept>
+
 #include <catch2/catch.hpp>
 
+#include "base/assert.h"
 #include "base/canary.h"
 #include "tests/replication/causal/causal_world.h"
 
@@ -21,6 +24,7 @@ struct Run {
     crashing = random.chance(0.7) ? 0.01 : 0.0;
     cutting = random.chance(0.7) ? 0.01 : 0.0;
     wiping = lose_disks && random.chance(0.4) ? 0.4 : 0.0;
+    repairing = random.chance(0.4) ? 0.05 : 0.0;
     writing = random.chance(0.5) ? 0.25 : 0.08;
     for (CausalWorld::Session& session : sessions) {
       if (random.chance(0.7)) continue;
@@ -73,6 +77,11 @@ struct Run {
     if (random.chance(cutting)) cut();
     if (random.chance(0.01)) world.heal();
     if (random.chance(0.05)) log_step();
+    if (random.chance(repairing)) {
+      const std::string of = key();
+      const std::uint32_t from = any();
+      world.repair(from, any(), of);
+    }
   }
 
   void crash() {
@@ -153,7 +162,7 @@ struct Run {
   Random random;
   CausalWorld world;
   std::vector<CausalWorld::Session> sessions;
-  double loss, duplication, reordering, crashing, cutting, wiping, writing;
+  double loss, duplication, reordering, crashing, cutting, wiping, repairing, writing;
   std::size_t crashes = 0;
   std::size_t wipes = 0;
 };
@@ -181,5 +190,48 @@ TEST_CASE("causal: random worlds", "[random]") {
                   << sum.fetches << " fetches, " << sum.relayed << " relayed, " << sum.transfers
                   << " transfers, " << sum.trimmed_early << " trimmed early");
 }
+
+#ifdef PARALLAX_TEST_BUILD
+
+namespace {
+
+/// A deliberate bug, and assertions that throw, for as long as this lives.
+struct Broken {
+  explicit Broken(Canary bug) {
+    g_active_canary = bug;
+    set_assertion_handler([](const std::string& line) { throw std::runtime_error(line); });
+  }
+  ~Broken() {
+    g_active_canary = Canary::none;
+    set_assertion_handler(nullptr);
+  }
+};
+
+std::string run_broken(std::uint64_t seed) {
+  try {
+    return Run(seed).run();
+  } catch (const std::runtime_error& assertion) {
+    return assertion.what();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("causal: random worlds find every deliberate bug", "[random]") {
+#define PARALLAX_CANARY_VALUE(name, bug) {Canary::name, #name},
+  const std::pair<Canary, const char*> canaries[] = {
+      PARALLAX_CAUSAL_CANARIES(PARALLAX_CANARY_VALUE)};
+#undef PARALLAX_CANARY_VALUE
+  for (const auto& [bug, name] : canaries) {
+    const Broken broken(bug);
+    std::uint64_t seed = 1;
+    std::string what;
+    while (seed <= 2'000 && (what = run_broken(seed)).empty()) ++seed;
+    WARN(name << " at seed " << seed << ": " << what);
+    CHECK_FALSE(what.empty());
+  }
+}
+
+#endif
 
 }  // namespace parallax::test

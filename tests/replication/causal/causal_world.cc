@@ -84,7 +84,8 @@ void CausalWorld::take(Node& node, CausalReady& ready) {
     node.keys[operation.key].add(operation.version);
     node.dirty.insert(operation.key);
   }
-  if (!ready.needs_write()) {
+  join_early(node);
+  if (!ready.needs_write() && node.dirty.empty()) {
     if (node.batches.empty()) {
       send(node, ready.send_after);
       for (const auto& [session, answer] : node.answers) answer();
@@ -116,6 +117,27 @@ void CausalWorld::take(Node& node, CausalReady& ready) {
   node.batches.push_back({std::move(change), node.core->persisted_mark(),
                           std::move(ready.send_after), std::move(node.answers)});
   node.answers.clear();
+}
+
+void CausalWorld::join_early(Node& node) {
+  for (auto it = node.early.begin(); it != node.early.end();) {
+    if (!node.core->covers(it->second.context())) {
+      ++it;
+      continue;
+    }
+    node.keys[it->first].join(it->second);
+    node.dirty.insert(it->first);
+    it = node.early.erase(it);
+  }
+}
+
+void CausalWorld::repair(std::uint32_t from, std::uint32_t to, const std::string& key) {
+  Node& at = node(to);
+  const auto found = node(from).disk.keys.find(key);
+  if (!at.core || found == node(from).disk.keys.end()) return;
+  observe(at, found->second.context().highest());
+  at.early[key].join(found->second);
+  collect(at);
 }
 
 void CausalWorld::serve_reads(Node& node, const CausalReady& ready) {
@@ -213,6 +235,7 @@ void CausalWorld::crash(std::uint32_t id) {
   down.batches.clear();
   down.answers.clear();
   down.dirty.clear();
+  down.early.clear();
   forget_unwritten(down);
 }
 
@@ -417,6 +440,7 @@ void CausalWorld::check_converged(bool disks_were_lost) {
       return fail(fmt::format("{} has {}, {} has {}", node.id, node.core->applied().to_string(),
                               first.id, first.core->applied().to_string()));
     }
+    if (!node.early.empty()) return fail("an early state is still early");
     if (node.core->durable() != node.core->applied()) return fail("not all is durable");
     if (node.core->stable() != node.core->applied()) return fail("not all is stable");
     if (node.core->log_bytes() != 0 || !node.disk.log.empty()) return fail("a log is not trimmed");

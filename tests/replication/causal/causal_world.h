@@ -51,6 +51,7 @@ class CausalWorld {
     std::unique_ptr<Causal> core;  ///< null while down
     Disk disk;
     std::map<std::string, KeyState> keys;  ///< disk.keys with what is on its way there
+    std::map<std::string, KeyState> early;  ///< brought by repair, ahead of its past
     std::set<std::string> dirty;           ///< keys that changed since the last batch
     Hlc clock;
     using Answer = std::pair<Session*, std::function<void()>>;
@@ -105,6 +106,9 @@ class CausalWorld {
   void isolate(std::uint32_t id);
   void heal() { cut_.clear(); }
 
+  /// One node is given another one's durable state of a key.
+  void repair(std::uint32_t from, std::uint32_t to, const std::string& key);
+
   // --- Sessions -------------------------------------------------------------------------------
   /// False: the node must wait, by its own word.
   bool write(Session& session, std::uint32_t id, const std::string& key, bool blind);
@@ -136,6 +140,7 @@ class CausalWorld {
   };
   void start(Node& node);
   void take(Node& node, CausalReady& ready);
+  void join_early(Node& node);
   void serve_reads(Node& node, const CausalReady& ready);
   void send(Node& node, std::vector<CausalMessage>& messages);
   void observe(Node& node, Hlc clock) { node.clock = std::max(node.clock, clock); }
