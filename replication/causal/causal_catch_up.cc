@@ -33,7 +33,8 @@ void Causal::request_fetches() {
     }
     Fetch& fetch = fetches_.try_emplace(origin, Fetch{.since = now_, .reached = reached})
                        .first->second;
-    if (reached > fetch.reached) {
+    // It falls, too, when an incarnation is over and what waits is let go of.
+    if (reached != fetch.reached) {
       fetch.reached = reached;
       fetch.since = now_;
       fetch.trimmed.clear();

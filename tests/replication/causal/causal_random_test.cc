@@ -121,22 +121,13 @@ struct Run {
 
   void settle() {
     world.heal();
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 40; ++round) {
       for (std::uint32_t i = 1; i <= world.size(); ++i) {
         world.restart(i);
         world.end_recovery(i);
         world.apply_entry(world.node(i));
       }
       world.run_for(milliseconds(200));
-    }
-    if (std::getenv("DBG")) {
-      for (std::uint32_t i = 1; i <= world.size(); ++i) {
-        auto& n = world.node(i);
-        fmt::print("{}.{} rec {} applied {} start {} ceiling {} transferring {} batches {} entries {}\n", i, n.disk.incarnation, n.disk.recovering, n.core->applied().to_string(), n.disk.record.log_starts.to_string(), n.disk.record.ceiling.to_string(), n.core->transferring(), n.batches.size(), n.disk.entries);
-        for (auto& [a,b] : n.disk.record.heard) fmt::print("   heard {}.{}\n", a, b);
-      }
-      world.trace = true;
-      world.run_for(milliseconds(1500));
     }
     world.check_converged(wipes > 0);
     // Whatever a session has seen, survived or lost: it is waited for nowhere.
@@ -150,7 +141,7 @@ struct Run {
   }
 
   /// What went wrong; empty: nothing.
-  std::string run(std::size_t steps = 400) {
+  std::string run(std::size_t steps = 800) {
     for (std::size_t i = 0; i < steps && world.broken().empty(); ++i) {
       step();
       if (i % 40 == 0) world.check_contents(world.node(any()));
@@ -172,8 +163,7 @@ struct Run {
 TEST_CASE("causal: random worlds", "[random]") {
   std::size_t operations = 0, crashes = 0, wipes = 0;
   Causal::Counters sum;
-  const char* only = std::getenv("SEED");
-  for (std::uint64_t seed = only ? std::stoull(only) : 1; seed <= (only ? std::stoull(only) : 2'000); ++seed) {
+  for (std::uint64_t seed = 1; seed <= 2'000; ++seed) {
     Run run(seed);
     const std::string broken = run.run();
     if (!broken.empty()) FAIL("seed " << seed << ": " << broken);

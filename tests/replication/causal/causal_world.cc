@@ -186,7 +186,6 @@ void CausalWorld::deliver(std::size_t position) {
   drop(position);
   Node& to = node(packet.to.value);
   if (!to.core || cut_.contains({packet.from.id, packet.to})) return;
-  if (trace) fmt::print("{} {}.{} -> {}: {}\n", now_.time_since_epoch().count() / 1000000, packet.from.id, packet.from.incarnation, packet.to, describe(packet.message));
   observe(to, packet.clock);
   to.core->tick(now_);
   to.core->step(packet.from, packet.message);

@@ -129,8 +129,6 @@ class CausalWorld {
   Causal::Counters counters() const;
   std::size_t operations() const { return ledger_.size(); }
 
-  bool trace = false;
-
  private:
   /// An operation as it was issued, with all that it follows, itself included.
   struct Issued {
