@@ -54,10 +54,12 @@ void CausalWorld::collect(Node& node) {
     if (may_persist) take(node, ready);
     serve_reads(node, ready);
     node.core->check();
+    bool more = !ready.loads.empty() || !ready.page_reads.empty();
     if (!options_.hold_disks) {
+      more |= !node.batches.empty();
       while (!node.batches.empty()) persist(node);
     }
-    if (ready.loads.empty() && ready.page_reads.empty()) return;
+    if (!more) return;
   }
 }
 
@@ -299,7 +301,6 @@ bool CausalWorld::write(Session& session, std::uint32_t id, const std::string& k
   if (session.guarantees.monotonic_writes) past.join(session.wrote);
   if (session.guarantees.writes_follow_reads) past.join(session.saw);
   const std::uint64_t number = at.core->propose(key, version, dependencies);
-  if (number > 1) past.join(ledger_.at({self, number - 1}).past);
   past.advance(self, number);
   if (!ledger_.emplace(OperationId{self, number}, Issued{key, version, past}).second) {
     fail(fmt::format("{} of {}.{} is issued twice", number, self.node, self.incarnation));

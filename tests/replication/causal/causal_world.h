@@ -130,7 +130,7 @@ class CausalWorld {
   std::size_t operations() const { return ledger_.size(); }
 
  private:
-  /// An operation as it was issued, with all that it follows, itself included.
+  /// An operation as it was issued, with all that its session made it follow, itself included.
   struct Issued {
     std::string key;
     Version version;
