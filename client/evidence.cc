@@ -180,6 +180,22 @@ bool read_member(unsigned member, const Value& value, Evidence& evidence) {
 
 }  // namespace
 
+Result<void> check_evidence(const Consistency& consistency, bool is_read,
+                            const Evidence& evidence) {
+  const LevelInfo& level = level_info(consistency.level);
+  const Path path = evidence.path;
+  const bool of_quorums = path == Path::quorum || path == Path::abd;
+  const bool fits = consistency.level == Level::atomic            ? path == Path::abd
+                    : consistency.level == Level::quorum          ? path == Path::quorum
+                    : level.protocol == Protocol::leader_follower ? !of_quorums
+                                                                  : path == Path::local;
+  if (!fits) return corrupt(fmt::format("path {} is none of {}", path_name(path), level.name));
+  const std::uint32_t needed = is_read ? consistency.r : consistency.w;
+  if (path != Path::quorum || consistency.sloppy || evidence.replicas.size() >= needed) return {};
+  return corrupt(
+      fmt::format("{} replicas for {}", evidence.replicas.size(), consistency.to_string()));
+}
+
 std::string Evidence::to_string() const {
   std::string text;
   append_to(text);

@@ -236,8 +236,10 @@ std::string render_problem(const Problem& problem) {
                                  : json::value(json_text(problem.leader_address));
   }
   if (problem.etag) body["etag"] = render_etag(*problem.etag);
-  if (problem.required) body["required"] = *problem.required;
-  if (problem.received) body["received"] = *problem.received;
+  if (error.code == ErrorCode::not_enough_replicas && error.required > 0) {
+    body["required"] = error.required;
+    body["received"] = error.received;
+  }
   return json::serialize(body) + '\n';
 }
 
@@ -272,8 +274,10 @@ Result<Problem> parse_problem(std::string_view text) {
     if (!stamp) return corrupt("\"etag\" is no ETag");
     problem.etag = *stamp;
   }
-  PARALLAX_ASSIGN(problem.required, number_member<int>(object, "required"));
-  PARALLAX_ASSIGN(problem.received, number_member<int>(object, "received"));
+  PARALLAX_ASSIGN(const auto required, number_member<std::uint32_t>(object, "required"));
+  PARALLAX_ASSIGN(const auto received, number_member<std::uint32_t>(object, "received"));
+  problem.error.required = required.value_or(0);
+  problem.error.received = received.value_or(0);
   return problem;
 }
 

@@ -76,9 +76,7 @@ Result<EtagSet> parse_etag_set(std::string_view header, std::string_view list,
 struct Problem {
   std::string leader_address;  ///< with not_leader: where it serves clients; empty: unknown
   Error error;
-  std::optional<Stamp> etag;    ///< with precondition_failed: the present version
-  std::optional<int> required;  ///< with not_enough_replicas
-  std::optional<int> received;
+  std::optional<Stamp> etag;  ///< with precondition_failed: the present version
   friend bool operator==(const Problem&, const Problem&) = default;
 };
 

@@ -41,12 +41,23 @@ struct Said {
   std::optional<bool> retryable;
   LeaderHint leader;
   std::string etag;  ///< unquoted
+  std::uint32_t required = 0;
+  std::uint32_t received = 0;
 };
 
 std::string_view text_of(const json::object& object, const char* name) {
   const json::value* value = object.if_contains(name);
   if (value == nullptr || !value->is_string()) return {};
   return {value->get_string().data(), value->get_string().size()};
+}
+
+/// 0 when there is none.
+std::uint32_t count_of(const json::object& object, const char* name) {
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr || !value->is_number()) return 0;
+  json::error_code error;
+  const auto count = value->to_number<std::uint32_t>(error);
+  return error ? 0 : count;
 }
 
 Said read_said(const std::string& body) {
@@ -72,6 +83,8 @@ Said read_said(const std::string& body) {
     said.leader.endpoint = *endpoint;
   }
   if (const auto etag = parse_etag(text_of(object, "etag"))) said.etag = etag->to_string();
+  said.required = count_of(object, "required");
+  said.received = count_of(object, "received");
   return said;
 }
 
@@ -137,6 +150,7 @@ Result<void> read_headers(const Operation& operation, const HttpResponse& respon
   }
   if (const std::string_view header = response.header(http_header::kEvidence); !header.empty()) {
     PARALLAX_ASSIGN(answer.evidence, parse_evidence(header));
+    PARALLAX_TRY(check_evidence(answer.consistency, is_read(operation), answer.evidence));
   }
   if (const std::string_view header = response.header(http_header::kContext); !header.empty()) {
     const std::string* key = operation_key(operation);
@@ -267,8 +281,13 @@ Refusal read_refusal(bool is_read, const HttpResponse& response) {
 
   Refusal refusal;
   refusal.failure.stage = AttemptStage::answered;
-  refusal.failure.error = Error{code, unknown ? Certainty::indefinite : Certainty::definite,
-                                std::move(message), said.leader.node, said.etag};
+  refusal.failure.error = Error{code,
+                                unknown ? Certainty::indefinite : Certainty::definite,
+                                std::move(message),
+                                said.leader.node,
+                                said.etag,
+                                said.required,
+                                said.received};
   const bool retryable_status = status == 421 || status == 429 || status >= 502;
   refusal.failure.retryable =
       said.retryable.value_or(said.info != nullptr ? said.info->retryable : retryable_status);

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/base64.h"
 #include "client/http_protocol.h"
+#include "client/level_support.h"
 #include "consistency/key_context.h"
 
 namespace parallax {
@@ -131,11 +132,21 @@ class Target {
   char separator_ = '?';
 };
 
+void add_level(const Consistency& consistency, Target& target) {
+  const auto add_replicas = [&](std::string_view name, std::uint32_t count) {
+    if (count == 0) return;
+    target.add(name, count == Consistency::kAll ? "all" : std::to_string(count));
+  };
+  target.add("consistency", level_info(consistency.level).name);
+  add_replicas("r", consistency.r);
+  add_replicas("w", consistency.w);
+  if (consistency.sloppy) target.add("sloppy", "true");
+  if (consistency.blocking_repair) target.add("repair", "blocking");
+}
+
 void add_common(const Request& request, Target& target, HttpRequest& out) {
   target.add("timeout_ms", std::to_string(request.timeout.count()));
-  if (!request.level_by_policy) {
-    target.add("consistency", level_info(request.consistency.level).name);
-  }
+  if (!request.level_by_policy) add_level(request.consistency, target);
   if (!request.forward) target.add("forward", "false");
   if (request.session) out.headers.emplace_back(http_header::kSession, request.session->encode());
   out.target = target.take();
@@ -285,7 +296,11 @@ Result<void> check_request(const Request& request) {
   PARALLAX_TRY(check_operation(request.operation));
   PARALLAX_TRY(check_etags("if_match", request.conditions.if_match));
   PARALLAX_TRY(check_etags("if_none_match", request.conditions.if_none_match));
-  return check_line("an idempotency key", request.idempotency_key, limits::kMaxIdempotencyKeyBytes);
+  PARALLAX_TRY(
+      check_line("an idempotency key", request.idempotency_key, limits::kMaxIdempotencyKeyBytes));
+  if (request.level_by_policy) return {};
+  if (auto error = unsupported(request)) return std::move(*error);
+  return {};
 }
 
 Result<void> check_batch(const std::vector<BatchOperation>& operations) {
@@ -295,10 +310,14 @@ Result<void> check_batch(const std::vector<BatchOperation>& operations) {
     Request request;
     std::visit([&](const auto& operation) { request.operation = operation; },
                operations[i].operation);
+    request.level_by_policy = !operations[i].consistency;
+    request.consistency = operations[i].consistency.value_or(Consistency{});
     request.conditions = operations[i].conditions;
     request.idempotency_key = operations[i].idempotency_key;
     if (auto valid = check_request(request); !valid) {
-      return wrong(fmt::format("operation {} of the batch: {}", i, valid.error().message));
+      Error error = valid.error();
+      error.message = fmt::format("operation {} of the batch: {}", i, error.message);
+      return error;
     }
   }
   return {};

@@ -160,6 +160,11 @@ struct Evidence {
 /// Errors: corrupt, naming the member.
 Result<Evidence> parse_evidence(std::string_view header);
 
+/// Whether an answer's evidence can carry the level that it names, as far as one can tell from
+/// outside: the path is one of the level's, and at quorum it rests on as many replicas as were
+/// asked for (a sloppy one may count hints instead). Errors: corrupt, naming what does not fit.
+Result<void> check_evidence(const Consistency& consistency, bool is_read, const Evidence& evidence);
+
 /// A value with its key.
 struct Item {
   std::string key;  ///< empty among the siblings of one key

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <tuple>
 #include <utility>
 
 #include "base/assert.h"
@@ -64,10 +65,11 @@ Router::Router(std::vector<Endpoint> endpoints, Options options) : options_(opti
     }
   }
   all_ = listed_;
+  home_ = options_.follow_leader ? listed_[options_.draw % listed_.size()] : listed_.front();
 }
 
-Endpoint Router::choose(bool leader_path, const std::vector<Endpoint>& tried, MonoTime now) const {
-  if (leader_path) {
+Endpoint Router::choose(Asks asks, const std::vector<Endpoint>& tried, MonoTime now) const {
+  if (asks == Asks::leader) {
     const auto leader = leader_endpoint();
     if (leader && !cooling(*leader, now) && last_try(tried, *leader) < 0) return *leader;
     // A redirect that followed the failure makes the hint newer than the failure.
@@ -76,7 +78,8 @@ Endpoint Router::choose(bool leader_path, const std::vector<Endpoint>& tried, Mo
     }
   }
   const auto rank = [&](const Endpoint& endpoint) {
-    return std::pair{last_try(tried, endpoint), cooling(endpoint, now)};
+    const bool away = asks == Asks::any && endpoint != home_;
+    return std::tuple{last_try(tried, endpoint), cooling(endpoint, now), away};
   };
   return *std::min_element(all_.begin(), all_.end(),
                            [&](const Endpoint& a, const Endpoint& b) { return rank(a) < rank(b); });
@@ -96,6 +99,10 @@ void Router::failed(const Endpoint& endpoint, MonoTime now) {
     leader_ = kNoNode;
     leader_endpoint_.reset();
   }
+}
+
+void Router::settle(const Endpoint& endpoint) {
+  if (options_.follow_leader) home_ = endpoint;
 }
 
 void Router::answered(const Endpoint& endpoint) {

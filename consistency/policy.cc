@@ -1,5 +1,7 @@
 #include "consistency/policy.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "consistency/quoted.h"
 
@@ -43,6 +45,31 @@ Result<Mixing> parse_mixing(std::string_view text) {
 
 Result<ConflictStrategy> parse_conflict(std::string_view text) {
   return parse_in(kConflictStrategies, "conflict strategy", text);
+}
+
+bool is_unordered(Level level) {
+  return std::find(kUnorderedLevels.begin(), kUnorderedLevels.end(), level) !=
+         kUnorderedLevels.end();
+}
+
+std::string unordered_level_names() {
+  std::string names;
+  for (const Level level : kUnorderedLevels) {
+    if (!names.empty()) names += ", ";
+    names += level_info(level).name;
+  }
+  return names;
+}
+
+std::optional<Error> policy_error(const Policy& policy) {
+  if (policy.conflict == ConflictStrategy::last_writer) return std::nullopt;
+  const Level level = policy.default_consistency.value_or(Consistency{}).level;
+  if (is_unordered(level)) return std::nullopt;
+  return definite(
+      ErrorCode::bad_parameter,
+      fmt::format("conflict '{}' does not go with the default_consistency '{}'; use "
+                  "one of {}",
+                  conflict_name(policy.conflict), level_info(level).name, unordered_level_names()));
 }
 
 }  // namespace parallax

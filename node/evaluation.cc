@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/checksum.h"
+#include "consistency/merge/conflict.h"
 #include "node/operation_codec.h"
 
 namespace parallax {
@@ -25,6 +26,15 @@ Error failed_condition(const Version* present) {
                                        "not allow",
                                        present->stamp));
   if (present != nullptr) error.etag = present->stamp.to_string();
+  return error;
+}
+
+Error not_the_first(const Version& first) {
+  Error error = definite(ErrorCode::precondition_failed,
+                         fmt::format("the key has the value \"{}\", and the first one stays; to "
+                                     "replace it, write with the context of a read",
+                                     first.stamp));
+  error.etag = first.stamp.to_string();
   return error;
 }
 
@@ -52,8 +62,7 @@ Result<std::int64_t> sum(const Version* present, std::int64_t by) {
 }  // namespace
 
 const Version* present_value(const KeyState& state, UnixMillis now) {
-  const Version* winner = state.winner();
-  return winner == nullptr || winner->tombstone || winner->expired_at(now) ? nullptr : winner;
+  return chosen_version(state, ConflictStrategy::last_writer, now);
 }
 
 bool rests_on_expiry(const KeyState& state, UnixMillis now) {
@@ -70,10 +79,50 @@ KeyState with_expiry(const KeyState& state, UnixMillis now) {
   return KeyState::from_parts(std::move(versions), state.context());
 }
 
+namespace {
+
+/// Puts the version in its place: beside what it does not replace. A copy that left versions out
+/// would say that those are replaced, so what goes out is the whole state.
+/// Errors: too_many_siblings.
+Result<void> place(const KeyState& known, Version version, KeyState& next) {
+  const std::size_t before = known.versions().size();
+  next = known;
+  next.add(std::move(version));
+  if (next.versions().size() <= limits::kMaxSiblings) return {};
+  return definite(ErrorCode::too_many_siblings,
+                  fmt::format("the key has {} concurrent versions, at most {} may be; write with "
+                              "the context of a read that has seen them",
+                              before, limits::kMaxSiblings));
+}
+
+/// What a write that does not say what it replaces does. Errors: payload_too_large,
+/// too_many_siblings.
+Result<void> place_blind(const KeyState& known, Version version, UnixMillis now, const WriteAs& as,
+                         KeyState& next) {
+  if (version.tombstone || as.conflict == ConflictStrategy::last_writer) {
+    version.context = known.context();
+  } else {
+    PARALLAX_ASSIGN(BlindPut blind, blind_put(known, as.conflict, version, now));
+    version.context = std::move(blind.context);
+    version.value = std::move(blind.value);
+    version.content_type = std::move(blind.content_type);
+    version.expires_at = blind.expires_at;
+    if (as.conflict == ConflictStrategy::siblings) return place(known, std::move(version), next);
+  }
+  // Whatever the log stamped before is replaced, also what is not known here.
+  if (as.actor == kLogActor) {
+    version.context.advance(kLogActor, Hlc{version.stamp.hlc.value - 1});
+  }
+  next.add(std::move(version));
+  return {};
+}
+
+}  // namespace
+
 Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp,
                     UnixMillis now, const WriteAs& as) {
   now = std::max(now, stamp.hlc.millis());
-  const Version* const present = present_value(known, now);
+  const Version* const present = chosen_version(known, as.conflict, now);
   const std::optional<Stamp> etag =
       present == nullptr ? std::nullopt : std::optional(present->stamp);
   if (!request.conditions.hold(etag)) return refused(failed_condition(present), present);
@@ -83,6 +132,9 @@ Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& 
   version.stamp = stamp;
   version.actor = as.actor;
   if (const auto* put = std::get_if<Put>(&request.operation)) {
+    if (as.conflict == ConflictStrategy::first_writer && present != nullptr && !request.context) {
+      return refused(not_the_first(*present), present);
+    }
     version.value = put->value;
     version.content_type = put->content_type;
     if (put->ttl) {
@@ -103,26 +155,11 @@ Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& 
     version.tombstone = true;
   }
 
-  if (!request.context) {
-    version.context = known.context();
-    // Whatever the log stamped before is replaced, also what is not known here.
-    if (as.actor == kLogActor) version.context.advance(kLogActor, Hlc{stamp.hlc.value - 1});
-    evaluation.next.add(std::move(version));
-  } else {
-    // What the writer has not seen stays beside it: the whole state goes into the entry, since a
-    // copy that leaves versions out would say that those are replaced.
-    version.context = *request.context;
-    evaluation.next = known;
-    evaluation.next.add(std::move(version));
-    if (evaluation.next.versions().size() > limits::kMaxSiblings) {
-      return refused(
-          definite(ErrorCode::too_many_siblings,
-                   fmt::format("the key has {} concurrent versions, at most {} may be; write with "
-                               "the context of a read that has seen them",
-                               known.versions().size(), limits::kMaxSiblings)),
-          present);
-    }
-  }
+  if (request.context) version.context = *request.context;
+  const Result<void> placed =
+      request.context ? place(known, std::move(version), evaluation.next)
+                      : place_blind(known, std::move(version), now, as, evaluation.next);
+  if (!placed) return refused(placed.error(), present);
   evaluation.stamp = stamp;
   return evaluation;
 }

@@ -1,13 +1,14 @@
-// What a write comes to, decided by the leader: effects go into the log, not operations.
+// What a write comes to: effects go into the log and to other replicas, not operations.
 //
-// Pure: a request and what the key holds (applied, and proposed before it) in, the key's next state
-// or a refusal out. Whether and when the outcome may be shown is the replica's business.
+// Pure: a request and what the key holds in, the key's next state or a refusal out. Whether and
+// when the outcome may be shown is the replica's business.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
 #include "client/protocol.h"
+#include "consistency/policy.h"
 #include "storage/version.h"
 
 namespace parallax {
@@ -26,14 +27,17 @@ struct Evaluation {
   std::optional<std::int64_t> number{};  ///< the sum of an increment
 };
 
-/// On which path a version is written.
+/// On which path a version is written, and what holds for its key.
 struct WriteAs {
   Actor actor = kLogActor;
+  ConflictStrategy conflict = ConflictStrategy::last_writer;
 };
 
 /// `request` is a Put, Delete or Increment; `stamp` is above all that `known` and the request's
-/// context cover. Expiry is judged, and begins, at `now` or the stamp's time, whichever is later: a
-/// stamp may lag behind the clock. Thread-safe.
+/// context cover. `known` is all that the actor's node knows of the key: what is applied and what
+/// has been proposed before it, or what is stored and what is on its way to the disk. Expiry is
+/// judged, and begins, at `now` or the stamp's time, whichever is later: a stamp may lag behind the
+/// clock. Thread-safe.
 Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp,
                     UnixMillis now = {}, const WriteAs& as = {});
 

@@ -16,6 +16,8 @@ using H = HeaderId;
 using E = ErrorCode;
 
 constexpr Params kLevelParams{P::consistency, P::timeout_ms, P::forward};
+/// Of the levels that take any: those that read and write one key at a time.
+constexpr Params kReplicaParams{P::r, P::w, P::sloppy, P::repair};
 constexpr RequestHeaders kLevelHeaders{H::consistency, H::session};
 
 constexpr ErrorCodes kCommon{E::bad_request,  E::request_timeout,   E::payload_too_large,
@@ -30,7 +32,8 @@ constexpr ErrorCodes kKeyErrors =
 constexpr ErrorCodes kReadErrors = kKeyErrors;
 constexpr ErrorCodes kWriteErrors = kKeyErrors | ErrorCodes{E::clock_skew};
 constexpr ErrorCodes kValueWriteErrors =
-    kWriteErrors | ErrorCodes{E::too_many_siblings, E::idempotency_key_reused};
+    kWriteErrors | ErrorCodes{E::too_many_siblings, E::idempotency_key_reused, E::mixing_denied};
+constexpr ErrorCodes kReplicaErrors{E::not_enough_replicas};
 
 constexpr std::array kRoutes{
     RouteInfo{.id = RouteId::get_key,
@@ -38,33 +41,33 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "getKey",
               .summary = "The value of a key, as it was stored.",
-              .params = kLevelParams | Params{P::siblings},
+              .params = kLevelParams | kReplicaParams | Params{P::siblings},
               .headers = kLevelHeaders | RequestHeaders{H::if_none_match},
               .successes = {200, 300, 304},
-              .errors = kReadErrors | ErrorCodes{E::not_found},
+              .errors = kReadErrors | kReplicaErrors | ErrorCodes{E::not_found},
               .key_request = true},
     RouteInfo{.id = RouteId::put_key,
               .method = "PUT",
               .path = "/v1/kv/{key}",
               .name = "putKey",
               .summary = "Stores the body, raw bytes, as the value of a key.",
-              .params = kLevelParams | Params{P::ttl_ms},
+              .params = kLevelParams | kReplicaParams | Params{P::ttl_ms},
               .headers = kLevelHeaders | RequestHeaders{H::context, H::idempotency_key, H::if_match,
                                                         H::if_none_match, H::content_type},
               .body = BodyKind::value,
-              .successes = {204},
-              .errors = kValueWriteErrors | ErrorCodes{E::precondition_failed},
+              .successes = {204, 202},
+              .errors = kValueWriteErrors | kReplicaErrors | ErrorCodes{E::precondition_failed},
               .key_request = true},
     RouteInfo{.id = RouteId::delete_key,
               .method = "DELETE",
               .path = "/v1/kv/{key}",
               .name = "deleteKey",
               .summary = "Writes a tombstone, also where there is nothing.",
-              .params = kLevelParams,
+              .params = kLevelParams | kReplicaParams,
               .headers = kLevelHeaders | RequestHeaders{H::context, H::idempotency_key, H::if_match,
                                                         H::if_none_match},
-              .successes = {204},
-              .errors = kValueWriteErrors | ErrorCodes{E::precondition_failed},
+              .successes = {204, 202},
+              .errors = kValueWriteErrors | kReplicaErrors | ErrorCodes{E::precondition_failed},
               .key_request = true},
     RouteInfo{.id = RouteId::increment,
               .method = "POST",
@@ -92,7 +95,7 @@ constexpr std::array kRoutes{
               .name = "batch",
               .summary = "Independent operations, each with its own level; the answers come in "
                          "order. What one refuses is the problem in its result.",
-              .params = kLevelParams,
+              .params = kLevelParams | kReplicaParams,
               .headers = kLevelHeaders,
               .body = BodyKind::batch,
               .errors = kCommon | ErrorCodes{E::unknown_level, E::bad_parameter, E::bad_session,

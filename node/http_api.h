@@ -24,7 +24,8 @@ enum class Shape : std::uint8_t {
   text,      ///< bytes
   key,       ///< any bytes, percent-encoded in a query; bytes
   base64,    ///< bytes after decoding
-  level,     ///< a consistency level
+  level,     ///< a consistency level, with its parameters
+  replicas,  ///< how many, or all
   etags,     ///< as in the header: a list of ETags, or *
   token,     ///< opaque, from an earlier answer; bytes
   integer,   ///< the value
@@ -48,6 +49,10 @@ struct Field {
 
 enum class ParamId : std::uint8_t {
   consistency,
+  r,
+  w,
+  sloppy,
+  repair,
   timeout_ms,
   forward,
   siblings,
@@ -75,9 +80,22 @@ inline constexpr std::int64_t kMaxPageTokenBytes = 4'352;
 
 /// By ParamId.
 inline constexpr std::array kParams{
-    Field{"consistency", Shape::level, 0, 0, "",
-          "The consistency level; wins over the header Parallax-Consistency. Absent: the default "
-          "of the policy of the key's prefix, else linearizable."},
+    Field{
+        "consistency", Shape::level, 0, 0, "",
+        "The consistency level; wins over the header Parallax-Consistency. Absent: the default "
+        "of the policy of the key's prefix, else linearizable. one, two, three and all are quorum "
+        "with r and w set. Parameters may follow, as in the header."},
+    Field{"r", Shape::replicas, 1, 0, "",
+          "quorum: the answer is the newest of so many replicas. Absent: of a majority."},
+    Field{"w", Shape::replicas, 1, 0, "",
+          "quorum: so many replicas have stored the write durably. Absent: a majority."},
+    Field{"sloppy", Shape::boolean, 0, 0, "false",
+          "quorum: a hint that is durable counts for the replica that it is kept for. What r and w "
+          "promise together is lost by it."},
+    Field{"repair", Shape::text, 0, 0, "async",
+          "quorum: blocking: the answer waits until r replicas hold what it shows; async: those "
+          "that are behind are told besides.",
+          false, "async|blocking"},
     Field{"timeout_ms", Shape::integer, 1, limits::kMaxRequestTimeout.count(), "5000",
           "How long the node may try."},
     Field{"forward", Shape::boolean, 0, 0, "true",
@@ -197,6 +215,10 @@ inline constexpr std::array kBatchOperationMembers{
     Field{"siblings", Shape::boolean, 0, 0, "false", "get: as the parameter."},
     Field{"consistency", Shape::level, 0, 0, "",
           "As the header Parallax-Consistency. Absent: the request's."},
+    Field{"r", Shape::replicas, 1, 0, "", "As the parameter."},
+    Field{"w", Shape::replicas, 1, 0, "", "As the parameter."},
+    Field{"sloppy", Shape::boolean, 0, 0, "", "As the parameter."},
+    Field{"repair", Shape::text, 0, 0, "", "As the parameter.", false, "async|blocking"},
     Field{"timeout_ms", Shape::integer, 1, limits::kMaxRequestTimeout.count(), "",
           "As the parameter. Absent: the request's."},
     Field{"if_match", Shape::etags, 1, limits::kMaxEtagsPerCondition, "",
@@ -209,11 +231,12 @@ inline constexpr std::array kBatchOperationMembers{
 };
 inline constexpr std::array kPolicyMembers{
     Field{"default_consistency", Shape::level, 0, 0, "linearizable",
-          "The level of requests that name none."},
+          "The level of requests that name none, with its parameters (quorum; r=1; w=3)."},
     Field{"mixing", Shape::text, 0, 0, "allow",
           "deny: only the protocol of the default level may write.", false, "allow|deny"},
     Field{"conflict", Shape::text, 0, 0, "last-writer",
-          "Which of several concurrent versions wins.", false, "last-writer"},
+          "What is shown of versions that do not replace each other.", false,
+          "last-writer|first-writer|siblings|merge-json"},
 };
 inline constexpr std::array kTransferMembers{
     Field{"to", Shape::integer, 1, kMaxNodeNumber, "", "The number of the member that shall lead.",

@@ -4,7 +4,9 @@
 
 #include "base/assert.h"
 #include "client/http_protocol.h"
+#include "client/level_support.h"
 #include "consistency/key_context.h"
+#include "node/http_parameters.h"
 #include "node/json_body.h"
 
 namespace parallax {
@@ -40,11 +42,17 @@ Result<std::string> text_or_base64(const Reading& reading, std::string_view name
 
 Result<void> take_level(Reading& reading) {
   Request& request = reading.call.request;
-  PARALLAX_ASSIGN(const auto level, reading.body.text("consistency"));
-  if (level) {
-    PARALLAX_ASSIGN(request.consistency, parse_consistency(*level));
-    request.level_by_policy = false;
-  }
+  GivenLevel level;
+  PARALLAX_ASSIGN(level.consistency, reading.body.text("consistency"));
+  const auto parameter = [&](LevelParameter which) -> std::optional<std::string>& {
+    return level.parameters[static_cast<std::size_t>(which)];
+  };
+  PARALLAX_ASSIGN(parameter(LevelParameter::r), reading.body.replicas("r"));
+  PARALLAX_ASSIGN(parameter(LevelParameter::w), reading.body.replicas("w"));
+  PARALLAX_ASSIGN(parameter(LevelParameter::repair), reading.body.text("repair"));
+  PARALLAX_ASSIGN(const auto sloppy, reading.body.boolean("sloppy"));
+  if (sloppy) parameter(LevelParameter::sloppy) = *sloppy ? "true" : "false";
+  PARALLAX_TRY(apply_level(level, request));
   PARALLAX_ASSIGN(const auto timeout, reading.body.whole_number("timeout_ms"));
   if (timeout) request.timeout = std::chrono::milliseconds{*timeout};
   if (!request.level_by_policy) reading.call.form.level = request.consistency.level;
@@ -142,8 +150,8 @@ const Kind* find_kind(std::string_view name) {
   return found == kinds.end() ? nullptr : &*found;
 }
 
-constexpr std::array<std::string_view, 5> kTakenByAll{"op", "key", "key_base64", "consistency",
-                                                      "timeout_ms"};
+constexpr std::array<std::string_view, 9> kTakenByAll{
+    "op", "key", "key_base64", "consistency", "r", "w", "sloppy", "repair", "timeout_ms"};
 
 Result<KvCall> read_operation(json::value&& value, std::size_t place,
                               const BatchDefaults& defaults) {
@@ -168,6 +176,10 @@ Result<KvCall> read_operation(json::value&& value, std::size_t place,
   PARALLAX_ASSIGN(reading.call.form.key, text_or_base64(reading, "key", true));
   PARALLAX_TRY(take_level(reading));
   PARALLAX_TRY(kind->make(reading));
+  const Request& request = reading.call.request;
+  if (!request.level_by_policy) {
+    if (auto error = unsupported(request)) return std::move(*error);
+  }
   return std::move(reading.call);
 }
 

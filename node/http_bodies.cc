@@ -124,9 +124,9 @@ void append_claim(const KvForm& form, const Answer& answer, std::string& out) {
     out += ',';
     append_etag(*answer.stamp, out);
   }
-  out.append(",\"consistency\":");
-  append_json_string(answer.consistency.to_string(), out);
-  out.append(",\"context\":\"");
+  out.append(",\"consistency\":\"");
+  answer.consistency.append_to(out);
+  out.append("\",\"context\":\"");
   append_key_context(form.key, answer.context, out);
   out.append("\",\"evidence\":\"");
   answer.evidence.append_to(out);

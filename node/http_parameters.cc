@@ -45,13 +45,39 @@ Result<std::string> bounded(const Field& field, std::string text) {
   return text;
 }
 
+std::optional<std::string>& level_parameter(GivenParameters& out, LevelParameter parameter) {
+  return out.level.parameters[static_cast<std::size_t>(parameter)];
+}
+
+/// A parameter of a level where none is named.
+Error without_level(LevelParameter parameter) {
+  std::vector<std::string_view> takers;
+  for (const LevelInfo& level : kLevels) {
+    if (level.parameters.contains(parameter)) takers.push_back(level.name);
+  }
+  return bad_parameter(fmt::format("{} says nothing without a level; name one that takes it: {}",
+                                   kLevelParameters[static_cast<std::size_t>(parameter)].name,
+                                   list_of(takers)));
+}
+
 Result<void> take_parameter(ParamId id, std::string value, GivenParameters& out) {
   const Field& field = param(id);
   switch (id) {
-    case ParamId::consistency: {
-      PARALLAX_ASSIGN(out.level, parse_level(value));
+    case ParamId::consistency:
+      out.level.consistency = std::move(value);
       return {};
-    }
+    case ParamId::r:
+      level_parameter(out, LevelParameter::r) = std::move(value);
+      return {};
+    case ParamId::w:
+      level_parameter(out, LevelParameter::w) = std::move(value);
+      return {};
+    case ParamId::sloppy:
+      level_parameter(out, LevelParameter::sloppy) = std::move(value);
+      return {};
+    case ParamId::repair:
+      level_parameter(out, LevelParameter::repair) = std::move(value);
+      return {};
     case ParamId::timeout_ms: {
       PARALLAX_ASSIGN(const std::uint64_t number, whole_number(field, value));
       out.timeout = std::chrono::milliseconds{number};
@@ -245,15 +271,32 @@ Result<GivenHeaders> read_headers(const RouteInfo& route, std::span<const HttpHe
   return out;
 }
 
+Result<void> apply_level(const GivenLevel& given, Request& request) {
+  std::vector<LevelArgument> arguments;
+  for (const LevelParameterInfo& info : kLevelParameters) {
+    const auto& value = given.parameters[static_cast<std::size_t>(info.parameter)];
+    if (value) arguments.push_back({info.parameter, *value});
+  }
+  if (given.consistency) {
+    PARALLAX_ASSIGN(request.consistency, parse_consistency(*given.consistency, arguments));
+    request.level_by_policy = false;
+    return {};
+  }
+  for (const LevelArgument& argument : arguments) {
+    if (request.level_by_policy) return without_level(argument.parameter);
+    PARALLAX_TRY(set_parameter(request.consistency, argument));
+  }
+  return {};
+}
+
 Result<void> apply_common(const GivenParameters& parameters, const GivenHeaders& headers,
                           Request& request) {
-  if (parameters.level) {
-    request.consistency.level = *parameters.level;
-  } else if (headers.has(HeaderId::consistency)) {
+  request.level_by_policy = true;
+  if (headers.has(HeaderId::consistency) && !parameters.level.consistency) {
     PARALLAX_ASSIGN(request.consistency, parse_consistency(headers.of(HeaderId::consistency)));
-  } else {
-    request.level_by_policy = true;
+    request.level_by_policy = false;
   }
+  PARALLAX_TRY(apply_level(parameters.level, request));
   request.timeout = parameters.timeout;
   request.forward = parameters.forward;
   if (headers.has(HeaderId::session)) {

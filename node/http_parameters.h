@@ -2,6 +2,7 @@
 // the API (node/http_api.h) has them for its route. Pure.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -14,10 +15,21 @@
 
 namespace parallax {
 
-/// Values that were given are within their bounds.
+/// A level as it is asked for: by name, with parameters beside it, or by parameters alone, which
+/// then belong to a level that is named elsewhere. As they stand.
+struct GivenLevel {
+  std::optional<std::string> consistency;
+  /// By LevelParameter.
+  std::array<std::optional<std::string>, kLevelParameters.size()> parameters;
+};
+/// The level into a request that may have one already; what is given here wins. Errors:
+/// unknown_level, bad_parameter.
+Result<void> apply_level(const GivenLevel& given, Request& request);
+
+/// Values that were given are within their bounds; the level's are as they stand.
 struct GivenParameters {
   Params given;
-  std::optional<Level> level;
+  GivenLevel level;
   std::chrono::milliseconds timeout = limits::kDefaultRequestTimeout;
   bool forward = true;
   bool siblings = false;
@@ -34,7 +46,7 @@ struct GivenParameters {
   std::uint64_t to = 0;
 };
 /// Errors: bad_request (no query), bad_parameter (unknown at this route, out of bounds, twice),
-/// unknown_level, uri_too_long (a key); each naming the parameter and what would be right.
+/// uri_too_long (a key); each naming the parameter and what would be right.
 Result<GivenParameters> read_parameters(const RouteInfo& route, std::string_view query);
 
 /// By HeaderId; a view without data: not given.
@@ -47,7 +59,8 @@ struct GivenHeaders {
 /// do is refused: bad_request, condition_unsupported, unsupported_media_type.
 Result<GivenHeaders> read_headers(const RouteInfo& route, std::span<const HttpHeaderView> headers);
 
-/// Level, time limit, forwarding and session, into a request.
+/// Level, time limit, forwarding and session, into a request. Errors: as apply_level(), and
+/// bad_session.
 Result<void> apply_common(const GivenParameters& parameters, const GivenHeaders& headers,
                           Request& request);
 

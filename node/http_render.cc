@@ -115,7 +115,9 @@ void append_answer_headers(const KvForm& form, const Answer& answer, std::string
     answer.stamp->append_to(out);
     out.append("\"\r\n");
   }
-  append_header(http_header::kConsistency, answer.consistency.to_string(), out);
+  out.append(http_header::kConsistency).append(": ");
+  answer.consistency.append_to(out);
+  out.append("\r\n");
   out.append(http_header::kSession).append(": ");
   answer.session.append_to(out);
   out.append("\r\n");
@@ -163,7 +165,10 @@ HttpReply problem_reply(const Problem& problem) {
                   .headers = {},
                   .body = render_problem(problem)};
   // Without a leader or here only, another node or a moment helps more than a whole second's wait.
-  if (code == ErrorCode::overloaded) reply.headers.emplace_back("Retry-After", "1");
+  // Replicas that did not answer in the time that there was will hardly do so at once.
+  if (code == ErrorCode::overloaded || code == ErrorCode::not_enough_replicas) {
+    reply.headers.emplace_back("Retry-After", "1");
+  }
   return reply;
 }
 
@@ -186,6 +191,8 @@ int kv_status(const KvForm& form, const Reply& reply) {
   switch (form.op) {
     case KvOp::put:
     case KvOp::remove:
+      // Received is all that weak says.
+      return reply->consistency.level == Level::weak ? 202 : 204;
     case KvOp::put_policy:
     case KvOp::delete_policy:
       return 204;
@@ -234,7 +241,7 @@ void append_kv_reply(const KvForm& form, const Reply& reply, const HttpFraming& 
     if (reply->refusal) made = refusal_body(*reply);
     body = reply->refusal ? made : absent_body(form);
     type = kProblemContentType;
-  } else if (!bodiless(status)) {
+  } else if (!bodiless(status) && status != 202) {
     made = answer_body(form, *reply);
     body = made;
     type = kJsonContentType;

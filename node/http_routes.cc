@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/http_protocol.h"
+#include "client/level_support.h"
 #include "consistency/key_context.h"
 #include "node/http_parameters.h"
 #include "node/http_render.h"
@@ -267,7 +268,10 @@ Result<Routed> key_call(const Asked& asked) {
     return Routed(std::move(batch));
   }
   PARALLAX_TRY(make_operation(asked, call));
-  if (!call.request.level_by_policy) call.form.level = call.request.consistency.level;
+  if (!call.request.level_by_policy) {
+    call.form.level = call.request.consistency.level;
+    if (auto error = unsupported(call.request)) return std::move(*error);
+  }
   return Routed(std::move(call));
 }
 
@@ -350,6 +354,7 @@ Result<Policy> parse_policy(std::string_view text) {
   if (conflict) {
     PARALLAX_ASSIGN(policy.conflict, parse_conflict(*conflict));
   }
+  if (auto error = policy_error(policy)) return *error;
   return policy;
 }
 

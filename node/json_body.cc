@@ -154,6 +154,20 @@ Result<std::optional<std::int64_t>> JsonBody::whole_number(std::string_view name
   return number;
 }
 
+Result<std::optional<std::string>> JsonBody::replicas(std::string_view name) const {
+  (void)field(name);
+  const json::value* value = find(name);
+  if (value == nullptr) return std::optional<std::string>{};
+  json::error_code error;
+  if (value->is_number()) {
+    const auto number = value->to_number<std::int64_t>(error);
+    if (!error) return std::optional<std::string>{std::to_string(number)};
+  } else if (value->is_string() && value->get_string() == "all") {
+    return std::optional<std::string>{"all"};
+  }
+  return wrong(name, "a whole number from 1 to the replicas, or \"all\"");
+}
+
 Result<std::optional<double>> JsonBody::number(std::string_view name) const {
   const Field& bounds = field(name);
   const json::value* value = find(name);

@@ -29,6 +29,8 @@ class JsonBody {
 
   bool has(std::string_view name) const { return find(name) != nullptr; }
   Result<std::optional<std::int64_t>> whole_number(std::string_view name) const;
+  /// How many replicas: a whole number, or "all"; as text, bounds not checked.
+  Result<std::optional<std::string>> replicas(std::string_view name) const;
   Result<std::optional<double>> number(std::string_view name) const;
   Result<std::optional<bool>> boolean(std::string_view name) const;
   Result<std::optional<std::string>> text(std::string_view name) const;

@@ -47,7 +47,8 @@ constexpr std::string_view kSchemas = R"({
   "leader": {"type": ["integer", "null"], "description": "with not-leader: who leads"},
   "leader_address": {"type": ["string", "null"], "description": "where it serves clients"},
   "etag": {"type": "string", "description": "with precondition-failed: the present version's"},
-  "required": {"type": "integer"}, "received": {"type": "integer"}}},
+  "required": {"type": "integer", "description": "with not-enough-replicas: how many it takes"},
+  "received": {"type": "integer", "description": "and how many have answered"}}},
 "Siblings": {"type": "object", "required": ["siblings"], "properties": {
   "siblings": {"type": "array", "description": "newest first", "items": {"type": "object",
     "required": ["etag", "value_base64", "content_type"], "properties": {
@@ -171,13 +172,22 @@ AnswerContent answer_content(RouteId id, int status) {
 // --- Fields
 // ----------------------------------------------------------------------------------------
 
-json::array level_names() {
-  json::array names;
-  for (const LevelInfo& level : kLevels) {
-    names.emplace_back(json_text(level.name));
-    if (!level.alias.empty()) names.emplace_back(json_text(level.alias));
-  }
-  return names;
+/// A level, or one with parameters behind it.
+json::object level_schema() {
+  const std::vector<std::string_view> names = level_names();
+  json::array list;
+  for (const std::string_view name : names) list.emplace_back(json_text(name));
+  return {{"type", "string"},
+          {"anyOf",
+           {{{"enum", std::move(list)}},
+            {{"pattern",
+              fmt::format("^({}) *(; *[a-z]+ *(= *[a-z0-9?]+)?)+$", fmt::join(names, "|"))}}}}};
+}
+
+json::object replicas_schema(const Field& field) {
+  return {
+      {"anyOf",
+       {{{"type", "integer"}, {"minimum", field.least}}, {{"type", "string"}, {"const", "all"}}}}};
 }
 
 /// "a|b" as ["a","b"].
@@ -219,7 +229,10 @@ json::object field_schema(const Field& field) {
       schema = {{"type", "string"}};
       break;
     case Shape::level:
-      schema = {{"type", "string"}, {"enum", level_names()}};
+      schema = level_schema();
+      break;
+    case Shape::replicas:
+      schema = replicas_schema(field);
       break;
     case Shape::integer:
       schema = integer_schema(field);
@@ -367,14 +380,20 @@ json::object response_headers(const RouteInfo& route, int status) {
       headers[json_text(header.name)] = header_object(header.help);
     }
   }
-  if (status == 429) headers["Retry-After"] = header_object("Seconds.");
+  const bool waits_for_replicas =
+      status == 503 && route.errors.contains(ErrorCode::not_enough_replicas);
+  if (status == 429 || waits_for_replicas) headers["Retry-After"] = header_object("Seconds.");
   return headers;
 }
 
 json::object success_response(const RouteInfo& route, int status) {
-  json::object response{{"description", json_text(status == 304   ? "The version is the one named."
-                                                  : status == 300 ? "There are several values."
-                                                                  : "Done.")}};
+  const bool weak = status == 202 && route.key_request;
+  json::object response{
+      {"description",
+       json_text(status == 304   ? "The version is the one named."
+                 : status == 300 ? "There are several values."
+                 : weak          ? "weak: it was received, is not durable yet and may be lost."
+                                 : "Done.")}};
   const AnswerContent body = answer_content(route.id, status);
   if (!body.type.empty() && status != 304) {
     response["content"] =

@@ -39,6 +39,35 @@ Result<std::optional<Policy>> from_record(const PolicyRecord& record) {
   return std::optional<Policy>{std::move(policy)};
 }
 
+std::optional<Error> mixing_refusal(const Policy* policy, const Operation& operation, Level level) {
+  if (policy == nullptr || std::holds_alternative<ReadHistory>(operation) ||
+      std::holds_alternative<GetPolicy>(operation) ||
+      std::holds_alternative<ListPolicies>(operation) ||
+      std::holds_alternative<SetPolicy>(operation)) {
+    return std::nullopt;
+  }
+  if (policy->conflict != ConflictStrategy::last_writer && !is_unordered(level)) {
+    return definite(ErrorCode::mixing_denied,
+                    fmt::format("the prefix's policy resolves conflicts by {}, which level {} "
+                                "does not go with; use one of {}",
+                                conflict_name(policy->conflict), level_info(level).name,
+                                unordered_level_names()));
+  }
+  if (policy->mixing == Mixing::allow || is_read(operation)) return std::nullopt;
+  const Level pinned = policy->default_consistency.value_or(Consistency{}).level;
+  if (level_info(level).protocol == level_info(pinned).protocol) return std::nullopt;
+  std::string valid;
+  for (const LevelInfo& info : kLevels) {
+    if (info.protocol != level_info(pinned).protocol) continue;
+    if (!valid.empty()) valid += ", ";
+    valid += info.name;
+  }
+  return definite(ErrorCode::mixing_denied,
+                  fmt::format("the prefix's policy denies writes of other protocols than that of "
+                              "{}; {} is of another, use one of {}",
+                              level_info(pinned).name, level_info(level).name, valid));
+}
+
 Result<bool> PolicyTable::set(std::string_view prefix, const PolicyRecord& record) {
   PARALLAX_ASSIGN(std::optional<Policy> policy, from_record(record));
   const auto [place, fresh] = entries_.try_emplace(std::string(prefix));
@@ -83,6 +112,40 @@ Consistency PolicyTable::level_of_key(std::string_view key) const {
                                                           : Consistency{};
 }
 
+/// The policy that holds for the whole range; nullptr: there is none, or more than one.
+const Policy* PolicyTable::around(const Scan& scan) const {
+  // A policy inside the range may ask for more than the one around it.
+  const bool inside = std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
+    const auto& [prefix, policy] = entry;
+    return policy.policy && prefix > scan.start && (scan.end.empty() || prefix < scan.end);
+  });
+  if (inside) return nullptr;
+  const auto [prefix, policy] = longest(scan.start);
+  if (policy == nullptr) return nullptr;
+  // It holds for the whole range if that ends with the keys under its prefix, or before.
+  std::string behind(prefix);
+  while (!behind.empty() && behind.back() == '\xff') behind.pop_back();
+  if (!behind.empty()) behind.back() = static_cast<char>(behind.back() + 1);
+  const bool whole = behind.empty() || (!scan.end.empty() && scan.end <= behind);
+  return whole ? policy : nullptr;
+}
+
+std::optional<Error> PolicyTable::refusal_of(const Request& request) const {
+  if (present_ == 0) return std::nullopt;
+  const Level level = request.consistency.level;
+  if (const auto* many = std::get_if<GetMany>(&request.operation)) {
+    for (const std::string& key : many->keys) {
+      if (auto refusal = mixing_refusal(find(key), request.operation, level)) return refusal;
+    }
+    return std::nullopt;
+  }
+  if (const auto* scan = std::get_if<Scan>(&request.operation)) {
+    return mixing_refusal(around(*scan), request.operation, level);
+  }
+  const std::string* key = operation_key(request.operation);
+  return key == nullptr ? std::nullopt : mixing_refusal(find(*key), request.operation, level);
+}
+
 Consistency PolicyTable::level_for(const Operation& operation) const {
   if (present_ == 0) return {};
   if (const auto* many = std::get_if<GetMany>(&operation)) {
@@ -92,20 +155,9 @@ Consistency PolicyTable::level_for(const Operation& operation) const {
     return same ? first : Consistency{};
   }
   if (const auto* scan = std::get_if<Scan>(&operation)) {
-    // A policy inside the range may ask for more than the one around it.
-    const bool inside = std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
-      const auto& [prefix, policy] = entry;
-      return policy.policy && prefix > scan->start && (scan->end.empty() || prefix < scan->end);
-    });
-    if (inside) return {};
-    const auto [prefix, around] = longest(scan->start);
-    if (around == nullptr || !around->default_consistency) return {};
-    // It holds for the whole range if that ends with the keys under its prefix, or before.
-    std::string behind(prefix);
-    while (!behind.empty() && behind.back() == '\xff') behind.pop_back();
-    if (!behind.empty()) behind.back() = static_cast<char>(behind.back() + 1);
-    const bool whole = behind.empty() || (!scan->end.empty() && scan->end <= behind);
-    return whole ? *around->default_consistency : Consistency{};
+    const Policy* policy = around(*scan);
+    return policy != nullptr && policy->default_consistency ? *policy->default_consistency
+                                                            : Consistency{};
   }
   if (std::holds_alternative<GetPolicy>(operation) ||
       std::holds_alternative<ListPolicies>(operation) ||

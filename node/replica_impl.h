@@ -124,10 +124,13 @@ struct Replica::Impl {
   void requeue_reads();
   void on_confirmed(ConfirmedRound confirmed);
   void answer_confirmed_reads();
-  /// What the log has agreed on for a read, key by key: that is what it shows.
-  using Adopted = std::map<std::string, KeyState>;
-  void answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted = {},
-                        LogIndex adopted_at = {});
+  /// What the log has agreed on for a read, key by key, and where.
+  struct AdoptedState {
+    KeyState state;
+    LogIndex index;
+  };
+  using Adopted = std::map<std::string, AdoptedState>;
+  void answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted = {});
   void adopt(RequestHandle handle, const std::vector<std::string>& keys, Adopted adopted,
              Evidence evidence);
   bool local_reads_allowed() const;
@@ -135,10 +138,10 @@ struct Replica::Impl {
     bool known = false;   ///< all that is known of a key; else what the log has brought
     bool agreed = false;  ///< what is shown has to be in the log: `unsettled` says where it is not
     const Adopted* adopted = nullptr;
-    bool from_adopted = false;  ///< something of it is what was adopted, not what is applied
     /// Keys whose shown state the log does not have: another protocol's version, or an expiry.
     std::vector<std::string> unsettled = {};
     std::uint64_t shown_after = 0;  ///< the batch that has to be durable before
+    LogIndex shown_at;              ///< the last adopted state that is shown; 0: none
   };
   Reply read(const Request& request, Evidence evidence, ReadScope& scope);
   Result<void> read_into(const Request& request, Answer& answer, ReadScope& scope);
@@ -148,6 +151,7 @@ struct Replica::Impl {
   Result<KeyState> state_in(ReadScope& scope, const std::string& key, UnixMillis now) const;
   const KeyState& settle(ReadScope& scope, const std::string& key, const KeyState& state,
                          UnixMillis now) const;
+  ConflictStrategy strategy_of(const std::string& key) const;
   void show_state(const Get& get, const KeyState& state, UnixMillis now, Answer& answer) const;
   SessionToken session_for(const Request& request, LogIndex index) const;
   Evidence local_evidence() const;

@@ -287,7 +287,8 @@ std::optional<KeyState> Replica::Impl::written(RequestHandle handle, const KeySt
   PendingRequest& pending = *requests_.find(handle);
   const std::string key = *operation_key(pending.request.operation);
   const UnixMillis now = clock_.peek(now_.physical).millis();
-  Evaluation evaluation = evaluate(pending.request, known, stamp, now, {.actor = quorum_actor()});
+  Evaluation evaluation = evaluate(pending.request, known, stamp, now,
+                                   {.actor = quorum_actor(), .conflict = strategy_of(key)});
   pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), evaluation.number,
                      evaluation.next.context()};
   if (pending.outcome.refusal) {
@@ -321,7 +322,9 @@ void Replica::Impl::answer_write(RequestHandle handle, Path path, std::vector<No
 /// An atomic write knows what a majority holds: it stamps above that.
 void Replica::Impl::stamp_atomic(std::uint64_t id, AtomicWrite& write) {
   Coordination& at = coordinations_.at(id);
-  if (requests_.find(at.request) == nullptr) return;  // given up before anything has happened
+  const PendingRequest* const pending = requests_.find(at.request);
+  // Given up, or refused, before anything has happened.
+  if (pending == nullptr || pending->stage != PendingRequest::Stage::coordinated) return;
   if (const auto refusal = refuse_stamps()) {
     finish(at.request, *refusal);
     return;

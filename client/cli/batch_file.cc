@@ -76,6 +76,16 @@ class Members {
     if (!found->is_bool()) return error(name, "is neither true nor false");
     return found->get_bool();
   }
+  /// A whole number as text, or "all".
+  Result<std::optional<std::string>> replicas(std::string_view name) const {
+    const json::value* found = object_.if_contains(name);
+    if (found == nullptr) return std::optional<std::string>();
+    if (found->is_string()) return text(name);
+    json::error_code failed;
+    const auto value = found->to_number<std::int64_t>(failed);
+    if (failed || found->is_double()) return error(name, "is neither a whole number nor \"all\"");
+    return std::optional<std::string>(std::to_string(value));
+  }
   Result<std::optional<EtagSet>> versions(std::string_view name) const {
     PARALLAX_ASSIGN(const auto given, text(name));
     if (!given) return std::optional<EtagSet>();
@@ -101,6 +111,28 @@ Result<void> take_idempotency_key(const Members& members, BatchOperation& out) {
   return {};
 }
 
+/// The level with its parameters, if the operation names one.
+Result<void> take_level(const Members& members, BatchOperation& out) {
+  PARALLAX_ASSIGN(const auto level, members.text("consistency"));
+  PARALLAX_ASSIGN(const auto r, members.replicas("r"));
+  PARALLAX_ASSIGN(const auto w, members.replicas("w"));
+  PARALLAX_ASSIGN(const auto repair, members.text("repair"));
+  PARALLAX_ASSIGN(const bool sloppy, members.truth("sloppy"));
+  std::vector<LevelArgument> beside;
+  if (r) beside.push_back({LevelParameter::r, *r});
+  if (w) beside.push_back({LevelParameter::w, *w});
+  if (repair) beside.push_back({LevelParameter::repair, *repair});
+  if (sloppy) beside.push_back({LevelParameter::sloppy, "true"});
+  if (!level) {
+    return beside.empty() ? Result<void>()
+                          : members.error("consistency", "missing beside parameters of a level");
+  }
+  const auto parsed = parse_consistency(*level, beside);
+  if (!parsed) return members.error("consistency", parsed.error().message);
+  out.consistency = *parsed;
+  return {};
+}
+
 Result<Put> take_put(const Members& members, std::string key) {
   constexpr std::int64_t kMostTtl = std::chrono::milliseconds(limits::kMaxTtl).count();
   Put put{.key = std::move(key), .value = {}};
@@ -117,29 +149,27 @@ Result<BatchOperation> take_operation(const json::object& object, std::size_t nu
   const Members members(object, number);
   PARALLAX_ASSIGN(const auto op, members.text("op"));
   BatchOperation out;
-  PARALLAX_ASSIGN(const auto level, members.text("consistency"));
-  if (level) {
-    const auto parsed = parse_consistency(*level);
-    if (!parsed) return members.error("consistency", parsed.error().message);
-    out.consistency = *parsed;
-  }
+  PARALLAX_TRY(take_level(members, out));
   if (op == "put") {
     PARALLAX_TRY(members.only(
-        *op, {"op", "key", "key_base64", "value", "value_base64", "content_type", "ttl_ms",
-              "if_match", "if_none_match", "idempotency_key", "consistency"}));
+        *op,
+        {"op", "key", "key_base64", "value", "value_base64", "content_type", "ttl_ms", "if_match",
+         "if_none_match", "idempotency_key", "consistency", "r", "w", "sloppy", "repair"}));
     PARALLAX_ASSIGN(std::string key, members.bytes("key"));
     PARALLAX_ASSIGN(out.operation, take_put(members, std::move(key)));
     PARALLAX_TRY(take_conditions(members, out));
     PARALLAX_TRY(take_idempotency_key(members, out));
   } else if (op == "get") {
-    PARALLAX_TRY(members.only(*op, {"op", "key", "key_base64", "siblings", "consistency"}));
+    PARALLAX_TRY(members.only(
+        *op, {"op", "key", "key_base64", "siblings", "consistency", "r", "w", "sloppy", "repair"}));
     Get get;
     PARALLAX_ASSIGN(get.key, members.bytes("key"));
     PARALLAX_ASSIGN(get.siblings, members.truth("siblings"));
     out.operation = std::move(get);
   } else if (op == "delete") {
-    PARALLAX_TRY(members.only(*op, {"op", "key", "key_base64", "if_match", "if_none_match",
-                                    "idempotency_key", "consistency"}));
+    PARALLAX_TRY(
+        members.only(*op, {"op", "key", "key_base64", "if_match", "if_none_match",
+                           "idempotency_key", "consistency", "r", "w", "sloppy", "repair"}));
     Delete remove;
     PARALLAX_ASSIGN(remove.key, members.bytes("key"));
     out.operation = std::move(remove);

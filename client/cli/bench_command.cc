@@ -33,9 +33,22 @@ struct Workload {
   Kind kind;
   Level level;
 };
-/// One row each. A put at prefix is a put at linearizable: only their reads differ.
+/// One row each. A put at prefix is a put at linearizable: only their reads differ; and a get at
+/// weak is one at eventual.
 constexpr Workload kWorkloads[] = {
-    {Kind::put, Level::linearizable}, {Kind::get, Level::linearizable}, {Kind::get, Level::prefix}};
+    {Kind::put, Level::linearizable}, {Kind::get, Level::linearizable},
+    {Kind::get, Level::prefix},       {Kind::put, Level::atomic},
+    {Kind::get, Level::atomic},       {Kind::put, Level::quorum},
+    {Kind::get, Level::quorum},       {Kind::put, Level::eventual},
+    {Kind::get, Level::eventual},     {Kind::put, Level::weak},
+};
+/// Keys of one protocol are not written through the other: they are filled and removed at these.
+constexpr Level kFillLevels[] = {Level::linearizable, Level::quorum};
+
+Level fill_level(Level level) {
+  const bool leader = level_info(level).protocol == Protocol::leader_follower;
+  return leader ? Level::linearizable : Level::quorum;
+}
 
 struct Figures {
   Latencies latencies;  ///< of what succeeded
@@ -119,23 +132,24 @@ struct Bench {
   std::string prefix;
   Bytes value;
 
-  std::string key(std::uint64_t number) const {
-    return fmt::format("{}{:06}", prefix, number % arguments.keys);
+  std::string key(std::uint64_t number, Level level) const {
+    return fmt::format("{}{}/{:06}", prefix, level_info(fill_level(level)).name,
+                       number % arguments.keys);
   }
   void put(std::uint64_t number, Level level, Client::Completion<Answer> done) const {
     PutOptions options = connection.options<PutOptions>();
     options.consistency = Consistency{.level = level};
-    connection->async_put(key(number), value, options, std::move(done));
+    connection->async_put(key(number, level), value, options, std::move(done));
   }
   void get(std::uint64_t number, Level level, Client::Completion<Answer> done) const {
     GetOptions options = connection.options<GetOptions>();
     options.consistency = Consistency{.level = level};
-    connection->async_get(key(number), options, std::move(done));
+    connection->async_get(key(number, level), options, std::move(done));
   }
   /// Every key once, so that no read is of an absent one.
-  Figures fill() const {
-    return Run([this](std::uint64_t number, auto done) { put(number, Level::linearizable, done); },
-               kNoEnd, arguments.keys)
+  Figures fill(Level level) const {
+    return Run([this, level](std::uint64_t number, auto done) { put(number, level, done); }, kNoEnd,
+               arguments.keys)
         .run(arguments.in_flight);
   }
   Figures measure(const Workload& workload) const {
@@ -148,13 +162,13 @@ struct Bench {
         .run(arguments.in_flight);
   }
   /// Also after an interrupt: what was put there goes again.
-  Figures clean() const {
+  Figures clean(Level level) const {
     interrupt_reset();
     return Run(
-               [this](std::uint64_t number, auto done) {
+               [this, level](std::uint64_t number, auto done) {
                  RemoveOptions options = connection.options<RemoveOptions>();
-                 options.consistency = Consistency{.level = Level::linearizable};
-                 connection->async_remove(key(number), options, done);
+                 options.consistency = Consistency{.level = level};
+                 connection->async_remove(key(number, level), options, done);
                },
                kNoEnd, arguments.keys)
         .run(arguments.in_flight);
@@ -239,7 +253,10 @@ ExitCode run_bench(const GlobalOptions& global, const BenchArguments& arguments)
                     .value = Bytes(std::string(arguments.value_bytes, 'v'))};
   const InterruptGuard guard;
   std::vector<std::pair<Workload, Figures>> rows;
-  ExitCode code = failure_of(bench.fill(), "filling");
+  ExitCode code = kDone;
+  for (const Level level : kFillLevels) {
+    if (code == kDone) code = failure_of(bench.fill(level), "filling");
+  }
   if (code == kDone) {
     for (const Workload& workload : kWorkloads) {
       if (interrupt_requested()) break;
@@ -247,7 +264,11 @@ ExitCode run_bench(const GlobalOptions& global, const BenchArguments& arguments)
     }
   }
   const bool interrupted = interrupt_requested();
-  const ExitCode cleaned = failure_of(bench.clean(), "removing the keys below " + bench.prefix);
+  ExitCode cleaned = kDone;
+  for (const Level level : kFillLevels) {
+    cleaned = std::max(cleaned,
+                       failure_of(bench.clean(level), "removing the keys below " + bench.prefix));
+  }
   const std::string out = global.json ? bench_json(rows) : bench_text(rows);
   if (const auto written = write_out(out); !written) return report(written.error(), false);
   if (interrupted) fmt::print(stderr, "parallax: interrupted; the keys are removed again\n");

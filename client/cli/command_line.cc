@@ -17,6 +17,7 @@ constexpr const char* kFooter = R"(
 Examples:
   parallax put greeting hello
   parallax get greeting --consistency prefix
+  parallax put cart/7 milk --consistency quorum --w 2
   parallax scan --prefix pkg/
   parallax import --format dpkg --prefix pkg/ /var/lib/dpkg/status
   parallax export backup.jsonl
@@ -59,12 +60,12 @@ CommandLine::CommandLine()
       ->envname("PARALLAX_ENDPOINTS")
       ->capture_default_str()
       ->type_name("LIST");
-  std::vector<std::string> levels;
-  for (const LevelInfo& level : kLevels) levels.emplace_back(level.name);
   app.add_option("--consistency", consistency_,
                  "Level of the operation, with its parameters behind semicolons if it has any. "
-                 "Default: the cluster's for the key, else linearizable")
-      ->type_name(choices_type(levels));
+                 "one, two, three and all are quorum with r and w set. Default: the cluster's for "
+                 "the key, else linearizable")
+      ->type_name(choices_type(level_choices()));
+  add_level_options();
   whole_number(app.add_option("--timeout-ms", timeout_ms_,
                               "Bound on each operation, all its retries included (default 5000)"),
                1, 3'600'000)
@@ -112,11 +113,43 @@ bool CommandLine::parse(std::vector<std::string> arguments, int& code) {
   return true;
 }
 
+/// Parameters of the level; which of them it takes, and whether a value is right, the list of
+/// levels knows.
+void CommandLine::add_level_options() {
+  const auto option = [this](LevelParameter parameter) -> std::optional<std::string>& {
+    return level_parameters_[static_cast<std::size_t>(parameter)];
+  };
+  app_->add_option("--r", option(LevelParameter::r),
+                   "quorum: a read takes the newest of so many replicas, or of all; default: a "
+                   "majority")
+      ->type_name("NUMBER");
+  app_->add_option("--w", option(LevelParameter::w),
+                   "quorum: a write waits for so many replicas, or all; default: a majority")
+      ->type_name("NUMBER");
+  app_->add_flag("--sloppy", sloppy_,
+                 "quorum: a durable hint counts for the replica that it is kept for");
+  app_->add_option("--repair", option(LevelParameter::repair),
+                   "quorum: whether a read waits until r replicas hold what it shows (default: "
+                   "async, it does not)")
+      ->type_name(choices_type({"async", "blocking"}));
+}
+
 /// What CLI11 cannot check.
 Result<void> CommandLine::complete() {
   global_.endpoints = CLI::detail::split(endpoints_, ',');
+  if (sloppy_) level_parameters_[static_cast<std::size_t>(LevelParameter::sloppy)] = "true";
+  std::vector<LevelArgument> beside;
+  for (const LevelParameterInfo& info : kLevelParameters) {
+    const auto& value = level_parameters_[static_cast<std::size_t>(info.parameter)];
+    if (value) beside.push_back({info.parameter, *value});
+  }
   if (!consistency_.empty()) {
-    PARALLAX_ASSIGN(global_.consistency, parse_consistency(consistency_));
+    PARALLAX_ASSIGN(global_.consistency, parse_consistency(consistency_, beside));
+  } else if (!beside.empty()) {
+    return definite(
+        ErrorCode::bad_parameter,
+        fmt::format("--{} says nothing without a level; add --consistency quorum",
+                    kLevelParameters[static_cast<std::size_t>(beside.front().parameter)].name));
   }
   if (timeout_ms_ > 0) global_.timeout = std::chrono::milliseconds{timeout_ms_};
   if (!session_file_.empty()) global_.session_file = session_file_;

@@ -2,7 +2,9 @@
 // them.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "client/cli/commands.h"
@@ -26,12 +28,16 @@ class CommandLine {
   ExitCode run();
 
  private:
+  void add_level_options();
   Result<void> complete();
 
   std::unique_ptr<CLI::App> app_;
   GlobalOptions global_;
   std::string endpoints_;
   std::string consistency_;
+  /// By LevelParameter.
+  std::array<std::optional<std::string>, kLevelParameters.size()> level_parameters_;
+  bool sloppy_ = false;
   std::string session_file_;
   std::int64_t timeout_ms_ = 0;
   VerbAction chosen_;

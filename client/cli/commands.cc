@@ -25,6 +25,11 @@ std::string choices_type(const std::vector<std::string>& choices) {
   return fmt::format("{{{}}}", fmt::join(choices, ","));
 }
 
+std::vector<std::string> level_choices() {
+  const std::vector<std::string_view> names = level_names();
+  return {names.begin(), names.end()};
+}
+
 CLI::Option* one_of(CLI::Option* option, const std::vector<std::string>& choices) {
   option->type_name(choices_type(choices));
   option->check([choices](const std::string& given) -> std::string {

@@ -53,6 +53,8 @@ CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& de
 /// The type name of an option whose value is one of `choices`, or begins with one: "{a,b,c}". Help
 /// shows it, and completion offers them.
 std::string choices_type(const std::vector<std::string>& choices);
+/// Every name of a level.
+std::vector<std::string> level_choices();
 /// Restricts an option's value to one of `choices`, by its type name and a check.
 CLI::Option* one_of(CLI::Option* option, const std::vector<std::string>& choices);
 

@@ -218,7 +218,9 @@ void add_key_verbs(CLI::App& app, VerbAction& chosen) {
                             "parallax put picture --file cat.png --content-type image/png",
                             "parallax put lock me --if-absent --ttl 30s",
                             "parallax put config new --if-match 115412860928-1",
-                            "parallax put order/17 paid --idempotency-key order-17-paid"});
+                            "parallax put order/17 paid --idempotency-key order-17-paid",
+                            "parallax put cart milk --consistency quorum --w 2",
+                            "parallax put cart milk --consistency all --context CONTEXT"});
   add_key(put, put_arguments->key);
   CLI::Option* value =
       put->add_option("VALUE", put_arguments->value, "The value, or - for stdin")->type_name("");
@@ -243,7 +245,8 @@ void add_key_verbs(CLI::App& app, VerbAction& chosen) {
       add_verb(app, "get", "Print a value's bytes, as they are, on stdout",
                {"parallax get greeting", "parallax get picture > cat.png",
                 "parallax get greeting --consistency prefix --json",
-                "parallax get greeting --session my.session", "parallax get cart --siblings"});
+                "parallax get greeting --session my.session", "parallax get cart --siblings",
+                "parallax get cart --consistency quorum --r 2 --repair blocking"});
   add_key(get, get_arguments->key);
   get->add_flag("--siblings", get_arguments->siblings,
                 "All concurrent values, as a table, when there are several");

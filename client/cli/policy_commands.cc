@@ -114,12 +114,6 @@ ExitCode run_delete_policy(const GlobalOptions& global, const PolicyArguments& a
   return connection->end(kDone);
 }
 
-std::vector<std::string> level_choices() {
-  std::vector<std::string> names;
-  for (const LevelInfo& level : kLevels) names.emplace_back(level.name);
-  return names;
-}
-
 template <class Choices>
 std::vector<std::string> names_of(const Choices& choices) {
   std::vector<std::string> names;
@@ -155,7 +149,8 @@ void add_policy_verbs(CLI::App& app, VerbAction& chosen) {
                   {"parallax policy get cache/", "parallax policy get '' --json"}, run_get_policy);
   CLI::App* set = add_prefix_verb(
       *policy, chosen, arguments, "set", "Give a prefix a policy, in place of the one it has",
-      {"parallax policy set cache/ --level prefix", "parallax policy set ledger/ --mixing deny"},
+      {"parallax policy set cache/ --level prefix", "parallax policy set ledger/ --mixing deny",
+       "parallax policy set cart/ --level 'quorum; r=1; w=3'"},
       run_set_policy);
   // Not one_of(): a level may come with parameters, which the parser checks.
   set->add_option("--level", arguments->level, "For requests that name none")

@@ -73,7 +73,8 @@ Calls::Calls(const ClientOptions& options, std::vector<Endpoint> endpoints, std:
       work_(context_.get_executor()),
       random_(seed),
       router_(std::move(endpoints), Router::Options{.follow_leader = options.follow_leader,
-                                                    .cooldown = options.cooldown}) {}
+                                                    .cooldown = options.cooldown,
+                                                    .draw = Random(seed).next()}) {}
 
 void Calls::start(std::shared_ptr<Call> call) {
   // The deadline counts from here, not from when the thread gets to it.
@@ -113,8 +114,8 @@ void Calls::attempt(const CallPtr& call) {
   const MonoTime time = now();
   ++call->history.attempts;
   auto attempt = std::make_shared<Attempt>();
-  attempt->endpoint = call->spec.only ? *call->spec.only
-                                      : router_.choose(call->spec.leader_path, call->tried, time);
+  attempt->endpoint =
+      call->spec.only ? *call->spec.only : router_.choose(call->spec.asks, call->tried, time);
   call->attempts.push_back(attempt);
   if (call->spec.hedge_after > milliseconds::zero() && !call->spec.only) {
     call->hedge_at = time + call->spec.hedge_after;
@@ -189,6 +190,7 @@ void Calls::exchanged(const CallPtr& call, const AttemptPtr& attempt, ExchangeRe
   if (const auto refusal = call->read(response)) {
     refused(call, attempt, *refusal);
   } else {
+    if (call->spec.asks == Asks::any) router_.settle(attempt->endpoint);
     std::erase(call->attempts, attempt);
     finish(call, std::nullopt);
   }
@@ -379,9 +381,10 @@ void Calls::watch(const CallPtr& call) {
 }
 
 void Calls::learn(const Evidence& evidence) {
-  // A local answer is any replica's; the others are the leader's.
-  if (evidence.sequenced && evidence.path != Path::local)
+  // Everything else is any node's answer.
+  if (evidence.path == Path::read_index || evidence.path == Path::log) {
     router_.learn_leader(evidence.node, evidence.term);
+  }
 }
 
 void Calls::learn(const ClusterView& view) {

@@ -42,7 +42,7 @@ struct Call {
     std::function<HttpRequest(std::chrono::milliseconds timeout)> request;
     bool is_read = true;
     bool repeatable = true;  ///< may be sent again when an attempt's outcome is unknown
-    bool leader_path = false;
+    Asks asks = Asks::first;
     std::optional<Endpoint> only = std::nullopt;  ///< ask nobody else
     std::chrono::milliseconds timeout{};
     std::chrono::milliseconds hedge_after{0};  ///< 0: never

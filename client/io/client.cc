@@ -76,10 +76,11 @@ milliseconds hedge_after(const Options& options, milliseconds fallback) {
   return milliseconds{0};
 }
 
-/// Whether the leader is the one to ask. A level that is the policy's to say is probably its
-/// matter.
-bool needs_leader(bool is_read, const std::optional<Consistency>& consistency) {
-  return !is_read || !consistency || consistency->level != Level::prefix;
+/// Who is to be asked. A level that is the policy's to say is probably the leader's matter.
+Asks who_is_asked(bool is_read, const std::optional<Consistency>& consistency) {
+  if (!consistency) return Asks::leader;
+  if (level_info(consistency->level).protocol != Protocol::leader_follower) return Asks::any;
+  return is_read && consistency->level == Level::prefix ? Asks::first : Asks::leader;
 }
 
 }  // namespace
@@ -145,13 +146,13 @@ class Client::Core {
     if (valid) valid = check_batch(operations);
     if (!valid) return refuse(valid.error(), std::move(done));
     Call::Spec spec = make_spec(request, options);
-    spec.leader_path = false;
+    spec.asks = Asks::first;
     for (const BatchOperation& operation : operations) {
       const bool read = std::holds_alternative<Get>(operation.operation);
       const auto& level = operation.consistency ? operation.consistency : options.consistency;
       spec.is_read = spec.is_read && read;
       spec.repeatable = spec.repeatable && (read || !operation.idempotency_key.empty());
-      spec.leader_path = spec.leader_path || needs_leader(read, level);
+      spec.asks = std::max(spec.asks, who_is_asked(read, level));
     }
     if (!spec.is_read) spec.hedge_after = milliseconds{0};
     const auto shared = std::make_shared<std::vector<BatchOperation>>(std::move(operations));
@@ -208,7 +209,7 @@ class Client::Core {
     return Call::Spec{
         .is_read = read,
         .repeatable = read || !request.idempotency_key.empty(),
-        .leader_path = needs_leader(read, options.consistency),
+        .asks = who_is_asked(read, options.consistency),
         .timeout = request.timeout,
         .hedge_after = read ? hedge_after(options, options_.hedge_after) : milliseconds{0},
     };

@@ -126,15 +126,19 @@ TEST_CASE("http protocol: a level as in its header") {
 
 TEST_CASE("http protocol: problems go there and back") {
   for (const Certainty certainty : {Certainty::definite, Certainty::indefinite}) {
-    for (const ErrorCode code : {ErrorCode::bad_request, ErrorCode::timeout, ErrorCode::overloaded,
-                                 ErrorCode::not_leader, ErrorCode::precondition_failed}) {
+    for (const ErrorCode code :
+         {ErrorCode::bad_request, ErrorCode::timeout, ErrorCode::overloaded, ErrorCode::not_leader,
+          ErrorCode::precondition_failed, ErrorCode::not_enough_replicas}) {
       Problem problem{.error = {code, certainty, "what was \"wrong\"", kNoNode}};
       if (code == ErrorCode::not_leader) {
         problem.error.leader = NodeId{3};
         problem.leader_address = "127.0.0.1:7103";
       }
       if (code == ErrorCode::precondition_failed) problem.etag = Stamp{Hlc{7}, NodeId{1}};
-      if (code == ErrorCode::timeout) problem.required = 2, problem.received = 1;
+      if (code == ErrorCode::not_enough_replicas) {
+        problem.error.required = 2;
+        problem.error.received = 1;
+      }
       const auto back = parse_problem(render_problem(problem));
       REQUIRE(back.has_value());
       CHECK(*back == problem);

@@ -29,7 +29,29 @@ TEST_CASE("policy: an unknown choice is refused with the valid ones") {
   CHECK(refusal(parse_mixing("Allow")) == "'Allow' is no mixing; use one of allow, deny");
   CHECK(refusal(parse_mixing("")) == "'' is no mixing; use one of allow, deny");
   CHECK(refusal(parse_conflict("newest\n")) ==
-        "'newest?' is no conflict strategy; use one of last-writer");
+        "'newest?' is no conflict strategy; use one of last-writer, first-writer, "
+        "siblings, merge-json");
+}
+
+TEST_CASE("policy: a strategy goes with levels that promise no order") {
+  for (const LevelInfo& info : kLevels) {
+    INFO(info.name);
+    const bool unordered = info.level == Level::eventual || info.level == Level::weak;
+    CHECK(is_unordered(info.level) == unordered);
+    for (const auto& [strategy, name] : kConflictStrategies) {
+      INFO(name);
+      const auto error = policy_error({Consistency{info.level}, Mixing::allow, strategy});
+      CHECK(error.has_value() == (!unordered && strategy != ConflictStrategy::last_writer));
+    }
+  }
+  CHECK_FALSE(policy_error({}));
+  const auto error = policy_error({std::nullopt, Mixing::deny, ConflictStrategy::siblings});
+  REQUIRE(error);
+  CHECK(error->code == ErrorCode::bad_parameter);
+  CHECK(error->definite());
+  CHECK(error->message ==
+        "conflict 'siblings' does not go with the default_consistency 'linearizable'; use one of "
+        "eventual, weak");
 }
 
 }  // namespace parallax::test

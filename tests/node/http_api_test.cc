@@ -75,6 +75,8 @@ std::string value_for(const Field& field) {
   switch (field.shape) {
     case Shape::level:
       return "prefix";
+    case Shape::replicas:
+      return "all";
     case Shape::integer:
       return std::to_string(std::max<std::int64_t>(field.least, 1));
     case Shape::boolean:
@@ -82,8 +84,17 @@ std::string value_for(const Field& field) {
     case Shape::token:
       return encode_page_token({Scan{}, "x"});
     default:
-      return "x";
+      return field.choices.empty() ? "x"
+                                   : std::string(field.choices.substr(0, field.choices.find('|')));
   }
+}
+
+/// What must stand before a parameter: those of a level mean nothing without one.
+std::string level_before(const Field& field) {
+  const auto same = [&](const auto& info) { return info.name == field.name; };
+  return std::any_of(kLevelParameters.begin(), kLevelParameters.end(), same)
+             ? "?consistency=quorum&"
+             : "?";
 }
 
 std::set<std::string> wrong_values(const Field& field) {
@@ -96,11 +107,14 @@ std::set<std::string> wrong_values(const Field& field) {
       if (field.most < kMostNumber) values.insert(std::to_string(field.most + 1));
       return values;
     }
+    case Shape::replicas:
+      return {"", "0", "-1", "x", "1x", "1.5", "4294967295", "99999999999999999999", "All"};
     case Shape::boolean:
       return {"", "1", "TRUE", "yes"};
     case Shape::token:
       return {"x", std::string(static_cast<std::size_t>(field.most) + 1, 'A')};
     default:
+      if (!field.choices.empty()) return {"", "x", std::string(field.choices)};
       return {std::string(static_cast<std::size_t>(field.most) + 1, 'x')};
   }
 }
@@ -130,7 +144,8 @@ TEST_CASE("http api: a parameter is taken by the routes that list it, within its
       const bool listed = route.params.contains(static_cast<ParamId>(i));
       const std::string name(field.name);
       INFO(route.name << " " << name);
-      const auto taken = refusal(ask(route, "?" + name + "=" + value_for(field)));
+      const std::string query = (listed ? level_before(field) : "?") + name + "=";
+      const auto taken = refusal(ask(route, query + value_for(field)));
       CHECK(taken.second.empty() == listed);
       if (!listed) {
         CHECK(taken.first == "bad-parameter");
@@ -138,7 +153,7 @@ TEST_CASE("http api: a parameter is taken by the routes that list it, within its
         continue;
       }
       for (const std::string& wrong : wrong_values(field)) {
-        const auto [code, detail] = refusal(ask(route, "?" + name + "=" + wrong));
+        const auto [code, detail] = refusal(ask(route, query + wrong));
         INFO("value " << wrong.substr(0, 50) << ": " << code << ": " << detail);
         REQUIRE_FALSE(detail.empty());
         CHECK(route.errors.contains(find_error(code)->code));
@@ -232,6 +247,7 @@ TEST_CASE("http api: statuses of answers are those of the route") {
           answer.found = found;
           answer.items.resize(found ? siblings : 0);
           answer.policies.resize(found ? 1 : 0);
+          answer.consistency.level = same ? Level::weak : Level::linearizable;
           form.if_none_match = same ? std::optional(EtagSet{.any = true}) : std::nullopt;
           seen.insert(kv_status(form, answer));
         }
@@ -252,7 +268,8 @@ TEST_CASE("http api: every error that a node's sources speak of is some route's,
          fs::directory_iterator(PARALLAX_SOURCE_DIR + ("/" + std::string(folder)))) {
       const std::string name = entry.path().filename().string();
       // Of the client's folder only what nodes use; of the node's not the table itself.
-      const bool shared = std::string(folder) != "client" || name.starts_with("http_protocol");
+      const bool shared = std::string(folder) != "client" || name.starts_with("http_protocol") ||
+                          name.starts_with("level_support");
       if (entry.path().extension() != ".cc" || !shared || name == "http_api.cc" ||
           name == "openapi.cc") {
         continue;
@@ -394,7 +411,9 @@ TEST_CASE("http api: bounds and defaults stand in the document") {
   CHECK(
       json::serialize(find("key")) ==
       R"({"type":"array","items":{"type":"string","minLength":1,"maxLength":1024},"maxItems":1000})");
-  CHECK(json::serialize(find("consistency").at("enum")) == R"(["linearizable","strong","prefix"])");
+  CHECK(
+      json::serialize(find("consistency").at("anyOf").at(0)) ==
+      R"({"enum":["linearizable","strong","prefix","atomic","quorum","eventual","weak","one","two","three","all"]})");
   // What absence means is what the code takes it for.
   CHECK(std::get<Scan>(std::get<KvCall>(ask(route_info(RouteId::range))).request.operation).limit ==
         100);
@@ -465,8 +484,37 @@ TEST_CASE("http api: bodies have the members of their schemas") {
 
   Problem problem{.leader_address = "a", .error = definite(ErrorCode::not_leader, "x")};
   problem.etag = Stamp{};
-  problem.required = problem.received = 1;
-  CHECK(names_of(json::parse(render_problem(problem)).as_object()) == properties("Problem"));
+  std::set<std::string> members = names_of(json::parse(render_problem(problem)).as_object());
+  problem.error.code = ErrorCode::not_enough_replicas;
+  problem.error.required = 2;
+  members.merge(names_of(json::parse(render_problem(problem)).as_object()));
+  CHECK(members == properties("Problem"));
+}
+
+TEST_CASE("http api: the document says what a level with parameters looks like") {
+  const auto& put = operation(route_info(RouteId::put_key)).at("parameters").as_array();
+  std::map<std::string, json::object> schemas;
+  for (const auto& parameter : put) {
+    schemas[std::string(parameter.at("name").as_string())] = parameter.at("schema").as_object();
+  }
+  CHECK(json::serialize(schemas.at("r")) ==
+        R"({"anyOf":[{"type":"integer","minimum":1},{"type":"string","const":"all"}]})");
+  CHECK(json::serialize(schemas.at("sloppy")) == R"({"type":"boolean","default":false})");
+  CHECK(json::serialize(schemas.at("repair")) ==
+        R"({"type":"string","enum":["async","blocking"],"default":"async"})");
+  const std::regex pattern(
+      std::string(schemas.at("consistency").at("anyOf").at(1).at("pattern").as_string()));
+  for (const char* text :
+       {"quorum; r=2; w=2", "quorum;w=all", "two; sloppy", "quorum; sloppy=?1"}) {
+    INFO(text);
+    CHECK(std::regex_match(text, pattern));
+    CHECK(parse_consistency(text).has_value());
+  }
+  for (const char* text : {"gold; r=2", "quorum;", "quorum r=2"}) {
+    INFO(text);
+    CHECK_FALSE(std::regex_match(text, pattern));
+    CHECK_FALSE(parse_consistency(text).has_value());
+  }
 }
 
 }  // namespace parallax

@@ -58,6 +58,78 @@ Answer value_of(std::string value) {
 
 }  // namespace
 
+TEST_CASE("http batch: an operation has a level of its own with its parameters") {
+  const auto level = [](const std::string& members) {
+    const KvCall call = only(R"({"op":"get","key":"a",)" + members + "}");
+    CHECK_FALSE(call.request.level_by_policy);
+    CHECK(call.form.level == call.request.consistency.level);
+    return call.request.consistency;
+  };
+  CHECK(level(R"("consistency":"quorum","r":2,"w":1)") == Consistency{Level::quorum, 2, 1});
+  CHECK(level(R"("consistency":"quorum; r=2","w":"all")") ==
+        Consistency{Level::quorum, 2, Consistency::kAll});
+  CHECK(level(R"("consistency":"two","sloppy":true,"repair":"blocking")") ==
+        Consistency{Level::quorum, 2, 2, true, true});
+  CHECK(level(R"("consistency":"quorum","sloppy":false,"repair":"async","r":null)") ==
+        Consistency{Level::quorum});
+  CHECK(level(R"("consistency":"weak")") == Consistency{Level::weak});
+
+  CHECK(refused(R"({"op":"get","key":"a","r":2})") ==
+        "bad-parameter: r says nothing without a level; name one that takes it: quorum");
+  CHECK(refused(R"({"op":"get","key":"a","consistency":"quorum","r":0})") ==
+        "bad-parameter: r='0' must be a whole number from 1 to the replicas, or all");
+  CHECK(refused(R"({"op":"get","key":"a","consistency":"quorum","r":"2"})") ==
+        "bad-parameter: \"operations[1].r\" must be a whole number from 1 to the replicas, or "
+        "\"all\"");
+  CHECK(refused(R"({"op":"get","key":"a","consistency":"quorum","w":1.5})")
+            .find("\"operations[1].w\" must be a whole number") != std::string::npos);
+  CHECK(refused(R"({"op":"get","key":"a","consistency":"quorum","sloppy":"yes"})") ==
+        "bad-parameter: \"operations[1].sloppy\" must be true or false");
+  CHECK(refused(R"({"op":"get","key":"a","consistency":"quorum","repair":"now"})") ==
+        "bad-parameter: repair='now' must be async or blocking");
+  CHECK(refused(R"({"op":"get","key":"a","consistency":"one","w":2})") ==
+        "bad-parameter: w is given twice");
+  CHECK(refused(R"({"op":"get","key":"a","consistency":"prefix","w":2})") ==
+        "bad-parameter: 'w' is no parameter of prefix, which takes none");
+}
+
+TEST_CASE("http batch: parameters alone belong to the level of the request") {
+  BatchDefaults with_level = defaults();
+  with_level.request.level_by_policy = false;
+  with_level.request.consistency = {Level::quorum, 2, 2};
+  const auto batch = parse_batch(
+      R"({"operations":[{"op":"get","key":"a","r":1},{"op":"increment","key":"a"},
+          {"op":"increment","key":"a","consistency":"strong"}]})",
+      with_level);
+  REQUIRE(batch.has_value());
+  CHECK(std::get<KvCall>(batch->operations[0]).request.consistency ==
+        Consistency{Level::quorum, 1, 2});
+  CHECK(std::get<Error>(batch->operations[1]).code == ErrorCode::condition_unsupported);
+  CHECK(std::holds_alternative<KvCall>(batch->operations[2]));
+}
+
+TEST_CASE("http batch: a write at weak was received, too few replicas say how many") {
+  BatchRun run(parse(R"({"op":"put","key":"a","value":"1","consistency":"weak"},)"
+                     R"({"op":"put","key":"b","value":"1","consistency":"all"})"));
+  REQUIRE(run.next());
+  REQUIRE(run.next());
+  Answer answer = written(1);
+  answer.consistency = {.level = Level::weak};
+  run.on_reply(0, answer);
+  Error few = indefinite(ErrorCode::not_enough_replicas, "x");
+  few.required = 3;
+  few.received = 2;
+  run.on_reply(1, few);
+  const auto body = boost::json::parse(batch_body(run, [](const Error&) { return std::string(); }));
+  const auto& results = body.at("results").as_array();
+  CHECK(results.at(0).at("status") == 202);
+  CHECK(results.at(0).at("consistency") == "weak");
+  CHECK(results.at(1).at("status") == 503);
+  CHECK(results.at(1).at("problem").at("required") == 3);
+  CHECK(results.at(1).at("problem").at("received") == 2);
+  CHECK(results.at(1).at("problem").at("outcome") == "unknown");
+}
+
 TEST_CASE("http batch: operations") {
   const KvCall put = only(R"({"op":"put","key":"k","value":"v","content_type":"text/plain",
       "ttl_ms":9,"if_match":"\"12-1\"","if_none_match":"*","idempotency_key":"once",
@@ -143,8 +215,8 @@ TEST_CASE("http batch: an operation that is wrong is an error in its place") {
        "bad-parameter: \"operations[1].idempotency_key\" must be 1 to 128 bytes, and it has 0"},
   };
   for (const auto& [operation, expected] : cases) CHECK(refused(operation) == expected);
-  CHECK(refused(R"({"op":"get","key":"a","r":2})")
-            .starts_with("bad-parameter: 'operations[1].r' is not known; it may be "
+  CHECK(refused(R"({"op":"get","key":"a","ack":2})")
+            .starts_with("bad-parameter: 'operations[1].ack' is not known; it may be "
                          "operations[1].op, operations[1].key, "));
   CHECK(refused(R"({"op":"delete","key":"a","context":"x"})").starts_with("bad-request: "));
 }

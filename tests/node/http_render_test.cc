@@ -103,6 +103,48 @@ TEST_CASE("http render: writes have no body") {
   }
 }
 
+TEST_CASE("http render: a write at weak was received and no more") {
+  Answer answer = found_answer();
+  answer.consistency = {.level = Level::weak};
+  for (const KvOp op : {KvOp::put, KvOp::remove}) {
+    const std::string out = rendered(form_of(op), answer);
+    CHECK(out.starts_with("HTTP/1.1 202 Accepted\r\n"));
+    CHECK(out.find("\r\nParallax-Consistency: weak\r\n") != std::string::npos);
+    CHECK(out.find("Content-Type") == std::string::npos);
+    CHECK(out.ends_with("\r\nContent-Length: 0\r\n\r\n"));
+  }
+  CHECK(kv_status(form_of(KvOp::get), answer) == 200);
+  CHECK(kv_status(form_of(KvOp::put_policy), answer) == 204);
+  answer.refusal = definite(ErrorCode::mixing_denied, "no");
+  CHECK(kv_status(form_of(KvOp::put), answer) == 409);
+}
+
+TEST_CASE("http render: an answer says which parameters held") {
+  Answer answer = found_answer();
+  answer.consistency = {.level = Level::quorum, .r = 2, .w = 3, .sloppy = true};
+  CHECK(rendered(form_of(KvOp::get), answer)
+            .find("\r\nParallax-Consistency: quorum; r=2; w=3; sloppy\r\n") != std::string::npos);
+}
+
+TEST_CASE("http render: too few replicas say how many and when to come again") {
+  for (const bool sure : {false, true}) {
+    Error few = sure ? definite(ErrorCode::not_enough_replicas, "x")
+                     : indefinite(ErrorCode::not_enough_replicas, "x");
+    few.required = 2;
+    few.received = 1;
+    const HttpReply reply = problem_reply(few);
+    CHECK(reply.status == 503);
+    CHECK(reply.headers == std::vector{std::pair<std::string, std::string>{"Retry-After", "1"}});
+    CHECK(reply.body.find(sure ? R"("outcome":"not_applied","retryable":true,)"
+                               : R"("outcome":"unknown","retryable":true,)") != std::string::npos);
+    CHECK(reply.body.ends_with("\"required\":2,\"received\":1}\n"));
+  }
+  // None at all is a number too.
+  Error none = definite(ErrorCode::not_enough_replicas, "x");
+  none.required = 1;
+  CHECK(problem_reply(none).body.ends_with("\"required\":1,\"received\":0}\n"));
+}
+
 TEST_CASE("http render: absence is an answer at a level") {
   Answer answer = found_answer();
   answer.found = false;

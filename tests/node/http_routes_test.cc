@@ -211,6 +211,62 @@ TEST_CASE("http routes: policies") {
         Operation(SetPolicy{"a", Policy{}}));
 }
 
+TEST_CASE("http routes: a policy's level may have parameters") {
+  const KvCall call =
+      kv(ask("PUT", "/v1/policies/a", {}, R"({"default_consistency":"quorum; r=1; w=3"})"));
+  CHECK(call.request.operation ==
+        Operation(
+            SetPolicy{"a", Policy{Consistency{.level = Level::quorum, .r = 1, .w = 3}, {}, {}}}));
+}
+
+TEST_CASE("http routes: levels with parameters") {
+  struct Case {
+    const char* query;
+    const char* header;  ///< or nullptr
+    Consistency consistency;
+  };
+  const auto c = GENERATE(values<Case>({
+      {"?consistency=quorum", nullptr, {Level::quorum}},
+      {"?consistency=quorum&r=2&w=1", nullptr, {Level::quorum, 2, 1}},
+      {"?r=1&w=all&consistency=quorum", nullptr, {Level::quorum, 1, Consistency::kAll}},
+      {"?consistency=quorum&sloppy=true&repair=blocking",
+       nullptr,
+       {Level::quorum, 0, 0, true, true}},
+      {"?consistency=quorum&sloppy=false&repair=async", nullptr, {Level::quorum}},
+      {"?consistency=quorum%3B%20r=2&w=1", nullptr, {Level::quorum, 2, 1}},
+      {"?consistency=all&sloppy=true",
+       nullptr,
+       {Level::quorum, Consistency::kAll, Consistency::kAll, true}},
+      {"?consistency=atomic", nullptr, {Level::atomic}},
+      {"?consistency=eventual", nullptr, {Level::eventual}},
+      {"?consistency=weak", nullptr, {Level::weak}},
+      {"", "quorum; r=2; w=2", {Level::quorum, 2, 2}},
+      {"", "one", {Level::quorum, 1, 1}},
+      // The query wins: as a whole where it names a level, else parameter by parameter.
+      {"?consistency=quorum", "quorum; r=2; w=2", {Level::quorum}},
+      {"?consistency=strong", "quorum; r=2; w=2", {Level::linearizable}},
+      {"?r=1", "quorum; r=2; w=2", {Level::quorum, 1, 2}},
+      {"?r=2", "one", {Level::quorum, 2, 1}},
+  }));
+  CAPTURE(c.query);
+  Headers headers;
+  if (c.header != nullptr) headers.push_back({"Parallax-Consistency", c.header});
+  for (const char* method : {"GET", "HEAD", "PUT", "DELETE"}) {
+    const KvCall call = kv(ask(method, std::string("/v1/kv/a") + c.query, headers));
+    CHECK_FALSE(call.request.level_by_policy);
+    CHECK(call.request.consistency == c.consistency);
+    CHECK(call.form.level == c.consistency.level);
+  }
+}
+
+TEST_CASE("http routes: what a level cannot carry is left to the node where a policy names it") {
+  CHECK(kv(ask("POST", "/v1/kv/a/increment")).request.level_by_policy);
+  CHECK(kv(ask("GET", "/v1/kv?prefix=a")).request.level_by_policy);
+  CHECK(kv(ask("PUT", "/v1/kv/a", {{"If-Match", "*"}})).request.level_by_policy);
+  CHECK(kv(ask("GET", "/v1/kv?prefix=a&consistency=eventual")).request.consistency.level ==
+        Level::eventual);
+}
+
 TEST_CASE("http routes: how long a body may be is known from its head") {
   const RouteOptions options{.max_value_bytes = 1 << 20};
   CHECK(max_body_bytes("PUT", "/v1/kv/a?x=1", options) == 1 << 20);

@@ -492,7 +492,8 @@ TEST_CASE("forwarded bytes that no node writes are refused with the field's name
   CHECK(policy("allow", "last-writer").empty());
   CHECK(policy("", "last-writer") == "policy.mixing: '' is no mixing; use one of allow, deny");
   CHECK(policy("deny", "x") ==
-        "policy.conflict: 'x' is no conflict strategy; use one of last-writer");
+        "policy.conflict: 'x' is no conflict strategy; use one of last-writer, first-writer, "
+        "siblings, merge-json");
 }
 
 TEST_CASE("forwarded replies that no node sends are refused with the field's name") {

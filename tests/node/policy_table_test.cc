@@ -43,14 +43,53 @@ PolicyTable sample() {
 
 }  // namespace
 
+TEST_CASE("policy table: a level with parameters goes there and back") {
+  const Policy policy{Consistency{.level = Level::quorum, .r = 1, .w = Consistency::kAll},
+                      Mixing::deny, ConflictStrategy::last_writer};
+  CHECK(to_record(policy).default_consistency == "quorum; r=1; w=all");
+  const auto back = from_record(to_record(policy));
+  REQUIRE(back);
+  CHECK(*back == policy);
+  PolicyTable table;
+  set(table, "a", record(policy, 1));
+  CHECK(table.level_for(Get{"abc"}) == *policy.default_consistency);
+}
+
+TEST_CASE("policy table: a prefix that denies mixing is written by one protocol") {
+  PolicyTable table;
+  const auto deny = [](std::optional<Consistency> level) {
+    return Policy{level, Mixing::deny, ConflictStrategy::last_writer};
+  };
+  set(table, "q", record(deny(Consistency{.level = Level::quorum, .r = 1}), 1));
+  set(table, "l", record(deny(std::nullopt), 2));
+  set(table, "w", record(deny(Consistency{.level = Level::weak}), 3));
+  set(table, "q/free", record(with_level(Consistency{.level = Level::quorum}), 4));
+  // By kLevels.
+  const auto allowed = [&](std::string_view key) {
+    std::string row;
+    for (const LevelInfo& level : kLevels) {
+      const bool denied = mixing_refusal(table.find(key), Put{"k", {}}, level.level).has_value();
+      row += denied ? '-' : '+';
+    }
+    return row;
+  };
+  CHECK(allowed("q") == "--+++-");
+  CHECK(allowed("l/a") == "++----");
+  CHECK(allowed("w") == "-----+");
+  CHECK(allowed("q/free/a") == "++++++");
+  CHECK(allowed("other") == "++++++");
+}
+
 TEST_CASE("policy table: records go there and back") {
   for (const Mixing mixing : {Mixing::allow, Mixing::deny}) {
     for (const std::optional<Consistency>& level :
          {std::optional<Consistency>{}, std::optional(kPrefix), std::optional(kStrong)}) {
-      const Policy policy{level, mixing, ConflictStrategy::last_writer};
-      const auto back = from_record(to_record(policy));
-      REQUIRE(back);
-      CHECK(*back == policy);
+      for (const auto& [conflict, name] : kConflictStrategies) {
+        const Policy policy{level, mixing, conflict};
+        const auto back = from_record(to_record(policy));
+        REQUIRE(back);
+        CHECK(*back == policy);
+      }
     }
   }
   const auto none = from_record(to_record(std::nullopt));
@@ -218,6 +257,97 @@ TEST_CASE("policy table: a range has the level of a policy that holds for all of
   set(table, "", record(with_level(kPrefix), 5));
   CHECK(level("b", "c") == kPrefix);
   CHECK(level("", "") == kStrong);  // others are inside, and may ask for more
+}
+
+TEST_CASE("policy table: a strategy refuses levels that promise an order") {
+  const Policy policy{Consistency{Level::eventual}, Mixing::allow, ConflictStrategy::merge_json};
+  for (const LevelInfo& info : kLevels) {
+    INFO(info.name);
+    const bool allowed = info.level == Level::eventual || info.level == Level::weak;
+    const std::vector<Operation> operations{Put{"k", {}},   Get{.key = "k"}, Delete{"k"},
+                                            Increment{"k"}, Scan{"k", "l"},  GetMany{{"k"}}};
+    for (const Operation& operation : operations) {
+      INFO(operation_name(operation));
+      const auto refusal = mixing_refusal(&policy, operation, info.level);
+      REQUIRE(refusal.has_value() != allowed);
+      if (!refusal) continue;
+      CHECK(refusal->code == ErrorCode::mixing_denied);
+      CHECK(refusal->definite());
+      CHECK_THAT(refusal->message, Catch::Contains("merge-json") &&
+                                       Catch::Contains(std::string(info.name)) &&
+                                       Catch::Contains("use one of eventual, weak"));
+    }
+    for (const Operation& operation :
+         std::vector<Operation>{ReadHistory{.key = "k", .from = {}}, GetPolicy{"k"}, ListPolicies{},
+                                SetPolicy{"k", Policy{}}}) {
+      CHECK_FALSE(mixing_refusal(&policy, operation, info.level));
+    }
+    CHECK_FALSE(mixing_refusal(nullptr, Put{"k", {}}, info.level));
+    const Policy plain;
+    CHECK_FALSE(mixing_refusal(&plain, Put{"k", {}}, info.level));
+  }
+}
+
+TEST_CASE("policy table: deny leaves writes to the protocol of the default level") {
+  for (const LevelInfo& pinned : kLevels) {
+    const Policy policy{Consistency{pinned.level}, Mixing::deny, ConflictStrategy::last_writer};
+    for (const LevelInfo& info : kLevels) {
+      INFO(pinned.name << " pinned, " << info.name);
+      const bool same = info.protocol == pinned.protocol;
+      for (const Operation& write :
+           std::vector<Operation>{Put{"k", {}}, Delete{"k"}, Increment{"k"}}) {
+        const auto refusal = mixing_refusal(&policy, write, info.level);
+        REQUIRE(refusal.has_value() != same);
+        if (!refusal) continue;
+        CHECK(refusal->code == ErrorCode::mixing_denied);
+        CHECK(refusal->definite());
+        CHECK_THAT(refusal->message, Catch::Contains(std::string(pinned.name)) &&
+                                         Catch::Contains(std::string(info.name)));
+      }
+      for (const Operation& read : std::vector<Operation>{Get{.key = "k"}, Scan{"k", "l"},
+                                                          GetMany{{"k"}}, GetPolicy{"k"}}) {
+        CHECK_FALSE(mixing_refusal(&policy, read, info.level));
+      }
+    }
+  }
+  // Without a default level the prefix is the leader's.
+  const Policy policy{std::nullopt, Mixing::deny, ConflictStrategy::last_writer};
+  CHECK_FALSE(mixing_refusal(&policy, Put{"k", {}}, Level::linearizable));
+  CHECK(mixing_refusal(&policy, Put{"k", {}}, Level::quorum)->message ==
+        "the prefix's policy denies writes of other protocols than that of linearizable; quorum is "
+        "of another, use one of linearizable, prefix");
+}
+
+TEST_CASE("policy table: a request meets the policies of its keys") {
+  PolicyTable table;
+  const auto at_level = [](Operation operation, Level level) {
+    Request request;
+    request.operation = std::move(operation);
+    request.consistency.level = level;
+    return request;
+  };
+  CHECK_FALSE(table.refusal_of(at_level(Put{"s1", {}}, Level::linearizable)));
+  set(table, "s",
+      record(Policy{Consistency{Level::eventual}, Mixing::allow, ConflictStrategy::siblings}, 1));
+  set(table, "d", record(Policy{std::nullopt, Mixing::deny, ConflictStrategy::last_writer}, 2));
+  const auto refused = [&](Operation operation, Level level) {
+    return table.refusal_of(at_level(std::move(operation), level)).has_value();
+  };
+  CHECK(refused(Put{"s1", {}}, Level::linearizable));
+  CHECK(refused(Get{.key = "s1"}, Level::quorum));
+  CHECK_FALSE(refused(Put{"s1", {}}, Level::eventual));
+  CHECK_FALSE(refused(Put{"r1", {}}, Level::linearizable));
+  CHECK(refused(Put{"d1", {}}, Level::eventual));
+  CHECK_FALSE(refused(Get{.key = "d1"}, Level::eventual));
+  CHECK_FALSE(refused(GetMany{{"a", "b"}}, Level::linearizable));
+  CHECK(refused(GetMany{{"a", "s1"}}, Level::linearizable));
+  CHECK_FALSE(refused(GetMany{{"a", "s1"}}, Level::eventual));
+  CHECK(refused(Scan{.start = "s1", .end = "s2"}, Level::prefix));
+  CHECK(refused(Scan{.start = "s", .end = "t"}, Level::linearizable));
+  CHECK_FALSE(refused(Scan{.start = "s", .end = "t"}, Level::eventual));
+  CHECK_FALSE(refused(Scan{.start = "a", .end = "z"}, Level::linearizable));
+  CHECK_FALSE(refused(SetPolicy{"s", Policy{}}, Level::linearizable));
+  CHECK_FALSE(refused(ReadHistory{.key = "s1", .from = {}}, Level::prefix));
 }
 
 }  // namespace parallax::testing
