@@ -331,12 +331,13 @@ void Replica::Impl::stamp_atomic(std::uint64_t id, AtomicWrite& write) {
   }
   const AtomicWrite::StampRequest asked = *write.stamp_request();
   clock_.observe(asked.above);
-  const std::optional<Stamp> stamp = issue_stamp();
+  std::optional<Stamp> stamp = issue_stamp();
   if (!stamp) {
     clock_waited_for_ = true;
     stamps_waited_for_.push_back(id);
     return;
   }
+  if (canary(Canary::stamp_not_above_seen)) stamp->hlc = Hlc::from_millis(now_.physical);
   Result<KeyState> known = known_state(at.key);
   if (!known) {
     finish(at.request, definite(ErrorCode::internal, known.error().message));

@@ -142,7 +142,16 @@ Consistency LeaderlessClients::draw_level(Family family, std::size_t key) {
 
 void LeaderlessClients::draw_operation(Request& request, const std::string& key) {
   const auto seen = seen_.find(key);
+  const bool log = request.consistency.level == Level::linearizable;
   if (random_.chance(options_.reads)) {
+    if (log && random_.chance(options_.ranges)) {
+      if (random_.chance(0.5)) {
+        request.operation = Scan{.start = "mixed-", .end = "mixed."};
+      } else {
+        request.operation = GetMany{{this->key(Family::mixed, 0), key}};
+      }
+      return;
+    }
     request.operation = Get{.key = key, .siblings = random_.chance(0.2)};
     return;
   }
@@ -156,7 +165,6 @@ void LeaderlessClients::draw_operation(Request& request, const std::string& key)
     }
     request.operation = std::move(put);
   }
-  const bool log = request.consistency.level == Level::linearizable;
   if (log && random_.chance(options_.conditions)) {
     if (seen != seen_.end() && random_.chance(0.7)) {
       request.conditions.if_match = EtagSet{.any = false, .stamps = {seen->second.stamp}};
@@ -193,6 +201,7 @@ void LeaderlessClients::issue(std::size_t client) {
 /// that may happen at any time, or never.
 void LeaderlessClients::record(Asked& asked) {
   const Request& request = asked.request;
+  if (operation_key(request.operation) == nullptr) return;  // by stamps alone
   const Recorder::Call call{asked.client, asked.at, world_.now()};
   const Level level = request.consistency.level;
   const std::string* expected = nullptr;
@@ -223,10 +232,11 @@ void LeaderlessClients::finish(const Asked& asked, const Reply& reply) {
   const bool unknown = !reply && !reply.error().definite();
   if (reply) {
     ++answered_;
-    check_bounds(asked, *reply);
+    const std::vector<Said> all = said(asked, *reply);
+    for (const Said& each : all) check_bounds(asked, each);
+    for (const Said& each : all) note_bound(asked, each, reply->evidence.replicas);
     check_shown(asked, *reply);
     note_seen(asked, *reply);
-    note_bound(asked, *reply);
     if (!is_read(asked.request.operation) && !reply->refusal) note_write(asked, *reply);
   }
   if (const auto* put = std::get_if<Put>(&asked.request.operation)) {
@@ -279,14 +289,24 @@ bool LeaderlessClients::all_lost(const Losses& then) const {
   });
 }
 
-void LeaderlessClients::check_bounds(const Asked& asked, const Answer& answer) const {
+std::vector<LeaderlessClients::Said> LeaderlessClients::said(const Asked& asked,
+                                                             const Answer& answer) {
+  if (const std::string* key = operation_key(asked.request.operation)) {
+    return {{*key, answer.stamp}};
+  }
+  std::vector<Said> all;
+  for (const Item& item : answer.items) all.push_back({item.key, item.stamp});
+  return all;
+}
+
+void LeaderlessClients::check_bounds(const Asked& asked, const Said& said) const {
   const Request& request = asked.request;
   const Level level = request.consistency.level;
   const bool read = is_read(request.operation);
   const bool log = level == Level::linearizable;
   const bool queries = level == Level::atomic || (level == Level::quorum && read);
   if (!log && !queries) return;
-  const auto known = bounds_.find(*operation_key(request.operation));
+  const auto known = bounds_.find(said.key);
   if (known == bounds_.end()) return;
   const QuorumSizes sizes = sizes_of(request.consistency, world_.ids().size());
   for (const Bound& bound : known->second) {
@@ -294,12 +314,12 @@ void LeaderlessClients::check_bounds(const Asked& asked, const Answer& answer) c
     const bool from_log = bound.holders == 0;
     const bool meets = from_log ? log || sizes.waits_for_pending_tail()
                                 : queries && bound.holders + sizes.r > sizes.n;
-    PARALLAX_ASSERT(!meets || (answer.stamp && *answer.stamp >= bound.stamp),
+    PARALLAX_ASSERT(!meets || (said.stamp && *said.stamp >= bound.stamp),
                     "no read is older than what was completed before it: {} of '{}' at {} is {} "
                     "after {} {}",
-                    operation_name(request.operation), *operation_key(request.operation),
+                    operation_name(request.operation), said.key,
                     request.consistency.to_string(),
-                    answer.stamp ? answer.stamp->to_string() : "nothing", bound.stamp,
+                    said.stamp ? said.stamp->to_string() : "nothing", bound.stamp,
                     from_log ? "in the log" : fmt::format("on {} replicas", bound.holders));
   }
 }
@@ -330,6 +350,7 @@ void LeaderlessClients::check_shown(const Asked& asked, const Answer& answer) {
 
 void LeaderlessClients::note_seen(const Asked& asked, const Answer& answer) {
   const Request& request = asked.request;
+  if (operation_key(request.operation) == nullptr) return;
   const std::string& key = *operation_key(request.operation);
   PARALLAX_ASSERT(!answer.found || !refused_.contains(answer.value.to_string()),
                   "definite means not done: '{}' of '{}' was refused and is read",
@@ -342,12 +363,13 @@ void LeaderlessClients::note_seen(const Asked& asked, const Answer& answer) {
   seen_.insert_or_assign(key, Seen{*answer.stamp, value, answer.context});
 }
 
-void LeaderlessClients::note_bound(const Asked& asked, const Answer& answer) {
-  if (!answer.stamp) return;
+void LeaderlessClients::note_bound(const Asked& asked, const Said& said,
+                                   const std::vector<NodeId>& replicas) {
+  if (!said.stamp) return;
   const Request& request = asked.request;
   const bool read = is_read(request.operation);
   const QuorumSizes sizes = sizes_of(request.consistency, world_.ids().size());
-  Bound bound{.completed = moment_, .stamp = *answer.stamp, .holders = 0, .losses = {}};
+  Bound bound{.completed = moment_, .stamp = *said.stamp, .holders = 0, .losses = {}};
   switch (request.consistency.level) {
     case Level::linearizable:
       break;
@@ -372,9 +394,9 @@ void LeaderlessClients::note_bound(const Asked& asked, const Answer& answer) {
   }
   if (bound.holders != 0 && bound.holders < majority()) {
     if (read) return;  // it does not say who they are
-    bound.losses = losses_of(answer.evidence.replicas, asked.losses);
+    bound.losses = losses_of(replicas, asked.losses);
   }
-  std::deque<Bound>& bounds = bounds_[*operation_key(request.operation)];
+  std::deque<Bound>& bounds = bounds_[said.key];
   bounds.push_back(std::move(bound));
   if (bounds.size() > kMostBounds) bounds.pop_front();
 }

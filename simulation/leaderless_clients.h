@@ -43,6 +43,7 @@ struct LeaderlessOptions {
   double expiring = 0.0;    ///< of the puts
   double contexts = 0.2;    ///< of the puts: replacing only what some client has seen
   double conditions = 0.2;  ///< of the linearizable puts and deletes
+  double ranges = 0.2;      ///< of the linearizable reads: all mixed keys at once
   bool led = true;          ///< linearizable operations among the others
 };
 
@@ -132,9 +133,15 @@ class LeaderlessClients {
   void record(Asked& asked);
   void finish(const Asked& asked, const Reply& reply);
   void complete(const Asked& asked, const Reply& reply);
-  void check_bounds(const Asked& asked, const Answer& answer) const;
+  /// What an answer says of a key; no stamp: that nothing ever was there.
+  struct Said {
+    std::string key;
+    std::optional<Stamp> stamp;
+  };
+  static std::vector<Said> said(const Asked& asked, const Answer& answer);
+  void check_bounds(const Asked& asked, const Said& said) const;
   void check_shown(const Asked& asked, const Answer& answer);
-  void note_bound(const Asked& asked, const Answer& answer);
+  void note_bound(const Asked& asked, const Said& said, const std::vector<NodeId>& replicas);
   void note_write(const Asked& asked, const Answer& answer);
   void note_seen(const Asked& asked, const Answer& answer);
   Losses losses_of(const std::vector<NodeId>& nodes, const Losses& then) const;
