@@ -292,6 +292,8 @@ bool LeaderlessClients::all_lost(const Losses& then) const {
 std::vector<LeaderlessClients::Said> LeaderlessClients::said(const Asked& asked,
                                                              const Answer& answer) {
   if (const std::string* key = operation_key(asked.request.operation)) {
+    // A refusal that found no value says nothing of the tombstone.
+    if (answer.refusal && !answer.stamp) return {};
     return {{*key, answer.stamp}};
   }
   std::vector<Said> all;
