@@ -24,6 +24,13 @@ constexpr bool is_merkle_message =
     std::is_same_v<M, MerkleQuery> || std::is_same_v<M, MerkleDigests> ||
     std::is_same_v<M, MerkleKeysQuery> || std::is_same_v<M, MerkleKeys>;
 
+/// Nobody sends them yet: the causal protocol is no part of a replica.
+template <class M>
+constexpr bool is_causal_message =
+    std::is_same_v<M, CausalOperations> || std::is_same_v<M, CausalFetch> ||
+    std::is_same_v<M, CausalFetched> || std::is_same_v<M, CausalStatus> ||
+    std::is_same_v<M, CausalTransferQuery> || std::is_same_v<M, CausalTransferPage>;
+
 constexpr Duration kMinProbeInterval = std::chrono::milliseconds(100);
 constexpr Duration kMaxProbeInterval = std::chrono::seconds(1);
 
@@ -86,7 +93,7 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
           on_quorum_store(envelope, message);
         } else if constexpr (std::is_same_v<M, QuorumStoreReply>) {
           on_quorum_store_reply(envelope, message);
-        } else if constexpr (is_merkle_message<M>) {
+        } else if constexpr (is_merkle_message<M> || is_causal_message<M>) {
         } else {
           step_raft(envelope);
         }
