@@ -62,6 +62,22 @@ inline constexpr std::size_t kLogKeepBytes = 64 << 20;
 inline constexpr std::size_t kSnapshotChunkBytes = 256 << 10;
 inline constexpr std::size_t kMaxProposalsInFlightBytes = 64 << 20;
 
+// Repair.
+inline constexpr auto kAntiEntropyInterval = 10s;
+/// Of digests, lists of keys and states, over all peers.
+inline constexpr std::size_t kAntiEntropyBytesPerSecond = 8 << 20;
+inline constexpr std::size_t kAntiEntropyBurstBytes = 1 << 20;
+inline constexpr auto kHintExpiry = std::chrono::hours(3);
+inline constexpr std::size_t kMaxHints = 200'000;
+inline constexpr std::size_t kMaxHintBytes = 32 << 20;
+inline constexpr std::size_t kMaxHintsInFlight = 64;
+inline constexpr std::size_t kHintsPerSecond = 2'000;
+inline constexpr auto kTombstoneGrace = std::chrono::hours(4);
+/// More than twice the longest time that a request may take.
+inline constexpr auto kMinTombstoneGrace = std::chrono::minutes(5);
+/// Tombstones that one node remembers to be held by all; more wait for their turn.
+inline constexpr std::size_t kMaxTombstonesWatched = 1'000'000;
+
 // Storage.
 inline constexpr auto kDefaultHistoryRetention = 60s;
 inline constexpr std::size_t kMaxBatchesInFlight = 2;

@@ -313,6 +313,12 @@ Fault read(stored::HintRecord& in, HintRecord& record) {
   return nullptr;
 }
 
+void fill(stored::LeafRecord&, const LeafRecord&) {}
+
+Fault read(stored::LeafRecord&, LeafRecord&) {
+  return nullptr;
+}
+
 template <class T>
 struct MessageOf;
 template <>
@@ -337,6 +343,8 @@ template <>
 struct MessageOf<PolicyRecord> : std::type_identity<stored::PolicyRecord> {};
 template <>
 struct MessageOf<HintRecord> : std::type_identity<stored::HintRecord> {};
+template <>
+struct MessageOf<LeafRecord> : std::type_identity<stored::LeafRecord> {};
 
 /// One message of each type per thread, used again and again: its vectors and strings keep their
 /// room, which halves the cost of the small records that every write encodes and decodes.
@@ -405,6 +413,9 @@ Bytes encode(std::string_view store_key, const PolicyRecord& record) {
 Bytes encode(std::string_view store_key, const HintRecord& record) {
   return encode_record(store_key, record);
 }
+Bytes encode(std::string_view store_key, const LeafRecord& record) {
+  return encode_record(store_key, record);
+}
 
 // The payload is written behind the rest of the message instead of through it, which spares a copy:
 // a message is the concatenation of its fields.
@@ -466,6 +477,7 @@ PARALLAX_RECORD(HistoryRecord);
 PARALLAX_RECORD(IdempotencyRecord);
 PARALLAX_RECORD(PolicyRecord);
 PARALLAX_RECORD(HintRecord);
+PARALLAX_RECORD(LeafRecord);
 #undef PARALLAX_RECORD
 
 }  // namespace records
