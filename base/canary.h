@@ -46,6 +46,9 @@ namespace parallax {
   X(shown_before_durable, "a quorum answer overtakes the batch of what it shows")           \
   X(sent_before_durable, "a quorum write leaves before it is durable at its coordinator")   \
   X(read_not_written_back, "an atomic read does not store what it shows")                   \
+  X(recovery_without_states, "a recovery ends with what the leader has")                    \
+  X(hint_removed_early, "a hint is forgotten when it is sent")                              \
+  X(tombstone_removed_early, "a tombstone is removed before all are known to hold it")      \
   X(checksum_ignored, "a damaged record is served")
 
 // Of the causal protocol. Its own random worlds must find them (tests/replication/causal), not the

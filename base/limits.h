@@ -82,6 +82,22 @@ inline constexpr auto kCausalPatience = 200ms;
 inline constexpr auto kCausalAnswerTimeout = 500ms;
 inline constexpr auto kCausalTransferHold = 10s;
 
+// Repair.
+inline constexpr auto kAntiEntropyInterval = 10s;
+/// Of digests, lists of keys and states, over all peers.
+inline constexpr std::size_t kAntiEntropyBytesPerSecond = 8 << 20;
+inline constexpr std::size_t kAntiEntropyBurstBytes = 1 << 20;
+inline constexpr auto kHintExpiry = std::chrono::hours(3);
+inline constexpr std::size_t kMaxHints = 200'000;
+inline constexpr std::size_t kMaxHintBytes = 32 << 20;
+inline constexpr std::size_t kMaxHintsInFlight = 64;
+inline constexpr std::size_t kHintsPerSecond = 2'000;
+inline constexpr auto kTombstoneGrace = std::chrono::hours(4);
+/// More than twice the longest time that a request may take.
+inline constexpr auto kMinTombstoneGrace = std::chrono::minutes(5);
+/// Tombstones that one node remembers to be held by all; more wait for their turn.
+inline constexpr std::size_t kMaxTombstonesWatched = 1'000'000;
+
 // Storage.
 inline constexpr auto kDefaultHistoryRetention = 60s;
 inline constexpr std::size_t kMaxBatchesInFlight = 2;

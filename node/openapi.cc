@@ -99,13 +99,15 @@ constexpr std::string_view kSchemas = R"({
   "properties": {"cluster_id": {"type": ["string", "null"]}, "term": {"type": "integer"},
     "leader": {"type": ["integer", "null"]},
     "members": {"type": "array", "items": {"type": "object", "required": ["id", "client", "peer",
-      "role", "up", "match_index", "applied_index", "lag_ms", "clock_offset_ms"], "properties": {
+      "role", "up", "match_index", "applied_index", "lag_ms", "clock_offset_ms", "hints"],
+      "properties": {
         "id": {"type": "integer"}, "client": {"type": ["string", "null"]},
         "peer": {"type": ["string", "null"]},
         "role": {"enum": ["leader", "follower", "candidate", "recovering", "starting", "unknown"]},
         "up": {"type": "boolean"}, "match_index": {"type": ["integer", "null"]},
         "applied_index": {"type": ["integer", "null"]}, "lag_ms": {"type": ["integer", "null"]},
-        "clock_offset_ms": {"type": ["integer", "null"]}}}}}},
+        "clock_offset_ms": {"type": ["integer", "null"]},
+        "hints": {"type": "integer"}}}}}}},
 "Transfer": {"type": "object", "required": ["to"], "properties": {"to": {"type": "integer"}}},
 "Status": {"type": "object", "required": ["id", "role", "ready", "term", "leader", "cluster_id",
     "commit_index", "applied_index", "durable_index", "last_index", "log_start_index",
@@ -118,7 +120,7 @@ constexpr std::string_view kSchemas = R"({
   "last_index": {"type": "integer"}, "log_start_index": {"type": "integer"},
   "installing_snapshot": {"type": "boolean"}, "clock": {"type": "integer"},
   "causal_vector": {"type": ["object", "null"]}, "stable_vector": {"type": ["object", "null"]},
-  "hints_queued": {"type": ["integer", "null"]}, "store_bytes": {"type": "integer"},
+  "hints_queued": {"type": "integer"}, "store_bytes": {"type": "integer"},
   "resident_bytes": {"type": "integer"}, "uptime_ms": {"type": "integer"},
   "version": {"type": "string"}}},
 "OpenApi": {"type": "object"}

@@ -49,6 +49,8 @@ bool Replica::Impl::apply(const LogEntry& entry) {
       PolicyRecord record = policy->record;
       record.log_index = entry.index;
       if (!put_policy(policy->prefix, record)) return false;
+    } else if (const auto* removal = std::get_if<RemoveTombstones>(&*command)) {
+      if (!apply_removal(*removal, entry.index)) return false;
     } else if (const auto* init = std::get_if<InitCluster>(&*command)) {
       apply_init(*init);
     }

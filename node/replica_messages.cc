@@ -19,11 +19,6 @@ Term term_of(const Message& message) {
       message);
 }
 
-template <class M>
-constexpr bool is_merkle_message =
-    std::is_same_v<M, MerkleQuery> || std::is_same_v<M, MerkleDigests> ||
-    std::is_same_v<M, MerkleKeysQuery> || std::is_same_v<M, MerkleKeys>;
-
 /// Nobody sends them yet: the causal protocol is no part of a replica.
 template <class M>
 constexpr bool is_causal_message =
@@ -60,13 +55,15 @@ void Replica::Impl::on_envelope(const Envelope& envelope) {
   const bool void_sender = envelope.incarnation < peer.incarnation;
   if (void_sender && !std::holds_alternative<Probe>(envelope.message)) return;
   const bool recovers = envelope.recovering || envelope.incarnation == Incarnation{};
-  const bool other_life =
-      envelope.incarnation > peer.incarnation || (recovers && !peer.recovering);
+  const bool other_life = envelope.incarnation > peer.incarnation || (recovers && !peer.recovering);
   peer.incarnation = std::max(peer.incarnation, envelope.incarnation);
   peer.heard = now_.monotonic;
   peer.recovering = recovers;
-  if (other_life) heard_life({envelope.from, peer.incarnation, recovers});
-  dispatch(envelope);
+  if (other_life) {
+    heard_life({envelope.from, peer.incarnation, recovers});
+    forget_tombstones();
+  }
+  if (!too_old(envelope)) dispatch(envelope);
 }
 
 void Replica::Impl::dispatch(const Envelope& envelope) {
@@ -93,7 +90,15 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
           on_quorum_store(envelope, message);
         } else if constexpr (std::is_same_v<M, QuorumStoreReply>) {
           on_quorum_store_reply(envelope, message);
-        } else if constexpr (is_merkle_message<M> || is_causal_message<M>) {
+        } else if constexpr (std::is_same_v<M, MerkleQuery>) {
+          on_merkle_query(envelope, message);
+        } else if constexpr (std::is_same_v<M, MerkleDigests>) {
+          on_merkle_digests(envelope, message);
+        } else if constexpr (std::is_same_v<M, MerkleKeysQuery>) {
+          on_merkle_keys_query(envelope, message);
+        } else if constexpr (std::is_same_v<M, MerkleKeys>) {
+          on_merkle_keys(envelope, message);
+        } else if constexpr (is_causal_message<M>) {
         } else {
           step_raft(envelope);
         }

@@ -440,7 +440,10 @@ bool Replica::Impl::carry_out_core(std::uint64_t id, Coordination& at) {
     if (!stores.empty()) mark(Mark::atomic_read_wrote_back);
     store(std::move(stores));
   } else if (auto* write = std::get_if<QuorumWrite>(&at.core)) {
-    send_state(write->take_targets());
+    const std::vector<NodeId> targets = write->take_targets();
+    at.handed_out = at.handed_out || !targets.empty();
+    send_state(targets);
+    stand_in(id, at, *write);
   } else {
     auto& both = std::get<AtomicWrite>(at.core);
     ask(both.take_asks());
@@ -559,6 +562,13 @@ void Replica::Impl::on_own_stored(std::uint64_t id) {
   } else {
     std::get<AtomicRead>(core).step(self, reply);
   }
+  advance(id);
+}
+
+void Replica::Impl::on_own_hint(std::uint64_t id, NodeId target) {
+  const auto found = coordinations_.find(id);
+  if (found == coordinations_.end()) return;
+  if (auto* write = std::get_if<QuorumWrite>(&found->second.core)) write->on_own_hint(target);
   advance(id);
 }
 
