@@ -48,10 +48,23 @@ namespace parallax {
   X(read_not_written_back, "an atomic read does not store what it shows")                   \
   X(checksum_ignored, "a damaged record is served")
 
+// Of the causal protocol. Its own random worlds must find them (tests/replication/causal), not the
+// simulator: no node runs it yet.
+#define PARALLAX_CAUSAL_CANARIES(Y)                                                         \
+  Y(causal_dependency_ignored, "an operation is applied before what it depends on")         \
+  Y(causal_gap_ignored, "an operation is applied although its predecessor is missing")      \
+  Y(causal_sent_before_durable, "an operation leaves before it is durable at its origin")   \
+  Y(causal_jump_before_transfer, "the vector jumps before the transfer is durable")         \
+  Y(causal_shown_during_transfer, "state beyond the vector, of a transfer, is shown")       \
+  Y(causal_jump_too_far, "the vector jumps to what the sender had behind the last key")     \
+  Y(causal_early_shown, "a state that repair brought ahead of its past is shown")            \
+  Y(causal_lost_too_early, "what a lost disk took is given up before every survivor spoke") \
+  Y(causal_old_life_heard, "operations of an incarnation that is over are taken in")
+
 enum class Canary : std::uint8_t {
   none,
 #define PARALLAX_CANARY_ENUM(name, bug) name,
-  PARALLAX_CANARIES(PARALLAX_CANARY_ENUM)
+  PARALLAX_CANARIES(PARALLAX_CANARY_ENUM) PARALLAX_CAUSAL_CANARIES(PARALLAX_CANARY_ENUM)
 #undef PARALLAX_CANARY_ENUM
 };
 

@@ -64,6 +64,24 @@ inline constexpr std::size_t kLogKeepBytes = 64 << 20;
 inline constexpr std::size_t kSnapshotChunkBytes = 256 << 10;
 inline constexpr std::size_t kMaxProposalsInFlightBytes = 64 << 20;
 
+// Causal replication (replication/causal/causal.h).
+/// Of one origin, waiting at a receiver for what comes before them: as far as a sender goes ahead.
+inline constexpr std::size_t kCausalBufferOperations = 4'096;
+inline constexpr std::size_t kCausalBufferBytes = 8 << 20;
+/// Operations in one message; one goes in any case.
+inline constexpr std::size_t kCausalBatchBytes = 256 << 10;
+/// Above this, operations are let go of that some peer lacks.
+inline constexpr std::size_t kCausalLogBytes = 64 << 20;
+/// Operations above this are read back from the store when a peer needs them.
+inline constexpr std::size_t kCausalCacheBytes = 8 << 20;
+inline constexpr std::size_t kMaxCausalRemovals = 4'096;
+inline constexpr auto kCausalStatusInterval = 100ms;
+inline constexpr auto kCausalIdleStatusInterval = 1'000ms;
+/// How long an operation that others have may be on its way before it is asked for.
+inline constexpr auto kCausalPatience = 200ms;
+inline constexpr auto kCausalAnswerTimeout = 500ms;
+inline constexpr auto kCausalTransferHold = 10s;
+
 // Storage.
 inline constexpr auto kDefaultHistoryRetention = 60s;
 inline constexpr std::size_t kMaxBatchesInFlight = 2;
@@ -72,6 +90,7 @@ inline constexpr std::size_t kMaxBatchesInFlight = 2;
 /// One election per millisecond takes 8,900 years to get there.
 inline constexpr std::uint64_t kMaxTerm = std::uint64_t{1} << 48;
 inline constexpr std::uint64_t kMaxLogIndex = std::uint64_t{1} << 60;
+inline constexpr std::uint64_t kMaxCausalNumber = std::uint64_t{1} << 60;
 /// Unix milliseconds of a clock, and of the incarnations drawn from it: the year 2527.
 inline constexpr std::uint64_t kMaxUnixMillis = std::uint64_t{1} << 44;
 

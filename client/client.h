@@ -18,9 +18,9 @@
 //
 // Errors, beside those of the API (base/error.h): `io` - no node could be reached or the connection
 // broke; `timeout` - the deadline passed; `corrupt` - what came back is not Parallax's answer;
-// `bad_request`, `bad_parameter`, `bad_session` - refused here, before anything was sent;
-// `shutting_down` - the Client was closed. The message names the endpoint, and the attempts if
-// there were several.
+// `bad_request`, `bad_parameter`, `condition_unsupported`, `bad_session` - refused here, before
+// anything was sent; `shutting_down` - the Client was closed. The message names the endpoint, and
+// the attempts if there were several.
 //
 // Thread safety: every member may be called from any thread at any time, completions included,
 // except that the destructor and the blocking calls must not run inside a completion.
@@ -28,8 +28,8 @@
 // Coroutines, futures and whatever else Asio knows to wait with: client/io/async.h. All pages of a
 // range: client/range_reader.h.
 //
-// It does not cache values, spread load, cancel single operations (each ends at its deadline), or
-// offer levels that consistency/level.h does not list.
+// It does not cache values, spread one client's load, cancel single operations (each ends at its
+// deadline), or offer levels that consistency/level.h does not list.
 #pragma once
 
 #include <chrono>
@@ -52,7 +52,8 @@ namespace parallax {
 
 struct ClientOptions {
   /// "host:port" each, at least one. Asked in this order; the leader, once known, is asked first
-  /// where an operation needs it, whether it is listed or not.
+  /// where an operation needs it, whether it is listed or not. Levels without a leader begin with
+  /// one that is drawn, and stay with the one that last did well.
   std::vector<std::string> endpoints;
   /// Bound on a whole operation, all attempts and waits included. At most a minute is passed on to
   /// the node.

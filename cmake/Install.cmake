@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-foreach(program parallax parallaxd parallax-sim)
+foreach(program parallax parallaxd parallax-sim parallax-check)
   if(TARGET ${program})
     install(TARGETS ${program} COMPONENT programs)
   endif()

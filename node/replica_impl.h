@@ -124,8 +124,12 @@ struct Replica::Impl {
   void requeue_reads();
   void on_confirmed(ConfirmedRound confirmed);
   void answer_confirmed_reads();
-  /// What the log has agreed on for a read, key by key: that is what it shows.
-  using Adopted = std::map<std::string, KeyState>;
+  /// What the log has agreed on for a read, key by key, and where.
+  struct AdoptedState {
+    KeyState state;
+    LogIndex index;
+  };
+  using Adopted = std::map<std::string, AdoptedState>;
   void answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted = {});
   void adopt(RequestHandle handle, const std::vector<std::string>& keys, Adopted adopted,
              Evidence evidence);
@@ -137,6 +141,7 @@ struct Replica::Impl {
     /// Keys whose shown state the log does not have: another protocol's version, or an expiry.
     std::vector<std::string> unsettled = {};
     std::uint64_t shown_after = 0;  ///< the batch that has to be durable before
+    LogIndex shown_at;              ///< the last adopted state that is shown; 0: none
   };
   Reply read(const Request& request, Evidence evidence, ReadScope& scope);
   Result<void> read_into(const Request& request, Answer& answer, ReadScope& scope);
@@ -146,6 +151,7 @@ struct Replica::Impl {
   Result<KeyState> state_in(ReadScope& scope, const std::string& key, UnixMillis now) const;
   const KeyState& settle(ReadScope& scope, const std::string& key, const KeyState& state,
                          UnixMillis now) const;
+  ConflictStrategy strategy_of(const std::string& key) const;
   void show_state(const Get& get, const KeyState& state, UnixMillis now, Answer& answer) const;
   SessionToken session_for(const Request& request, LogIndex index) const;
   Evidence local_evidence() const;

@@ -287,7 +287,8 @@ std::optional<KeyState> Replica::Impl::written(RequestHandle handle, const KeySt
   PendingRequest& pending = *requests_.find(handle);
   const std::string key = *operation_key(pending.request.operation);
   const UnixMillis now = clock_.peek(now_.physical).millis();
-  Evaluation evaluation = evaluate(pending.request, known, stamp, now, {.actor = quorum_actor()});
+  Evaluation evaluation = evaluate(pending.request, known, stamp, now,
+                                   {.actor = quorum_actor(), .conflict = strategy_of(key)});
   pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), evaluation.number,
                      evaluation.next.context()};
   if (pending.outcome.refusal) {

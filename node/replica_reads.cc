@@ -7,6 +7,7 @@
 
 #include "base/canary.h"
 #include "base/coverage.h"
+#include "consistency/merge/conflict.h"
 #include "node/replica_impl.h"
 #include "replication/quorum/state_content.h"
 
@@ -109,9 +110,9 @@ void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence, Ad
   }
 }
 
-/// A linearizable read is about to show what the log does not have. The log gets it first; what the
-/// read then shows of these keys is what their entries carry: that is where in the log's order it
-/// stands, whatever has come meanwhile.
+/// A linearizable read is about to show what the log does not have. The log gets it first, then the
+/// read looks again. Where still more has come meanwhile it shows what the entry carries: it would
+/// never end otherwise, and that is a place in the log's order behind the read's beginning.
 void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& keys,
                           Adopted adopted, Evidence evidence) {
   if (!serving() || raft_->transferring()) {
@@ -136,13 +137,14 @@ void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& 
     if (proposed != proposed_keys_.end() && !foreign && !rests_on_expiry(*state, now)) {
       // On its way already: behind it the log has all that is known here.
       last = std::max(last, proposed->second.last);
-      adopted.insert_or_assign(key, *state);
+      adopted.insert_or_assign(key, AdoptedState{*state, proposed->second.last});
       continue;
     }
     mark(foreign ? Mark::foreign_version_adopted : Mark::expiry_committed);
     KeyState carried = with_expiry(*state, now);
-    last = std::max(last, propose(WriteKey{key, carried}));
-    adopted.insert_or_assign(key, std::move(carried));
+    const LogIndex index = propose(WriteKey{key, carried});
+    last = std::max(last, index);
+    adopted.insert_or_assign(key, AdoptedState{std::move(carried), index});
   }
   late_reads_.push_back({last, std::move(evidence), handle, std::move(adopted)});
 }
@@ -180,27 +182,31 @@ Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& 
     fail(done.error());
     return definite(ErrorCode::internal, done.error().message);
   }
+  // A range is of no one place in the log: each key is of its own.
+  const bool one_key = std::holds_alternative<Get>(request.operation);
+  if (one_key && scope.shown_at != LogIndex{}) answer.evidence.index = scope.shown_at;
   return answer;
 }
 
-/// What a read shows of a key: what the log has agreed on for it, else `state`, about which it
-/// notes what has to happen before that may be shown.
+/// What a read shows of a key: `state`, about which it notes what has to happen before that may be
+/// shown. Where other protocols go on writing, what the log has agreed on for this read.
 const KeyState& Replica::Impl::settle(ReadScope& scope, const std::string& key,
                                       const KeyState& state, UnixMillis now) const {
+  if (!scope.agreed) {
+    if (scope.known) scope.shown_after = std::max(scope.shown_after, shown_after(key, state));
+    return state;
+  }
   const KeyState* shown = &state;
-  bool foreign = true;
-  if (scope.adopted != nullptr) {
-    const auto adopted = scope.adopted->find(key);
-    foreign = adopted == scope.adopted->end();
-    if (!foreign) shown = &adopted->second;
+  bool foreign = beyond_log(state) && !canary(Canary::answer_not_adopted);
+  if (foreign) {
+    if (const auto adopted = scope.adopted->find(key); adopted != scope.adopted->end()) {
+      shown = &adopted->second.state;
+      scope.shown_at = std::max(scope.shown_at, adopted->second.index);
+      foreign = false;
+    }
   }
-  if (scope.agreed) {
-    const bool expiry = rests_on_expiry(*shown, now) && !canary(Canary::expiry_not_agreed);
-    foreign = foreign && beyond_log(*shown) && !canary(Canary::answer_not_adopted);
-    if (expiry || foreign) scope.unsettled.push_back(key);
-  } else if (scope.known) {
-    scope.shown_after = std::max(scope.shown_after, shown_after(key, *shown));
-  }
+  const bool expiry = rests_on_expiry(*shown, now) && !canary(Canary::expiry_not_agreed);
+  if (expiry || foreign) scope.unsettled.push_back(key);
   return *shown;
 }
 
@@ -210,30 +216,28 @@ Result<KeyState> Replica::Impl::state_in(ReadScope& scope, const std::string& ke
   return settle(scope, key, state, now);
 }
 
-namespace {
-
-void show(const Version& version, Answer& answer) {
-  answer.found = true;
-  answer.value = version.value;
-  answer.content_type = version.content_type;
+/// What becomes of versions of a key that do not replace each other.
+ConflictStrategy Replica::Impl::strategy_of(const std::string& key) const {
+  const Policy* policy = policies_.find(key);
+  return policy == nullptr ? ConflictStrategy::last_writer : policy->conflict;
 }
-
-void add_siblings(const KeyState& state, UnixMillis now, Answer& answer) {
-  for (const Version& version : state.versions()) {
-    if (version.tombstone || version.expired_at(now)) continue;
-    answer.items.push_back({{}, version.stamp, version.value, version.content_type});
-  }
-  if (answer.items.size() < 2) answer.items.clear();
-}
-
-}  // namespace
 
 void Replica::Impl::show_state(const Get& get, const KeyState& state, UnixMillis now,
                                Answer& answer) const {
   answer.context = state.context();
   if (const Version* winner = state.winner()) answer.stamp = winner->stamp;
-  if (const Version* present = present_value(state, now)) parallax::show(*present, answer);
-  if (get.siblings) add_siblings(state, now, answer);
+  if (std::optional<Shown> shown = resolve(state, strategy_of(get.key), now)) {
+    answer.stamp = shown->stamp;
+    answer.found = true;
+    answer.value = std::move(shown->value);
+    answer.content_type = std::move(shown->content_type);
+  }
+  if (!get.siblings) return;
+  std::vector<Shown> siblings = live_siblings(state, now);
+  if (siblings.size() < 2) return;
+  for (Shown& each : siblings) {
+    answer.items.push_back({{}, each.stamp, std::move(each.value), std::move(each.content_type)});
+  }
 }
 
 Result<void> Replica::Impl::read_into(const Request& request, Answer& answer, ReadScope& scope) {
@@ -271,8 +275,8 @@ Result<void> Replica::Impl::read_many_into(const GetMany& many, UnixMillis now, 
   std::size_t bytes = 0;
   for (const std::string& key : many.keys) {
     PARALLAX_ASSIGN(const KeyState state, state_in(scope, key, now));
-    const Version* const present = present_value(state, now);
-    if (present == nullptr) {
+    std::optional<Shown> present = resolve(state, strategy_of(key), now);
+    if (!present) {
       answer.missing.push_back(key);
       continue;
     }
@@ -286,7 +290,8 @@ Result<void> Replica::Impl::read_many_into(const GetMany& many, UnixMillis now, 
                                             many.keys.size(), limits::kMaxScanBytes));
       return {};
     }
-    answer.items.push_back({key, present->stamp, present->value, present->content_type});
+    answer.items.push_back(
+        {key, present->stamp, std::move(present->value), std::move(present->content_type)});
   }
   return {};
 }
@@ -307,10 +312,11 @@ Result<void> Replica::Impl::scan_into(const Scan& scan, UnixMillis now, Answer& 
     ++looked_at;
     last = key;
     const KeyState& shown = settle(scope, last, state, now);
-    if (const Version* present = present_value(shown, now)) {
+    if (std::optional<Shown> present = resolve(shown, strategy_of(last), now)) {
       bytes += key.size() + (scan.keys_only ? 0 : present->value.size());
-      answer.items.push_back({last, present->stamp, scan.keys_only ? Bytes{} : present->value,
-                              present->content_type});
+      if (scan.keys_only) present->value = Bytes{};
+      answer.items.push_back(
+          {last, present->stamp, std::move(present->value), std::move(present->content_type)});
     }
     return true;
   };

@@ -105,7 +105,9 @@ void Replica::Impl::admit(NodeId peer, RequestId id, Request request, Duration r
   if (std::exchange(pending.request.level_by_policy, false)) {
     pending.request.consistency = policies_.level_for(pending.request.operation);
   }
-  if (const auto refusal = unsupported(pending.request)) {
+  std::optional<Error> refusal = unsupported(pending.request);
+  if (!refusal) refusal = policies_.refusal_of(pending.request);
+  if (refusal) {
     answer(peer, id, *refusal);
     return;
   }

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "replication/causal/codec.h"
 #include "replication/message.pb.h"
 #include "replication/message_check.h"
 #include "replication/quorum/codec.h"
@@ -256,17 +257,13 @@ struct Encode {
     reply.set_reply(m.reply.view().data(), m.reply.size());
     finish();
   }
-  void operator()(const QuorumQuery& m) const { quorum(m); }
-  void operator()(const QuorumQueryReply& m) const { quorum(m); }
-  void operator()(const QuorumStore& m) const { quorum(m); }
-  void operator()(const QuorumStoreReply& m) const { quorum(m); }
-  void operator()(const MerkleQuery& m) const { quorum(m); }
-  void operator()(const MerkleDigests& m) const { quorum(m); }
-  void operator()(const MerkleKeysQuery& m) const { quorum(m); }
-  void operator()(const MerkleKeys& m) const { quorum(m); }
   template <class M>
-  void quorum(const M& m) const {
-    fill_quorum(envelope, m);
+  void operator()(const M& m) const {
+    if constexpr (requires { fill_quorum(envelope, m); }) {
+      fill_quorum(envelope, m);
+    } else {
+      fill_causal(envelope, m);
+    }
     finish();
   }
 };
@@ -501,6 +498,16 @@ Result<Message> read_message(wire::Envelope& in) {
     case wire::Envelope::kMerkleKeysQuery:
     case wire::Envelope::kMerkleKeys: {
       auto message = read_quorum(in);
+      if (!message) return corrupt(message.error().message);
+      return message;
+    }
+    case wire::Envelope::kCausalOperations:
+    case wire::Envelope::kCausalFetch:
+    case wire::Envelope::kCausalFetched:
+    case wire::Envelope::kCausalStatus:
+    case wire::Envelope::kCausalTransferQuery:
+    case wire::Envelope::kCausalTransferPage: {
+      auto message = read_causal(in);
       if (!message) return corrupt(message.error().message);
       return message;
     }

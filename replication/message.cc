@@ -27,6 +27,12 @@ struct Name {
   std::string_view operator()(const MerkleDigests&) const { return "merkle-digests"; }
   std::string_view operator()(const MerkleKeysQuery&) const { return "merkle-keys-query"; }
   std::string_view operator()(const MerkleKeys&) const { return "merkle-keys"; }
+  std::string_view operator()(const CausalOperations&) const { return "causal-operations"; }
+  std::string_view operator()(const CausalFetch&) const { return "causal-fetch"; }
+  std::string_view operator()(const CausalFetched&) const { return "causal-fetched"; }
+  std::string_view operator()(const CausalStatus&) const { return "causal-status"; }
+  std::string_view operator()(const CausalTransferQuery&) const { return "causal-transfer-query"; }
+  std::string_view operator()(const CausalTransferPage&) const { return "causal-transfer-page"; }
 };
 
 std::string payload(const Bytes& bytes) {
@@ -55,6 +61,47 @@ std::string stand_in(NodeId hint_for) {
   return hint_for == kNoNode ? "" : fmt::format(" for {}", hint_for);
 }
 
+/// " 2.1:7 'k' 9-2 'v' after {3.1:4}", one behind the other.
+std::string listed(const std::vector<CausalOperation>& operations) {
+  std::string text;
+  for (const CausalOperation& operation : operations) {
+    text += fmt::format(" [{}.{}:{} {} {} {} after {}]", operation.origin().node,
+                        operation.origin().incarnation, operation.number, payload(operation.key),
+                        operation.version.stamp,
+                        operation.version.tombstone ? "deleted" : payload(operation.version.value),
+                        operation.dependencies.to_string());
+  }
+  return text;
+}
+
+std::string describe_causal(const Message& message) {
+  if (const auto* m = std::get_if<CausalOperations>(&message)) {
+    return "operations" + listed(m->operations);
+  }
+  if (const auto* m = std::get_if<CausalFetch>(&message)) {
+    return fmt::format("{} of {}.{} behind {}", call("operations?", m->call), m->origin.node,
+                       m->origin.incarnation, m->after);
+  }
+  if (const auto* m = std::get_if<CausalFetched>(&message)) {
+    return call(m->trimmed ? "trimmed" : "fetched", m->call) + listed(m->operations);
+  }
+  if (const auto* m = std::get_if<CausalStatus>(&message)) {
+    std::string text = "applied " + m->applied.to_string() + " heard";
+    for (const auto& [node, incarnation] : m->heard) {
+      text += fmt::format(" {}.{}", node, incarnation);
+    }
+    return text;
+  }
+  if (const auto* m = std::get_if<CausalTransferQuery>(&message)) {
+    return fmt::format("{} behind '{}'", call("states?", m->call), m->after);
+  }
+  if (const auto* m = std::get_if<CausalTransferPage>(&message)) {
+    return fmt::format("{} {}, from {} up to {}{}", call("states", m->call), m->states.size(),
+                       m->applied.to_string(), m->ceiling.to_string(), m->complete ? ", all" : "");
+  }
+  return std::string(message_name(message));
+}
+
 std::string describe_merkle(const Message& message) {
   if (const auto* m = std::get_if<MerkleQuery>(&message)) {
     return fmt::format("{} level {}, {} nodes", call("digests?", m->call), m->level,
@@ -71,7 +118,7 @@ std::string describe_merkle(const Message& message) {
     return fmt::format("{} leaf {}, {} keys{}", call("keys", m->call), m->leaf, m->keys.size(),
                        m->complete ? ", all" : "");
   }
-  return std::string(message_name(message));
+  return describe_causal(message);
 }
 
 std::string describe_quorum(const Message& message) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "clock/clock_offsets.h"
+#include "clock/origin_vector.h"
 #include "clock/stamp.h"
 #include "storage/records.h"
 
@@ -256,11 +258,70 @@ struct MerkleKeys {
   friend bool operator==(const MerkleKeys&, const MerkleKeys&) = default;
 };
 
+// --- Causal (Lloyd et al. 2011; replication/causal/causal.h)
+// -----------------------------------------------------------
+
+/// An origin's operations, durable there, in their order; nobody has asked for them.
+struct CausalOperations {
+  std::vector<CausalOperation> operations;
+  friend bool operator==(const CausalOperations&, const CausalOperations&) = default;
+};
+
+/// "What do you have of this origin's operations behind that one?"
+struct CausalFetch {
+  QuorumCall call;
+  Origin origin;
+  std::uint64_t after = 0;
+  friend bool operator==(const CausalFetch&, const CausalFetch&) = default;
+};
+
+/// Operations from the one behind CausalFetch::after on, without gaps: as many as a message takes.
+struct CausalFetched {
+  QuorumCall call;
+  bool trimmed = false;  ///< the first one is not in the log any more: a transfer must bring it
+  std::vector<CausalOperation> operations;
+  friend bool operator==(const CausalFetched&, const CausalFetched&) = default;
+};
+
+/// What the sender has durably applied. It acknowledges operations, and says what it could relay.
+struct CausalStatus {
+  OriginVector applied;
+  /// The highest incarnation of each node that it has heard of: it takes nothing from older ones.
+  std::map<NodeId, Incarnation> heard;
+  friend bool operator==(const CausalStatus&, const CausalStatus&) = default;
+};
+
+/// "What are your key states behind this key?" Asked by a node that lacks what no log has any more.
+struct CausalTransferQuery {
+  QuorumCall call;
+  std::string after;  ///< empty: from the first
+  friend bool operator==(const CausalTransferQuery&, const CausalTransferQuery&) = default;
+};
+
+struct CausalTransferPage {
+  struct State {
+    std::string key;
+    KeyState state;  ///< whole
+    friend bool operator==(const State&, const State&) = default;
+  };
+  QuorumCall call;
+  /// The states hold all operations up to here ...
+  OriginVector applied;
+  /// ... whose last ones have these stamps, by actor ...
+  VersionVector stamps;
+  /// ... and none beyond this.
+  OriginVector ceiling;
+  std::vector<State> states;  ///< by key, rising
+  bool complete = false;      ///< there are no more behind the last one
+  friend bool operator==(const CausalTransferPage&, const CausalTransferPage&) = default;
+};
+
 using Message =
     std::variant<VoteRequest, VoteReply, AppendEntries, AppendReply, Heartbeat, HeartbeatReply,
                  TimeoutNow, SnapshotChunk, SnapshotReply, Probe, ProbeReply, Forward, ForwardReply,
                  QuorumQuery, QuorumQueryReply, QuorumStore, QuorumStoreReply, MerkleQuery,
-                 MerkleDigests, MerkleKeysQuery, MerkleKeys>;
+                 MerkleDigests, MerkleKeysQuery, MerkleKeys, CausalOperations, CausalFetch,
+                 CausalFetched, CausalStatus, CausalTransferQuery, CausalTransferPage>;
 
 /// "append-entries", for logs, traces and metrics.
 std::string_view message_name(const Message& message);

@@ -67,6 +67,34 @@ Result<void> check_remaining(Duration remaining) {
   return {};
 }
 
+Result<void> check_vector(std::string_view name, const OriginVector& vector) {
+  for (const auto& [origin, count] : vector.entries()) {
+    if (origin.node == kNoNode) return incoherent("{}: of node 0", name);
+    PARALLAX_TRY(check_reach(name, count, limits::kMaxCausalNumber));
+  }
+  return {};
+}
+
+/// One origin's, one behind the other.
+Result<void> check_operations(const std::vector<CausalOperation>& operations) {
+  const CausalOperation* last = nullptr;
+  for (const CausalOperation& operation : operations) {
+    if (const auto what = fault(operation); !what.empty()) return incoherent("{}", what);
+    PARALLAX_TRY(check_key(operation.key));
+    PARALLAX_TRY(check_reach("operation: reading in ms", operation.version.stamp.hlc.millis().value,
+                             limits::kMaxUnixMillis));
+    PARALLAX_TRY(check_vector("dependencies", operation.dependencies));
+    if (last != nullptr &&
+        (operation.origin() != last->origin() || operation.number != last->number + 1)) {
+      return incoherent("operations: {} of {}.{} behind {} of {}.{}", operation.number,
+                        operation.origin().node, operation.origin().incarnation, last->number,
+                        last->origin().node, last->origin().incarnation);
+    }
+    last = &operation;
+  }
+  return {};
+}
+
 struct Check {
   Result<void> operator()(const VoteRequest& m) const {
     PARALLAX_TRY(check_term(m.term));
@@ -194,6 +222,61 @@ struct Check {
   Result<void> operator()(const MerkleDigests& m) const { return merkle(m); }
   Result<void> operator()(const MerkleKeysQuery& m) const { return merkle(m); }
   Result<void> operator()(const MerkleKeys& m) const { return merkle(m); }
+
+  Result<void> operator()(const CausalOperations& m) const {
+    if (m.operations.empty()) return incoherent("operations: none");
+    return check_operations(m.operations);
+  }
+
+  Result<void> operator()(const CausalFetch& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    if (m.origin.node == kNoNode) return incoherent("origin.node: 0, a node expected");
+    return check_reach("after", m.after, limits::kMaxCausalNumber);
+  }
+
+  Result<void> operator()(const CausalFetched& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    if (m.trimmed && !m.operations.empty()) {
+      return incoherent("operations: {} of what is trimmed", m.operations.size());
+    }
+    return check_operations(m.operations);
+  }
+
+  Result<void> operator()(const CausalStatus& m) const {
+    for (const auto& [node, incarnation] : m.heard) {
+      if (node == kNoNode) return incoherent("heard: of node 0");
+      PARALLAX_TRY(check_reach("heard", incarnation.value, limits::kMaxUnixMillis));
+    }
+    return check_vector("applied", m.applied);
+  }
+
+  Result<void> operator()(const CausalTransferQuery& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    return check_reach("key bytes", m.after.size(), limits::kMaxKeyBytes);
+  }
+
+  Result<void> operator()(const CausalTransferPage& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    PARALLAX_TRY(check_vector("applied", m.applied));
+    PARALLAX_TRY(check_vector("ceiling", m.ceiling));
+    for (const auto& [actor, reading] : m.stamps.entries()) {
+      if (actor.path != ActorPath::causal) return incoherent("stamps: of no causal origin");
+      PARALLAX_TRY(check_reach("stamps: reading in ms", reading.millis().value,
+                               limits::kMaxUnixMillis));
+    }
+    if (!m.ceiling.dominates(m.applied)) return incoherent("ceiling: below what is applied");
+    if (m.states.empty() && !m.complete) return incoherent("states: none, and there are more");
+    std::string_view last;
+    for (const CausalTransferPage::State& state : m.states) {
+      PARALLAX_TRY(check_key(state.key));
+      if (state.key <= last) return incoherent("states: keys out of order");
+      if (state.state.empty()) return incoherent("state: empty, nothing to store");
+      PARALLAX_TRY(check_state(state.state));
+      last = state.key;
+    }
+    return {};
+  }
+
   template <class M>
   static Result<void> merkle(const M& m) {
     PARALLAX_TRY(check_call(m.call));

@@ -8,11 +8,34 @@
 #include "base/assert.h"
 #include "base/canary.h"
 #include "base/checksum.h"
+#include "base/limits.h"
 #include "storage/key_state_codec.h"
 #include "storage/records.pb.h"
 #include "storage/store_keys.h"
 
 namespace parallax {
+
+std::string_view fault(const CausalOperation& operation) {
+  const Version& version = operation.version;
+  if (operation.number == 0 || operation.number > limits::kMaxCausalNumber) {
+    return "no number that an operation can have";
+  }
+  if (operation.key.empty()) return "an operation without a key";
+  if (version.actor.path != ActorPath::causal || version.actor.node == kNoNode) {
+    return "an operation of no causal origin";
+  }
+  if (version.stamp.empty() || version.stamp.node != version.actor.node) {
+    return "an operation with a stamp that is not its origin's";
+  }
+  if (!KeyState::replaces_only_older(version)) return "a version that replaces a newer one";
+  if (version.tombstone && !version.value.empty()) return "a tombstone with a value";
+  if (version.log_index != LogIndex{}) return "an operation that the log has committed";
+  if (operation.dependencies.at(operation.origin()) != 0) {
+    return "an operation that names its own origin among its dependencies";
+  }
+  return {};
+}
+
 namespace records {
 namespace {
 
@@ -205,16 +228,31 @@ Fault read(stored::LogStart& in, LogStart& record) {
   return nullptr;
 }
 
+using NodeIncarnations = google::protobuf::RepeatedPtrField<stored::NodeIncarnation>;
+
+void fill_incarnations(NodeIncarnations& out, const std::map<NodeId, Incarnation>& incarnations) {
+  for (const auto& [node, incarnation] : incarnations) {
+    stored::NodeIncarnation& entry = *out.Add();
+    entry.set_node(node.value);
+    entry.set_incarnation(incarnation.value);
+  }
+}
+
+Fault read_incarnations(const NodeIncarnations& in, std::map<NodeId, Incarnation>& incarnations) {
+  for (const stored::NodeIncarnation& entry : in) {
+    const bool fresh =
+        incarnations.emplace(NodeId{entry.node()}, Incarnation{entry.incarnation()}).second;
+    if (!fresh) return "two incarnations of one node";
+  }
+  return nullptr;
+}
+
 void fill(stored::AppliedRecord& out, const AppliedRecord& record) {
   out.set_index(record.index.value);
   out.set_term(record.term.value);
   out.set_history_floor(record.history_floor.value);
   out.set_idempotency_floor(record.idempotency_floor.value);
-  for (const auto& [node, incarnation] : record.incarnations) {
-    stored::NodeIncarnation& entry = *out.add_incarnations();
-    entry.set_node(node.value);
-    entry.set_incarnation(incarnation.value);
-  }
+  fill_incarnations(*out.mutable_incarnations(), record.incarnations);
 }
 
 Fault read(stored::AppliedRecord& in, AppliedRecord& record) {
@@ -222,12 +260,7 @@ Fault read(stored::AppliedRecord& in, AppliedRecord& record) {
   record.term = Term{in.term()};
   record.history_floor = Hlc{in.history_floor()};
   record.idempotency_floor = Hlc{in.idempotency_floor()};
-  for (const stored::NodeIncarnation& entry : in.incarnations()) {
-    const bool fresh =
-        record.incarnations.emplace(NodeId{entry.node()}, Incarnation{entry.incarnation()}).second;
-    if (!fresh) return "two incarnations of one node";
-  }
-  return nullptr;
+  return read_incarnations(in.incarnations(), record.incarnations);
 }
 
 Fault read(stored::LogEntry& in, LogEntry& record) {
@@ -313,6 +346,63 @@ Fault read(stored::HintRecord& in, HintRecord& record) {
   return nullptr;
 }
 
+using OriginCounts = google::protobuf::RepeatedPtrField<stored::OriginCount>;
+
+void fill_vector(OriginCounts& out, const OriginVector& vector) {
+  for (const auto& [origin, count] : vector.entries()) {
+    stored::OriginCount& entry = *out.Add();
+    entry.set_node(origin.node.value);
+    entry.set_incarnation(origin.incarnation.value);
+    entry.set_count(count);
+  }
+}
+
+Fault read_vector(const OriginCounts& in, OriginVector& vector) {
+  std::vector<OriginVector::Entry> entries;
+  entries.reserve(static_cast<std::size_t>(in.size()));
+  for (const stored::OriginCount& entry : in) {
+    entries.emplace_back(Origin{NodeId{entry.node()}, Incarnation{entry.incarnation()}},
+                         entry.count());
+  }
+  vector = OriginVector{std::move(entries)};
+  if (vector.entries().size() == static_cast<std::size_t>(in.size())) return nullptr;
+  return "a vector with a repeated origin or an empty count";
+}
+
+void fill(stored::CausalOperation& out, const CausalOperation& record) {
+  PARALLAX_ASSERT(fault(record).empty(), "{}", fault(record));
+  out.set_number(record.number);
+  out.set_key(record.key);
+  fill_version(*out.mutable_version(), record.version);
+  fill_vector(*out.mutable_dependencies(), record.dependencies);
+}
+
+Fault read(stored::CausalOperation& in, CausalOperation& record) {
+  record.number = in.number();
+  record.key = std::move(*in.mutable_key());
+  if (Fault wrong = read_version(*in.mutable_version(), record.version)) return wrong;
+  if (Fault wrong = read_vector(in.dependencies(), record.dependencies)) return wrong;
+  const std::string_view wrong = fault(record);
+  return wrong.empty() ? nullptr : wrong.data();
+}
+
+void fill(stored::CausalRecord& out, const CausalRecord& record) {
+  fill_vector(*out.mutable_applied(), record.applied);
+  fill_vector(*out.mutable_log_starts(), record.log_starts);
+  fill_vector(*out.mutable_ceiling(), record.ceiling);
+  fill_incarnations(*out.mutable_heard(), record.heard);
+  fill_context(*out.mutable_stamps(), record.stamps);
+}
+
+Fault read(stored::CausalRecord& in, CausalRecord& record) {
+  if (Fault wrong = read_vector(in.applied(), record.applied)) return wrong;
+  if (Fault wrong = read_vector(in.log_starts(), record.log_starts)) return wrong;
+  if (Fault wrong = read_vector(in.ceiling(), record.ceiling)) return wrong;
+  if (Fault wrong = read_context(in.stamps(), record.stamps)) return wrong;
+  if (!record.applied.dominates(record.log_starts)) return "a log that starts above its end";
+  return read_incarnations(in.heard(), record.heard);
+}
+
 template <class T>
 struct MessageOf;
 template <>
@@ -337,6 +427,10 @@ template <>
 struct MessageOf<PolicyRecord> : std::type_identity<stored::PolicyRecord> {};
 template <>
 struct MessageOf<HintRecord> : std::type_identity<stored::HintRecord> {};
+template <>
+struct MessageOf<CausalOperation> : std::type_identity<stored::CausalOperation> {};
+template <>
+struct MessageOf<CausalRecord> : std::type_identity<stored::CausalRecord> {};
 
 /// One message of each type per thread, used again and again: its vectors and strings keep their
 /// room, which halves the cost of the small records that every write encodes and decodes.
@@ -375,35 +469,26 @@ Bytes encode_record(std::string_view store_key, const T& record) {
 
 // --- Records ----------------------------------------------------------------------------------
 
-Bytes encode(std::string_view store_key, const NodeRecord& record) {
-  return encode_record(store_key, record);
-}
+#define PARALLAX_ENCODE(T)                                    \
+  Bytes encode(std::string_view store_key, const T& record) { \
+    return encode_record(store_key, record);                  \
+  }
+
+PARALLAX_ENCODE(NodeRecord)
+PARALLAX_ENCODE(HardState)
+PARALLAX_ENCODE(LogStart)
+PARALLAX_ENCODE(AppliedRecord)
+PARALLAX_ENCODE(KeyState)
+PARALLAX_ENCODE(HistoryRecord)
+PARALLAX_ENCODE(IdempotencyRecord)
+PARALLAX_ENCODE(PolicyRecord)
+PARALLAX_ENCODE(HintRecord)
+PARALLAX_ENCODE(CausalOperation)
+PARALLAX_ENCODE(CausalRecord)
+#undef PARALLAX_ENCODE
+
 Bytes encode(std::string_view store_key, Hlc clock_bound) {
   return encode_record(store_key, clock_bound);
-}
-Bytes encode(std::string_view store_key, const HardState& record) {
-  return encode_record(store_key, record);
-}
-Bytes encode(std::string_view store_key, const LogStart& record) {
-  return encode_record(store_key, record);
-}
-Bytes encode(std::string_view store_key, const AppliedRecord& record) {
-  return encode_record(store_key, record);
-}
-Bytes encode(std::string_view store_key, const KeyState& record) {
-  return encode_record(store_key, record);
-}
-Bytes encode(std::string_view store_key, const HistoryRecord& record) {
-  return encode_record(store_key, record);
-}
-Bytes encode(std::string_view store_key, const IdempotencyRecord& record) {
-  return encode_record(store_key, record);
-}
-Bytes encode(std::string_view store_key, const PolicyRecord& record) {
-  return encode_record(store_key, record);
-}
-Bytes encode(std::string_view store_key, const HintRecord& record) {
-  return encode_record(store_key, record);
 }
 
 // The payload is written behind the rest of the message instead of through it, which spares a copy:
@@ -466,6 +551,8 @@ PARALLAX_RECORD(HistoryRecord);
 PARALLAX_RECORD(IdempotencyRecord);
 PARALLAX_RECORD(PolicyRecord);
 PARALLAX_RECORD(HintRecord);
+PARALLAX_RECORD(CausalOperation);
+PARALLAX_RECORD(CausalRecord);
 #undef PARALLAX_RECORD
 
 }  // namespace records

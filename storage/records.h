@@ -18,6 +18,8 @@
 //   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced
 //                                    (node 0: what a context replaced that left no version)
 //   "Q" group node key               HintRecord: the node has missed a write of key
+//   "G" group "c"                    CausalRecord
+//   "C" group node incarnation number  CausalOperation of that origin
 #pragma once
 
 #include <cstdint>
@@ -30,6 +32,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "clock/origin_vector.h"
 #include "clock/stamp.h"
 #include "storage/store.h"
 #include "storage/version.h"
@@ -123,6 +126,38 @@ struct HintRecord {
   friend bool operator==(const HintRecord&, const HintRecord&) = default;
 };
 
+/// A write of the causal protocol, as its origin issued it (replication/causal/causal.h).
+struct CausalOperation {
+  std::uint64_t number = 0;  ///< 1, 2, 3 ... of its origin, without gaps
+  std::string key;
+  Version version;  ///< its actor is that of the origin's causal path
+  /// What must be applied before it, beyond its origin's earlier operations and what they depend
+  /// on: those come first anyway.
+  OriginVector dependencies;
+
+  Origin origin() const { return {version.actor.node, version.actor.incarnation}; }
+  /// What it counts for in byte bounds.
+  std::size_t bytes() const {
+    return key.size() + version.value.size() + version.content_type.size() + 64;
+  }
+  friend bool operator==(const CausalOperation&, const CausalOperation&) = default;
+};
+
+/// What no origin issues. Empty: it may be one; otherwise what is wrong with it.
+std::string_view fault(const CausalOperation& operation);
+
+/// How far a node is in the causal protocol, in the batch with what it says of the key states.
+struct CausalRecord {
+  OriginVector applied;     ///< all operations up to here are in the key states
+  OriginVector log_starts;  ///< operations up to here are not in the log, or are being removed
+  VersionVector stamps;     ///< of the last applied operation of each origin, by its actor
+  /// What a transfer brought may be of operations up to here. Empty: nothing is beyond `applied`.
+  OriginVector ceiling;
+  /// The highest incarnation heard of each node, itself included once it is admitted.
+  std::map<NodeId, Incarnation> heard;
+  friend bool operator==(const CausalRecord&, const CausalRecord&) = default;
+};
+
 namespace records {
 
 // Store keys.
@@ -141,6 +176,8 @@ std::string idempotency_key(GroupId group, std::string_view key);
 std::string idempotency_index_key(GroupId group, Hlc at, std::string_view key);
 std::string policy_key(GroupId group, std::string_view prefix);
 std::string hint_key(GroupId group, NodeId target, std::string_view key);
+std::string causal_key(GroupId group);
+std::string causal_operation_key(GroupId group, const Origin& origin, std::uint64_t number);
 /// The whole range of one kind of record of a group, for scans.
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive);
 ScanRange key_state_range(GroupId group);
@@ -151,6 +188,10 @@ ScanRange idempotency_index_range(GroupId group);
 ScanRange policy_range(GroupId group);
 /// By target, then by key.
 ScanRange hint_range(GroupId group);
+/// Operations of one origin from number `from` on, in their order.
+ScanRange causal_log_range(GroupId group, const Origin& origin, std::uint64_t from);
+/// Of all origins, one after the other.
+ScanRange causal_log_range(GroupId group);
 /// What stands behind kind and group: the idempotency key, the prefix, the key of an early state.
 std::string_view group_record_name(std::string_view store_key);
 /// Time and key inside an idempotency_index_key().
@@ -175,6 +216,8 @@ Bytes encode(std::string_view store_key, const HistoryRecord& record);
 Bytes encode(std::string_view store_key, const IdempotencyRecord& record);
 Bytes encode(std::string_view store_key, const PolicyRecord& record);
 Bytes encode(std::string_view store_key, const HintRecord& record);
+Bytes encode(std::string_view store_key, const CausalOperation& record);
+Bytes encode(std::string_view store_key, const CausalRecord& record);
 
 /// T is one of the types above, or Hlc.
 template <class T>

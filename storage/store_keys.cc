@@ -89,7 +89,13 @@ std::string describe(std::string_view store_key) {
         if (rest == "h") return fmt::format("hard state of group {}", group);
         if (rest == "l") return fmt::format("log start of group {}", group);
         if (rest == "a") return fmt::format("applied record of group {}", group);
+        if (rest == "c") return fmt::format("causal record of group {}", group);
         break;
+      case 'C':
+        if (rest.size() != 20) break;
+        return fmt::format("causal operation {} of {}.{} of group {}",
+                           read_big_endian(rest.substr(12)), read_big_endian(rest.substr(0, 4)),
+                           read_big_endian(rest.substr(4, 8)), group);
       case 'L':
         if (rest.size() != 8) break;
         return fmt::format("log entry {} of group {}", read_big_endian(rest), group);
@@ -137,6 +143,18 @@ std::string applied_key(GroupId group) {
 }
 std::string installing_key(GroupId group) {
   return group_record_key(group, 's');
+}
+
+std::string causal_key(GroupId group) {
+  return group_record_key(group, 'c');
+}
+
+std::string causal_operation_key(GroupId group, const Origin& origin, std::uint64_t number) {
+  std::string key = group_prefix('C', group, 20);
+  append_u32(key, origin.node.value);
+  append_u64(key, origin.incarnation.value);
+  append_u64(key, number);
+  return key;
 }
 
 std::string log_entry_key(GroupId group, LogIndex index) {
@@ -214,6 +232,15 @@ ScanRange policy_range(GroupId group) {
 }
 ScanRange hint_range(GroupId group) {
   return whole_range('Q', group);
+}
+
+ScanRange causal_log_range(GroupId group, const Origin& origin, std::uint64_t from) {
+  std::string start = causal_operation_key(group, origin, from);
+  std::string end = behind(start.substr(0, start.size() - 8));
+  return {std::move(start), std::move(end)};
+}
+ScanRange causal_log_range(GroupId group) {
+  return whole_range('C', group);
 }
 
 std::string_view group_record_name(std::string_view store_key) {

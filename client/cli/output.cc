@@ -153,6 +153,10 @@ std::string error_json(const Error& error) {
       {"message", text(is_utf8(error.message) ? error.message : escaped(error.message))},
       {"outcome", error.definite() ? "not_applied" : "unknown"},
   };
+  if (error.required > 0) {
+    inner["required"] = error.required;
+    inner["received"] = error.received;
+  }
   if (!error.etag.empty()) inner["etag"] = text(fmt::format("\"{}\"", error.etag));
   return json::serialize(json::object{{"error", std::move(inner)}}) + '\n';
 }

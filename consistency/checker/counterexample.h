@@ -32,6 +32,8 @@ std::string describe(const Texts& texts, const Operation& operation);
 std::string explain(const Texts& texts, std::span<const Operation> operations, Text initial);
 /// A row for each client, time from left to right, not to scale. Empty if it would be too wide.
 std::string draw(const Texts& texts, std::span<const Operation> operations);
+/// A value as it stands in a sentence: quoted if it has to be, and not longer than a line.
+std::string show_value(const Texts& texts, Text value);
 /// A span of time with a unit that suits it: "12 ms".
 std::string describe_duration(std::int64_t ns);
 

@@ -12,25 +12,14 @@ namespace {
 
 constexpr std::size_t kShownBytes = 48;
 
-/// The end of a long text is where two of them differ.
-std::string show(const Texts& texts, Text value) {
-  if (value == kAbsent) return "nothing";
-  const std::string_view text = texts[value];
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  });
-  if (plain && text.size() <= kShownBytes) return std::string(text);
-  if (text.size() <= kShownBytes) return fmt::format("\"{}\"", text);
-  return fmt::format("\"...{}\" ({} bytes)", text.substr(text.size() - kShownBytes), text.size());
-}
-
 std::string verb(const Texts& texts, const Operation& operation) {
   const bool unknown = operation.outcome == Outcome::unknown;
-  const std::string value = show(texts, operation.value);
+  const std::string value = show_value(texts, operation.value);
   switch (operation.kind) {
     case OperationKind::read:
-      return fmt::format(
-          "read {}", operation.result == kNothing ? "something" : show(texts, operation.result));
+      return fmt::format("read {}", operation.result == kNothing
+                                        ? "something"
+                                        : show_value(texts, operation.result));
     case OperationKind::write:
       return fmt::format("{} {}", unknown ? "tried to write" : "wrote", value);
     case OperationKind::remove:
@@ -41,12 +30,12 @@ std::string verb(const Texts& texts, const Operation& operation) {
       return fmt::format("{} {}", unknown ? "tried to add" : "added",
                          operation.value == kNothing ? "1" : value);
     case OperationKind::cas: {
-      const std::string expected = show(texts, operation.expected);
+      const std::string expected = show_value(texts, operation.expected);
       if (operation.outcome == Outcome::mismatch) {
         return operation.result == kNothing
                    ? fmt::format("compared with {} and was told it is something else", expected)
                    : fmt::format("compared with {} and saw {}", expected,
-                                 show(texts, operation.result));
+                                 show_value(texts, operation.result));
       }
       return fmt::format("{} {} by {}", unknown ? "tried to replace" : "replaced", expected, value);
     }
@@ -67,7 +56,7 @@ std::string deed(const Texts& texts, const Operation& operation) {
                      read                                   ? "read"
                      : operation.kind == OperationKind::cas ? "cas"
                                                             : "write",
-                     show(texts, read ? operation.result : operation.value));
+                     show_value(texts, read ? operation.result : operation.value));
 }
 
 /// Explains reads and writes; what else there is gets the plain list.
@@ -114,7 +103,7 @@ class Reasons {
   std::string saw(const Operation& operation) const {
     return fmt::format("{} {} {}", who(operation),
                        operation.kind == OperationKind::read ? "read" : "saw",
-                       show(texts_, seen(operation)));
+                       show_value(texts_, seen(operation)));
   }
 
   std::string from_nowhere(const Operation& read) const {
@@ -160,7 +149,8 @@ class Reasons {
           });
       if (!later) continue;
       return fmt::format("{} although {} had seen {} {} before that began.", saw(read), who(other),
-                         show(texts_, newer), describe_duration(read.call_ns - other.return_ns));
+                         show_value(texts_, newer),
+                         describe_duration(read.call_ns - other.return_ns));
     }
     return {};
   }
@@ -171,6 +161,18 @@ class Reasons {
 };
 
 }  // namespace
+
+std::string show_value(const Texts& texts, Text value) {
+  if (value == kAbsent) return "nothing";
+  const std::string_view text = texts[value];
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  });
+  if (plain && text.size() <= kShownBytes) return std::string(text);
+  if (text.size() <= kShownBytes) return fmt::format("\"{}\"", text);
+  // The end of a long text is where two of them differ.
+  return fmt::format("\"...{}\" ({} bytes)", text.substr(text.size() - kShownBytes), text.size());
+}
 
 std::string describe_duration(std::int64_t ns) {
   const auto number = static_cast<double>(ns);
@@ -201,7 +203,7 @@ std::string explain(const Texts& texts, std::span<const Operation> operations, T
                 : fmt::format("  {}, from {} to {}\n", describe(texts, operation), begin,
                               describe_duration(operation.return_ns - start));
   }
-  text += fmt::format("  (0 is {} ns; the key began with {})\n", start, show(texts, initial));
+  text += fmt::format("  (0 is {} ns; the key began with {})\n", start, show_value(texts, initial));
   const std::string picture = draw(texts, operations);
   if (!picture.empty()) text += "\n" + picture;
   return text;

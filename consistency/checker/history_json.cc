@@ -72,10 +72,21 @@ Result<Outcome> read_outcome(const json::object& line) {
                            ok == nullptr ? "missing" : json::serialize(*ok)));
 }
 
+/// The difference of two of them has room in 64 bits.
+Result<std::int64_t> time_ns(const json::object& line, std::string_view name) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 61;
+  PARALLAX_ASSIGN(const std::int64_t ns, integer(line, name));
+  if (ns < -kMost || ns > kMost) {
+    return wrong(
+        fmt::format("\"{}\" is {}; it must be nanoseconds from {} to {}", name, ns, -kMost, kMost));
+  }
+  return ns;
+}
+
 Result<void> read_interval(const json::object& line, Operation& operation) {
-  PARALLAX_ASSIGN(operation.call_ns, integer(line, "call"));
+  PARALLAX_ASSIGN(operation.call_ns, time_ns(line, "call"));
   if (operation.outcome == Outcome::unknown) return {};
-  PARALLAX_ASSIGN(operation.return_ns, integer(line, "return"));
+  PARALLAX_ASSIGN(operation.return_ns, time_ns(line, "return"));
   if (operation.return_ns < operation.call_ns) {
     return wrong(fmt::format("\"return\" {} is before \"call\" {}; it must be at or after it",
                              operation.return_ns, operation.call_ns));

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "consistency/checker/edn.h"
+
 namespace parallax::checker {
 namespace {
 
@@ -107,156 +109,101 @@ class Pairing {
   std::unordered_map<std::uint32_t, std::size_t> running_;
 };
 
-/// Reads EDN tokens: keywords, numbers, symbols, strings, and vectors of those.
-class Scanner {
- public:
-  explicit Scanner(std::string_view text) : text_(text) {}
+/// One value, or those of a vector; what they are made of must be plain.
+Result<std::vector<std::optional<std::string>>> plain_values(const EdnValue& value) {
+  std::vector<std::optional<std::string>> values;
+  const bool is_list = value.is(EdnValue::Kind::list);
+  for (const EdnValue& item : is_list ? value.items : std::vector{value}) {
+    if (item.is(EdnValue::Kind::list) || item.is(EdnValue::Kind::map)) {
+      return wrong("a list or map is where a plain value must be");
+    }
+    values.push_back(item.is(EdnValue::Kind::nil) ? std::nullopt : std::optional(item.text));
+  }
+  return values;
+}
 
-  bool at_end() {
-    skip_space();
-    return text_.empty();
-  }
-  bool take(char c) {
-    skip_space();
-    if (text_.empty() || text_[0] != c) return false;
-    text_.remove_prefix(1);
-    return true;
-  }
-  /// A keyword (without its colon), number or symbol; empty if there is none.
-  std::string word() {
-    take(':');
-    std::size_t end = 0;
-    while (end < text_.size() &&
-           std::string_view(" \t\r,{}[]\"").find(text_[end]) == std::string_view::npos) {
-      ++end;
-    }
-    std::string word(text_.substr(0, end));
-    text_.remove_prefix(end);
-    return word;
-  }
-  /// One value or a vector of them; nothing if it is malformed.
-  std::optional<std::vector<std::optional<std::string>>> values() {
-    std::vector<std::optional<std::string>> values;
-    if (!take('[')) {
-      if (!value(values)) return std::nullopt;
-      return values;
-    }
-    while (!take(']')) {
-      if (!value(values)) return std::nullopt;
-    }
-    return values;
-  }
-
- private:
-  void skip_space() {
-    text_.remove_prefix(std::min(text_.find_first_not_of(" \t\r,"), text_.size()));
-  }
-  bool value(std::vector<std::optional<std::string>>& values) {
-    if (take('"')) {
-      std::string text;
-      while (!text_.empty() && text_[0] != '"') {
-        if (text_[0] == '\\' && text_.size() > 1) text_.remove_prefix(1);
-        text += text_[0];
-        text_.remove_prefix(1);
-      }
-      values.emplace_back(std::move(text));
-      return take('"');
-    }
-    std::string text = word();
-    if (text.empty()) return false;
-    if (text == "nil") {
-      values.emplace_back(std::nullopt);
-    } else {
-      values.emplace_back(std::move(text));
-    }
-    return true;
-  }
-
-  std::string_view text_;
-};
-
-Result<std::uint32_t> parse_process(const std::string& text) {
+/// Nothing if it is not a client's: the nemesis says of itself what it does.
+Result<std::optional<std::uint32_t>> parse_process(const EdnValue* value) {
+  const std::string text = value == nullptr ? "" : value->text;
+  if (value != nullptr && value->is(EdnValue::Kind::keyword)) return std::optional<std::uint32_t>{};
   if (text.empty() || text.size() > 9 || text.find_first_not_of("0123456789") != text.npos) {
     return wrong(fmt::format("the process is \"{}\"; it must be a number", text));
   }
-  return static_cast<std::uint32_t>(std::stoul(text));
+  return std::optional(static_cast<std::uint32_t>(std::stoul(text)));
 }
 
-/// "3	:invoke	:cas	[1 2]", which follows "INFO  jepsen.util - ".
-Result<Event> parse_jepsen(std::string_view line) {
-  Scanner scanner(line);
-  Event event;
-  PARALLAX_ASSIGN(event.process, parse_process(scanner.word()));
-  scanner.at_end();
-  event.type = scanner.word();
-  scanner.at_end();
-  event.function = scanner.word();
-  auto values = scanner.values();
-  if (!values || !scanner.at_end()) return wrong("it must be: process :type :function value");
-  event.values = std::move(*values);
-  return event;
+/// "3	:invoke	:cas	[1 2]". Nothing if it is not of a client.
+Result<std::optional<Event>> parse_jepsen(std::string_view line) {
+  PARALLAX_ASSIGN(const std::vector<EdnValue> values, EdnReader(line).rest());
+  if (values.size() != 4) return wrong("it must be: process :type :function value");
+  PARALLAX_ASSIGN(const auto process, parse_process(&values[0]));
+  if (!process) return std::optional<Event>{};
+  Event event{.process = *process, .type = values[1].text, .function = values[2].text};
+  PARALLAX_ASSIGN(event.values, plain_values(values[3]));
+  return std::optional(std::move(event));
 }
 
-Result<Event> parse_edn(std::string_view line) {
-  Scanner scanner(line);
-  Event event;
-  std::string process;
-  if (!scanner.take('{')) return wrong("it must be a map, {:process 0, :type :invoke, ...}");
-  while (!scanner.take('}')) {
-    scanner.at_end();
-    const std::string name = scanner.word();
-    auto values = scanner.values();
-    if (name.empty() || !values) return wrong("it is not an EDN map of plain values");
-    const std::string first = values->empty() ? "" : values->front().value_or("");
-    if (name == "process") process = first;
-    if (name == "type") event.type = first;
-    if (name == "f") event.function = first;
-    if (name == "key") event.key = first;
-    if (name == "value") event.values = std::move(*values);
+Result<std::optional<Event>> parse_edn(const EdnValue& map) {
+  PARALLAX_ASSIGN(const auto process, parse_process(map.at("process")));
+  if (!process) return std::optional<Event>{};
+  Event event{.process = *process};
+  const auto text_at = [&](std::string_view name, std::string& text) {
+    if (const EdnValue* value = map.at(name)) text = value->text;
+  };
+  text_at("type", event.type);
+  text_at("f", event.function);
+  text_at("key", event.key);
+  if (const EdnValue* value = map.at("value")) {
+    PARALLAX_ASSIGN(event.values, plain_values(*value));
   }
-  PARALLAX_ASSIGN(event.process, parse_process(process));
-  return event;
+  return std::optional(std::move(event));
 }
 
-/// Calls `parse` for each line that it is about; `about` gives the part of the line to parse.
-template <class About, class Parse>
-Result<History> import_lines(std::string_view text, bool failed_cas_is_mismatch, About about,
-                             Parse parse) {
-  Pairing pairing(failed_cas_is_mismatch);
-  for (std::int64_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::optional<std::string_view> line = about(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (!line) continue;
-    Result<Event> event = parse(*line);
-    Result<void> added;
-    if (event) added = pairing.add(*event, number);
-    if (!event || !added) {
-      const Error& error = event ? added.error() : event.error();
-      return wrong(fmt::format("line {}: {}", number, error.message));
-    }
+/// The part of a line that is about an operation. Jepsen's logs changed over the years.
+std::optional<std::string_view> jepsen_event(std::string_view line) {
+  if (line.find("INFO") == std::string_view::npos) return std::nullopt;
+  for (const std::string_view mark : {"jepsen.util - ", "jepsen.util: "}) {
+    const std::size_t at = line.find(mark);
+    if (at != std::string_view::npos) return line.substr(at + mark.size());
   }
-  return pairing.take();
+  return std::nullopt;
+}
+
+Error at_line(std::size_t line, const Error& error) {
+  return wrong(fmt::format("line {}: {}", line, error.message));
 }
 
 }  // namespace
 
 Result<History> import_jepsen_log(std::string_view text) {
-  const auto about = [](std::string_view line) -> std::optional<std::string_view> {
-    constexpr std::string_view kMark = "jepsen.util - ";
-    const std::size_t at = line.find(kMark);
-    if (!line.starts_with("INFO") || at == std::string_view::npos) return std::nullopt;
-    return line.substr(at + kMark.size());
-  };
-  return import_lines(text, true, about, parse_jepsen);
+  Pairing pairing(true);
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::optional<std::string_view> line = jepsen_event(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!line) continue;
+    const auto event = parse_jepsen(*line);
+    if (!event) return at_line(number, event.error());
+    if (!*event) continue;
+    const auto added = pairing.add(**event, static_cast<std::int64_t>(number));
+    if (!added) return at_line(number, added.error());
+  }
+  return pairing.take();
 }
 
 Result<History> import_edn_log(std::string_view text) {
-  const auto about = [](std::string_view line) -> std::optional<std::string_view> {
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return std::nullopt;
-    return line;
-  };
-  return import_lines(text, false, about, parse_edn);
+  Pairing pairing(false);
+  EdnReader reader(text);
+  for (std::int64_t now = 1;; ++now) {
+    const auto map = reader.next();
+    if (!map) return at_line(reader.line(), map.error());
+    if (!*map) return pairing.take();
+    const auto event = parse_edn(**map);
+    if (!event) return at_line(reader.line(), event.error());
+    if (!*event) continue;
+    const auto added = pairing.add(**event, now);
+    if (!added) return at_line(reader.line(), added.error());
+  }
 }
 
 }  // namespace parallax::checker

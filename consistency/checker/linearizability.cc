@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "consistency/checker/by_key.h"
 #include "consistency/checker/counterexample.h"
 #include "consistency/checker/search.h"
 #include "consistency/checker/zones.h"
@@ -42,38 +43,6 @@ std::string beyond_us(const Operation& operation) {
   return {};
 }
 
-/// The operations of each key together, keys in the order of their first operation, operations in
-/// the order of the history.
-struct ByKey {
-  std::vector<Operation> moved;  ///< empty if there is one key: then the history's own serve
-  std::vector<std::span<const Operation>> parts;
-};
-
-ByKey split(const History& history) {
-  std::vector<std::size_t> place(history.texts.size(), 0);
-  std::vector<Text> keys;
-  for (const Operation& operation : history.operations) {
-    if (place[operation.key.value]++ == 0) keys.push_back(operation.key);
-  }
-  ByKey by_key;
-  if (keys.size() <= 1) {
-    if (keys.size() == 1) by_key.parts.emplace_back(history.operations);
-    return by_key;
-  }
-  by_key.moved.resize(history.operations.size());
-  std::size_t begin = 0;
-  for (const Text key : keys) {
-    const std::size_t count = place[key.value];
-    by_key.parts.emplace_back(by_key.moved.data() + begin, count);
-    place[key.value] = begin;
-    begin += count;
-  }
-  for (const Operation& operation : history.operations) {
-    by_key.moved[place[operation.key.value]++] = operation;
-  }
-  return by_key;
-}
-
 /// Searches begin with few steps for every key and go on with more only while no key is found
 /// violated: one easy key often settles the verdict that a hard one would take minutes for.
 constexpr std::uint64_t kFirstRoundSteps = 4'096;
@@ -92,7 +61,7 @@ class Check {
       verdict.by_zones = zones.applicable;
       if (zones.applicable) {
         verdict.verdict = zones.conflict.empty() ? Verdict::yes : Verdict::no;
-        if (!zones.conflict.empty()) explain(operations, zones.conflict);
+        if (!zones.conflict.empty()) explain(operations, zones);
       }
     }
     result_.keys.push_back(verdict);
@@ -152,10 +121,16 @@ class Check {
     return found.verdict != Verdict::undecided || out_of_memory;
   }
 
-  void explain(std::span<const Operation> operations, const std::vector<std::uint32_t>& conflict) {
+  void explain(std::span<const Operation> operations, const ZonesResult& zones) {
     if (explained_++ >= kCounterexamplesCompared) return;
     std::vector<Operation> part;
-    for (const std::uint32_t i : conflict) part.push_back(operations[i]);
+    for (const std::uint32_t i : zones.conflict) {
+      part.push_back(operations[i]);
+      if (std::binary_search(zones.as_writes.begin(), zones.as_writes.end(), i)) {
+        part.back().kind = OperationKind::write;
+        part.back().expected = kNothing;
+      }
+    }
     keep_smaller(minimize(texts_, std::move(part), initial_, options_.limits));
   }
 
@@ -191,20 +166,9 @@ LinearizabilityResult check_linearizability(const History& history,
               .reason = fmt::format("client {} has {}", operation.client, why)};
     }
   }
-  // The initial value may be a text that the history does not have.
-  std::optional<Texts> with_initial;
-  Text initial = kAbsent;
-  if (options.initial) {
-    if (const auto found = history.texts.find(*options.initial)) {
-      initial = *found;
-    } else {
-      with_initial = history.texts;
-      initial = with_initial->intern(*options.initial);
-    }
-  }
-  const Texts& texts = with_initial ? *with_initial : history.texts;
-  Check check(texts, initial, options);
-  const ByKey by_key = split(history);
+  const WithInitial start(history.texts, options.initial);
+  Check check(start.texts(), start.initial(), options);
+  const ByKey by_key = split_by_key(history);
   for (const auto& operations : by_key.parts) check.add(operations);
   check.search_all();
   return check.take();

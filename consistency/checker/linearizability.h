@@ -1,10 +1,10 @@
 // Is a history linearizable (Herlihy and Wing 1990)?
 //
 // Linearizability is local: a history is linearizable exactly if each key's part of it is, so keys
-// are judged one by one (P-compositionality: Horn and Kroening 2015). A key with reads and writes
-// of unique values goes through zones.h, every other through search.h. On "no" comes a
-// counterexample that a person can follow. The operations' levels play no part: filter before if
-// only some promise linearizability.
+// are judged one by one (P-compositionality: Horn and Kroening 2015). A key with reads, writes and
+// compare-and-sets of unique values goes through zones.h, every other through search.h. On "no"
+// comes a counterexample that a person can follow. The operations' levels play no part: filter
+// before if only some promise linearizability.
 //
 // What it does not do: transactions and scans (undecided), or splitting a key's history in time.
 #pragma once
@@ -39,7 +39,8 @@ struct LinearizabilityOptions {
 /// away together with those that saw its effect.
 struct Counterexample {
   Text key;
-  /// By call. Those still running when the last of the prefix returned are shown as unknown.
+  /// By call. Those still running when the last of the prefix returned are shown as unknown, a cas
+  /// of which it does not matter what it replaced as a write.
   std::vector<Operation> operations;
   bool minimal = true;  ///< false if a limit ended the search for a smaller one
   std::string text;     ///< in words, and a space-time diagram

@@ -1,5 +1,5 @@
 // Prints how long the checkers take on the recorded histories and on large drawn ones.
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,19 +10,21 @@
 
 #include "consistency/checker/import.h"
 #include "consistency/checker/linearizability.h"
+#include "consistency/checker/staleness.h"
+#include "consistency/checker/stamp_order.h"
 #include "tests/checker/random_history.h"
 
 namespace parallax::checker {
 namespace {
 
-double milliseconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
+/// Of the processor, so that a busy machine does not count. The checkers have one thread.
+double milliseconds_since(std::clock_t start) {
+  return 1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 }
 
 double measure(const std::string& name, const History& history, LinearizabilityOptions options,
                bool quiet = false) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = std::clock();
   const auto result = check_linearizability(history, options);
   const double took = milliseconds_since(start);
   std::uint64_t steps = 0, memory = 0;
@@ -86,11 +88,44 @@ void measure_drawn(const std::string& name, const Shape& shape, Method method) {
   measure(name + ", stale read", history, {.method = method});
 }
 
+void tell_staleness(const std::string& name, const History& history) {
+  const std::clock_t start = std::clock();
+  const auto result = measure_staleness(history);
+  const double took = milliseconds_since(start);
+  fmt::print("{:32} {:>10} keys {:16.2f} ms  p50 {} p99 {} max {} delta {} ns, k {}/{}/{} keys\n",
+             name, result.keys, took, result.p50_ns, result.p99_ns, result.max_ns, result.delta_ns,
+             result.keys_1_atomic, result.keys_2_atomic, result.keys_beyond_2);
+}
+
+void measure_freshness(std::uint32_t keys) {
+  Random random(1);
+  Shape shape{.operations = 1'000'000, .clients = 50, .keys = keys, .longest = 1000};
+  shape.behind = 0.1;
+  tell_staleness("staleness, one version behind", random_history(shape, random));
+  shape.behind = 0;
+  shape.stamps = true;
+  History history = random_history(shape, random);
+  const std::clock_t start = std::clock();
+  const auto stamps = check_stamp_order(history);
+  fmt::print("{:32} {:>10} keys {:16.2f} ms  {}\n", "stamp order", keys, milliseconds_since(start),
+             to_string(stamps.verdict));
+  // Each read shows what the one before it did.
+  std::vector<std::size_t> last(history.texts.size(), 0);
+  for (std::size_t i = 0; i < history.operations.size(); ++i) {
+    Operation& o = history.operations[i];
+    if (o.kind != OperationKind::read) continue;
+    const Operation& before = history.operations[last[o.key.value]];
+    if (before.kind == OperationKind::read && before.key == o.key) o.result = before.result;
+    last[o.key.value] = i;
+  }
+  tell_staleness("staleness of an old store", history);
+}
+
 void measure_reading() {
   Random random(1);
   const std::string lines = write_history(random_history(
       {.operations = 1'000'000, .clients = 50, .keys = 1000, .longest = 1000}, random));
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = std::clock();
   const auto history = read_history(lines);
   fmt::print("{:32} {:>10} operations {:9.2f} ms, {} MB\n", "read JSON lines",
              history->operations.size(), milliseconds_since(start), lines.size() >> 20);
@@ -124,8 +159,19 @@ int main() {
                 Method::search);
   measure_drawn("1 key, 50 clients, zones",
                 {.operations = 1'000'000, .clients = 50, .longest = 1000}, Method::automatic);
+  measure_drawn("same with cas",
+                {.operations = 1'000'000,
+                 .clients = 50,
+                 .kinds = {read, read, write, cas},
+                 .longest = 1000,
+                 .unknown = 0.001,
+                 .fresh = true},
+                Method::automatic);
   measure_drawn("1000 keys, 50 clients, search",
                 {.operations = 1'000'000, .clients = 50, .keys = 1000, .longest = 1000},
                 Method::search);
+  measure_freshness(1);
+  measure_freshness(1000);
+  measure_freshness(100'000);
   measure_reading();
 }

@@ -30,7 +30,8 @@ Shape draw_shape(const Case& model, Random& random) {
   shape.longest = static_cast<std::int64_t>(random.between(1, 8));
   shape.unknown = random.chance(0.5) ? 0.3 : 0;
   shape.failed = random.chance(0.5) ? 0.15 : 0;
-  shape.vague = random.chance(0.5) ? 0.3 : 0;
+  shape.vague = !model.zones_apply && random.chance(0.5) ? 0.3 : 0;
+  shape.fresh = model.values == 0 && random.chance(0.8);
   return shape;
 }
 
@@ -42,7 +43,8 @@ TEST_CASE("random small histories get the verdict of the brute-force oracle") {
       {"register with unique values", {read, write}, 0, true},
       {"register with deletes", {read, write, remove}, 3, false},
       {"cas register", {read, write, cas}, 3, false},
-      {"cas register with unique values", {read, write, cas, cas}, 0, false},
+      {"cas register with unique values", {read, write, cas, cas, cas}, 0, true},
+      {"cas alone with unique values", {read, cas, cas, cas}, 0, true},
       {"append", {read, append}, 2, false},
       {"append and put", {read, append, write, remove}, 3, false},
       {"counter", {read, increment}, 3, false},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -18,16 +19,28 @@ struct Effect {
 
 class Store {
  public:
-  Store(Texts& texts, std::size_t keys) : texts_(texts), state_(keys, kAbsent) {}
+  Store(Texts& texts, std::size_t keys, bool stamps)
+      : texts_(texts),
+        state_(keys, kAbsent),
+        previous_(keys, kAbsent),
+        stamp_(keys, kNothing),
+        stamps_(stamps) {}
+
+  Text state(std::size_t key) const { return state_[key]; }
+  Text previous(std::size_t key) const { return previous_[key]; }
 
   void apply(Operation& operation, std::size_t key, bool vague) {
     Text& state = state_[key];
+    const bool writes = operation.kind != OperationKind::read &&
+                        (operation.kind != OperationKind::cas || state == operation.expected);
+    if (stamps_ && writes) stamp_[key] = texts_.intern(fmt::format("{}-1", ++count_));
+    operation.stamp = stamp_[key];
     switch (operation.kind) {
       case OperationKind::read:
         operation.result = state;
         break;
       case OperationKind::write:
-        state = operation.value;
+        previous_[key] = std::exchange(state, operation.value);
         break;
       case OperationKind::remove:
         state = kAbsent;
@@ -59,6 +72,10 @@ class Store {
   }
   Texts& texts_;
   std::vector<Text> state_;
+  std::vector<Text> previous_;  ///< of a register that is only written
+  std::vector<Text> stamp_;
+  bool stamps_;
+  std::uint64_t count_ = 0;
 };
 
 Text draw_value(const Shape& shape, Texts& texts, Random& random, std::size_t i) {
@@ -109,13 +126,19 @@ History random_history(const Shape& shape, Random& random) {
   std::sort(effects.begin(), effects.end(), [](const Effect& a, const Effect& b) {
     return a.at != b.at ? a.at < b.at : a.tie < b.tie;
   });
-  Store store(texts, shape.keys);
+  Store store(texts, shape.keys, shape.stamps);
   for (const Effect& effect : effects) {
-    store.apply(history.operations[effect.operation], key_of[effect.operation],
-                random.chance(shape.vague));
+    Operation& operation = history.operations[effect.operation];
+    const std::size_t key = key_of[effect.operation];
+    if (shape.fresh && operation.kind == OperationKind::cas && random.chance(0.8)) {
+      operation.expected = store.state(key);
+    }
+    const bool behind = operation.kind == OperationKind::read && random.chance(shape.behind);
+    store.apply(operation, key, random.chance(shape.vague));
+    if (behind) operation.result = store.previous(key);
   }
   for (Operation& operation : history.operations) {
-    if (operation.outcome == Outcome::unknown) operation.result = kNothing;
+    if (operation.outcome == Outcome::unknown) operation.result = operation.stamp = kNothing;
   }
   return history;
 }
@@ -129,10 +152,14 @@ void spoil(History& history, Random& random) {
   }
   std::vector<std::size_t> shown;
   for (std::size_t i = 0; i < operations.size(); ++i) {
-    if (operations[i].result != kNothing) shown.push_back(i);
+    const bool replaced =
+        operations[i].kind == OperationKind::cas && operations[i].outcome == Outcome::ok;
+    if (operations[i].result != kNothing || replaced) shown.push_back(i);
   }
   if (shown.empty()) return;
-  operations[shown[random.below(shown.size())]].result = values[random.below(values.size())];
+  Operation& spoiled = operations[shown[random.below(shown.size())]];
+  (spoiled.result != kNothing ? spoiled.result : spoiled.expected) =
+      values[random.below(values.size())];
 }
 
 }  // namespace parallax::checker

@@ -74,4 +74,19 @@ TEST_CASE("speed: a million operations of 50 clients on one key by zones") {
   CHECK(seconds(history, Method::automatic, Verdict::no) < 5);
 }
 
+TEST_CASE("speed: the same with compare and sets") {
+  using enum OperationKind;
+  Random random(15);
+  History history = random_history({.operations = 1'000'000,
+                                    .clients = 50,
+                                    .kinds = {read, read, write, cas},
+                                    .longest = 1000,
+                                    .unknown = 0.001,
+                                    .fresh = true},
+                                   random);
+  CHECK(seconds(history, Method::automatic, Verdict::yes) < 5);
+  make_stale(history);
+  CHECK(seconds(history, Method::automatic, Verdict::no) < 5);
+}
+
 }  // namespace parallax::checker

@@ -24,7 +24,7 @@ Evidence random_evidence(Random& random) {
   evidence.node = NodeId{static_cast<std::uint32_t>(random.next())};
   evidence.term = Term{random.next() >> random.below(64)};
   evidence.index = LogIndex{random.next() >> random.below(64)};
-  evidence.path = static_cast<Path>(random.below(3));
+  evidence.path = static_cast<Path>(random.below(5));
   for (std::uint32_t node = 1; node <= 7; ++node) {
     if (random.below(2) == 0) evidence.replicas.push_back(NodeId{node});
   }
@@ -172,6 +172,49 @@ TEST_CASE("evidence: damaged text gives an error or evidence", "[random]") {
     if (!again || *again != *got) FAIL(text);
   }
   CHECK(refused > 10'000);
+}
+
+TEST_CASE("evidence: the path must be one of the level's, and bear as many replicas as it says") {
+  struct Case {
+    Consistency consistency;
+    Path path;
+    std::size_t replicas;
+    bool read;  ///< carries a read
+    bool write;
+  };
+  const auto quorum = [](std::uint32_t r, std::uint32_t w, bool sloppy = false) {
+    return Consistency{.level = Level::quorum, .r = r, .w = w, .sloppy = sloppy};
+  };
+  const auto c = GENERATE_COPY(values<Case>({
+      {quorum(2, 3), Path::quorum, 3, true, true},
+      {quorum(2, 3), Path::quorum, 2, true, false},
+      {quorum(2, 1), Path::quorum, 1, false, true},
+      {quorum(2, 2, true), Path::quorum, 1, true, true},
+      {quorum(0, 0), Path::quorum, 0, true, true},
+      {quorum(1, 1), Path::local, 1, false, false},
+      {quorum(1, 1), Path::abd, 3, false, false},
+      {{Level::atomic}, Path::abd, 2, true, true},
+      {{Level::atomic}, Path::quorum, 2, false, false},
+      {{Level::atomic}, Path::log, 2, false, false},
+      {{Level::eventual}, Path::local, 1, true, true},
+      {{Level::eventual}, Path::log, 1, false, false},
+      {{Level::weak}, Path::local, 1, true, true},
+      {{Level::weak}, Path::quorum, 1, false, false},
+      {{Level::linearizable}, Path::read_index, 0, true, true},
+      {{Level::linearizable}, Path::abd, 3, false, false},
+      {{Level::prefix}, Path::local, 1, true, true},
+      {{Level::prefix}, Path::quorum, 3, false, false},
+  }));
+  Evidence evidence{.path = c.path};
+  for (std::size_t i = 0; i < c.replicas; ++i) {
+    evidence.replicas.push_back(NodeId{static_cast<std::uint32_t>(i + 1)});
+  }
+  CAPTURE(c.consistency.to_string(), evidence.to_string());
+  for (const bool read : {true, false}) {
+    const Result<void> checked = check_evidence(c.consistency, read, evidence);
+    CHECK(checked.has_value() == (read ? c.read : c.write));
+    if (!checked) CHECK(checked.error().code == ErrorCode::corrupt);
+  }
 }
 
 }  // namespace parallax::test

@@ -68,6 +68,11 @@ void check(std::uint8_t what, std::string_view bytes) {
       return check_either<PolicyRecord>(what, records::policy_key(kOnlyGroup, "key"), bytes);
     case 'q':
       return check_either<HintRecord>(what, records::hint_key(kOnlyGroup, NodeId{1}, "key"), bytes);
+    case 'c':
+      return check_either<CausalRecord>(what, records::causal_key(kOnlyGroup), bytes);
+    case 'o':
+      return check_either<CausalOperation>(
+          what, records::causal_operation_key(kOnlyGroup, {NodeId{1}, Incarnation{1}}, 1), bytes);
     case 'i':
       return check_either<IdempotencyRecord>(what, records::idempotency_key(kOnlyGroup, "key"),
                                              bytes);

@@ -71,6 +71,19 @@ KeyState a_key_state() {
   return state;
 }
 
+CausalOperation a_causal_operation() {
+  CausalOperation operation{.number = 7, .key = "k"};
+  operation.version = {.stamp = kStamp,
+                       .actor = {ActorPath::causal, NodeId{1}, Incarnation{1}},
+                       .context = {},
+                       .value = "value",
+                       .content_type = "text/plain",
+                       .expires_at = UnixMillis{5}};
+  operation.version.context.advance({ActorPath::causal, NodeId{2}, Incarnation{1}}, Hlc{9});
+  operation.dependencies.advance({NodeId{2}, Incarnation{1}}, 3);
+  return operation;
+}
+
 std::string_view body_of(const std::string& sealed) {
   return std::string_view(sealed).substr(0, sealed.size() - 4);
 }
@@ -110,6 +123,17 @@ void write_forwarded(Seeds seeds) {
                                  .idempotency_key = "once",
                                  .context = a_context()})
                      .view());
+  seeds.add("q", encode_request({.operation = Put{.key = "k", .value = "v"},
+                                 .consistency = {Level::quorum, 1, Consistency::kAll, true, true}})
+                     .view());
+  seeds.add("r", encode_reply(Error{.code = ErrorCode::not_enough_replicas,
+                                    .certainty = Certainty::indefinite,
+                                    .required = 2,
+                                    .received = 1})
+                     .view());
+  Answer few{.consistency = {.level = Level::quorum, .r = 2, .w = 2}, .stamp = kStamp};
+  few.evidence.path = Path::quorum;
+  seeds.add("r", encode_reply(few).view());
   seeds.add("r", encode_reply(Error{.code = ErrorCode::not_leader, .leader = NodeId{2}}).view());
   Answer answer{.stamp = kStamp, .found = true, .value = "v", .content_type = "t"};
   answer.evidence.replicas = {NodeId{1}, NodeId{2}};
@@ -171,7 +195,18 @@ void write_peer(Seeds seeds) {
       MerkleQuery{.call = call, .level = 1, .nodes = {2, 3}},
       MerkleDigests{.call = call, .nodes = {0}, .digests = std::vector<std::uint64_t>(16, 7)},
       MerkleKeysQuery{.call = call, .leaf = 5, .after = "k"},
-      MerkleKeys{.call = call, .leaf = MerkleTree::leaf_of("k"), .keys = {{"k", 7}}}};
+      MerkleKeys{.call = call, .leaf = MerkleTree::leaf_of("k"), .keys = {{"k", 7}}},
+      CausalOperations{{a_causal_operation()}},
+      CausalFetch{.call = call, .origin = {NodeId{1}, Incarnation{1}}, .after = 6},
+      CausalFetched{.call = call, .trimmed = false, .operations = {a_causal_operation()}},
+      CausalStatus{.applied = a_session().read, .heard = {{NodeId{2}, Incarnation{1}}}},
+      CausalTransferQuery{.call = call, .after = "k"},
+      CausalTransferPage{.call = call,
+                         .applied = a_session().read,
+                         .stamps = {},
+                         .ceiling = a_session().read,
+                         .states = {{"k", a_key_state()}},
+                         .complete = true}};
   std::string stream;
   for (const Message& message : messages) {
     std::string payload;
@@ -220,6 +255,14 @@ void write_records(Seeds seeds) {
   add_record(seeds, "P", records::policy_key(group, "key"),
              PolicyRecord{.log_index = LogIndex{1}, .mixing = "deny", .conflict = "last-writer"});
   add_record(seeds, "Q", records::hint_key(group, NodeId{1}, "key"), HintRecord{UnixMillis{7}});
+  add_record(seeds, "C", records::causal_key(group),
+             CausalRecord{.applied = a_session().read,
+                          .log_starts = a_session().write,
+                          .stamps = {},
+                          .ceiling = {},
+                          .heard = {{NodeId{1}, Incarnation{2}}}});
+  add_record(seeds, "O", records::causal_operation_key(group, {NodeId{1}, Incarnation{1}}, 7),
+             a_causal_operation());
   add_record(
       seeds, "I", records::idempotency_key(group, "key"),
       IdempotencyRecord{.at = kStamp.hlc, .index = LogIndex{1}, .stamp = kStamp, .number = 4});

@@ -240,6 +240,88 @@ MerkleKeys make(Random& random, MerkleKeys) {
   return m;
 }
 
+OriginVector random_vector(Random& random, Origin but) {
+  std::vector<OriginVector::Entry> entries;
+  for (std::uint64_t left = random.below(4); left > 0; --left) {
+    const Origin origin{NodeId{static_cast<std::uint32_t>(random.between(1, 9))},
+                        Incarnation{random.between(1, 3)}};
+    if (origin != but) entries.emplace_back(origin, number_up_to(random, limits::kMaxCausalNumber));
+  }
+  return OriginVector{std::move(entries)};
+}
+
+/// Of one origin, without gaps; `least` or more.
+std::vector<CausalOperation> random_operations(Random& random, std::uint64_t least) {
+  std::vector<CausalOperation> operations(random.between(least, 4));
+  const Origin origin{NodeId{static_cast<std::uint32_t>(random.between(1, 0xffffffffu))},
+                      Incarnation{random_number(random)}};
+  std::uint64_t number = 1 + number_up_to(random, limits::kMaxCausalNumber - 10);
+  for (CausalOperation& operation : operations) {
+    operation.number = number++;
+    operation.key = "k" + random_bytes(random, limits::kMaxKeyBytes - 1);
+    Version& version = operation.version;
+    version.actor = {ActorPath::causal, origin.node, origin.incarnation};
+    version.stamp = {Hlc{random.between(2, limits::kMaxUnixMillis << 16)}, origin.node};
+    if (coin(random)) {
+      version.context = random_key_state(random).context();
+      version.stamp.hlc = std::max(version.stamp.hlc, version.context.highest().next());
+    }
+    version.tombstone = random.below(4) == 0;
+    if (!version.tombstone) version.value = random_payload(random, 300);
+    if (coin(random)) version.content_type = random_bytes(random, 20);
+    if (coin(random)) version.expires_at = UnixMillis{random_number(random)};
+    operation.dependencies = random_vector(random, origin);
+  }
+  return operations;
+}
+
+CausalOperations make(Random& random, CausalOperations) {
+  return {random_operations(random, 1)};
+}
+
+CausalFetch make(Random& random, CausalFetch) {
+  return {.call = random_call(random),
+          .origin = {NodeId{static_cast<std::uint32_t>(random.between(1, 9))},
+                     Incarnation{random_number(random)}},
+          .after = number_up_to(random, limits::kMaxCausalNumber)};
+}
+
+CausalFetched make(Random& random, CausalFetched) {
+  CausalFetched m{.call = random_call(random), .trimmed = coin(random)};
+  if (!m.trimmed) m.operations = random_operations(random, 0);
+  return m;
+}
+
+CausalStatus make(Random& random, CausalStatus) {
+  CausalStatus m{.applied = random_vector(random, {})};
+  for (std::uint64_t left = random.below(4); left > 0; --left) {
+    m.heard[NodeId{static_cast<std::uint32_t>(random.between(1, 9))}] =
+        Incarnation{number_up_to(random, limits::kMaxUnixMillis)};
+  }
+  return m;
+}
+
+CausalTransferQuery make(Random& random, CausalTransferQuery) {
+  return {.call = random_call(random), .after = random_bytes(random, limits::kMaxKeyBytes)};
+}
+
+CausalTransferPage make(Random& random, CausalTransferPage) {
+  CausalTransferPage m{.call = random_call(random), .applied = random_vector(random, {})};
+  m.ceiling = m.applied;
+  for (const auto& [origin, count] : m.applied.entries()) {
+    m.stamps.advance({ActorPath::causal, origin.node, origin.incarnation},
+                     Hlc{number_up_to(random, limits::kMaxUnixMillis << 16)});
+  }
+  m.ceiling.join(random_vector(random, {}));
+  const std::uint64_t count = random.below(4);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    m.states.push_back(
+        {static_cast<char>('a' + i) + random_bytes(random, 30), random_key_state(random)});
+  }
+  m.complete = m.states.empty() || coin(random);
+  return m;
+}
+
 NoOp make(Random&, NoOp) {
   return {};
 }

@@ -185,9 +185,58 @@ std::string random_key<HintRecord>(Random& random) {
   return records::hint_key(kOnlyGroup, target, random_bytes(random, random.below(20)));
 }
 
+OriginVector random_vector(Random& random) {
+  std::vector<OriginVector::Entry> entries;
+  for (std::uint64_t left = random.below(4); left > 0; --left) {
+    const NodeId node{static_cast<std::uint32_t>(random.between(1, 5))};
+    entries.emplace_back(Origin{node, Incarnation{random.between(1, 3)}},
+                         random.next() >> random.between(4, 63));
+  }
+  return OriginVector{std::move(entries)};
+}
+
+template <>
+CausalOperation random_record(Random& random) {
+  CausalOperation record;
+  record.number = 1 + (random.next() >> random.between(5, 63));
+  record.key = "k" + random_bytes(random, random.below(20));
+  const NodeId node{static_cast<std::uint32_t>(random.between(6, 9))};
+  record.version.stamp = {Hlc{random.between(1'000, 2'000)}, node};
+  record.version.actor = {ActorPath::causal, node, Incarnation{random.between(1, 3)}};
+  if (random.chance(0.5)) record.version.context.advance(kLogActor, Hlc{random.below(1'000)});
+  record.version.tombstone = random.chance(0.2);
+  if (!record.version.tombstone) record.version.value = random_bytes(random, random.below(200));
+  record.dependencies = random_vector(random);
+  return record;
+}
+template <>
+std::string random_key<CausalOperation>(Random& random) {
+  return records::causal_operation_key(kOnlyGroup, {NodeId{1}, Incarnation{2}}, random.next());
+}
+
+template <>
+CausalRecord random_record(Random& random) {
+  CausalRecord record;
+  record.applied = random_vector(random);
+  record.log_starts = record.applied;
+  record.applied.join(random_vector(random));
+  record.ceiling = random_vector(random);
+  for (const auto& [origin, count] : record.applied.entries()) {
+    record.stamps.advance({ActorPath::causal, origin.node, origin.incarnation}, Hlc{count});
+  }
+  for (std::uint64_t left = random.below(4); left > 0; --left) {
+    record.heard[NodeId{static_cast<std::uint32_t>(left)}] = Incarnation{random.next()};
+  }
+  return record;
+}
+template <>
+std::string random_key<CausalRecord>(Random&) {
+  return records::causal_key(kOnlyGroup);
+}
+
 #define RECORD_TYPES                                                                      \
   NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord, \
-      IdempotencyRecord, PolicyRecord, HintRecord
+      IdempotencyRecord, PolicyRecord, HintRecord, CausalOperation, CausalRecord
 
 // --- Records ----------------------------------------------------------------------------------
 
@@ -357,6 +406,33 @@ TEST_CASE("records: damage of rows and policies is named") {
              Catch::Contains("idempotency index 'order%207' of group 1"));
 }
 
+TEST_CASE("records: causal operations that no origin issues are found out") {
+  const Origin origin{NodeId{2}, Incarnation{7}};
+  const std::string key = records::causal_operation_key(kOnlyGroup, origin, 1);
+  const std::string stamp = fixed64(1, 5) + "\x10\x02"s;
+  const std::string version = sub_message(3, stamp + "\x18\x02\x20\x02\x28\x07"s);
+  const std::string head = "\x08\x01\x12\x01k"s;
+  CHECK(records::decode<CausalOperation>(key, frame(key, head + version)).has_value());
+  const std::pair<std::string, const char*> cases[] = {
+      {"\xff"s, "causal operation 1 of 2.7 of group 1"},
+      {version, "no number"},
+      {"\x08\x01"s + version, "without a key"},
+      {head + sub_message(3, stamp + "\x18\x01\x20\x02\x28\x07"s), "no causal origin"},
+      {head + sub_message(3, stamp + "\x18\x02\x20\x03\x28\x07"s), "not its origin's"},
+      {head + sub_message(3, stamp + "\x18\x02\x20\x02\x28\x07\x58\x01"s), "committed"},
+      {head + sub_message(3, stamp + "\x18\x02\x20\x02\x28\x07\x32\x09"s + fixed64(4, 5)),
+       "replaces a newer one"},
+      {head + version + sub_message(4, "\x08\x02\x10\x07\x18\x01"s), "its own origin"},
+      {head + version + sub_message(4, "\x08\x02\x10\x08"s), "empty count"},
+  };
+  for (const auto& [message, why] : cases) {
+    CHECK_THAT(why_corrupt<CausalOperation>(key, message), Catch::Contains(why));
+  }
+  const std::string entry = "\x08\x02\x10\x07\x18\x01"s;
+  CHECK_THAT(why_corrupt<CausalRecord>(records::causal_key(kOnlyGroup), sub_message(2, entry)),
+             Catch::Contains("causal record of group 1") && Catch::Contains("starts above"));
+}
+
 TEST_CASE("records: a version's context must be part of its state's") {
   Version version;
   version.stamp = {Hlc{9}, NodeId{1}};
@@ -428,12 +504,22 @@ TEST_CASE("records: keys sort like what they name") {
   CHECK(records::hint_of(hint) == std::pair{NodeId{258}, std::string_view("\0k", 2)});
   CHECK(records::describe(records::hint_key(kOnlyGroup, NodeId{3}, "k")) ==
         "hint 'k' for node 3 of group 1");
+  const auto operation = [](std::uint32_t node, std::uint64_t incarnation, std::uint64_t number) {
+    return records::causal_operation_key(kOnlyGroup, {NodeId{node}, Incarnation{incarnation}},
+                                         number);
+  };
+  CHECK(operation(2, 1, 255) < operation(2, 1, 256));
+  CHECK(operation(2, 255, 9) < operation(2, 256, 1));
+  CHECK(operation(255, 9, 9) < operation(256, 1, 1));
+  CHECK(records::describe(operation(2, 7, 9)) == "causal operation 9 of 2.7 of group 1");
 }
 
 TEST_CASE("records: ranges hold one kind of record of one group") {
   const GroupId group{GENERATE(0u, 1u, 255u, 0xffffffffu)};
   const GroupId next{group.value + 1};
   CAPTURE(group.value);
+  const Origin kFirst{NodeId{0}, Incarnation{0}};
+  const Origin kLast{NodeId{~0u}, Incarnation{~std::uint64_t{0}}};
   MemoryStore store;
   Rows rows;
   for (const GroupId g : {group, next}) {
@@ -443,6 +529,11 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
     }
     rows.emplace_back(records::hint_key(g, NodeId{0}, ""), "hint");
     rows.emplace_back(records::hint_key(g, NodeId{~0u}, "\xff"), "hint");
+    for (const Origin& origin : {kFirst, kLast}) {
+      rows.emplace_back(records::causal_operation_key(g, origin, 1), "operation");
+      rows.emplace_back(records::causal_operation_key(g, origin, ~std::uint64_t{0}), "operation");
+    }
+    rows.emplace_back(records::causal_key(g), "g");
     rows.emplace_back(records::key_state_key(g, ""), "state");
     rows.emplace_back(records::key_state_key(g, "\xff\xff"), "state");
     for (const std::string& name : {""s, "\xff\xff"s}) {
@@ -467,6 +558,10 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
   CHECK(must_scan(store, records::hint_range(group)) ==
         Rows{{records::hint_key(group, NodeId{0}, ""), "hint"},
              {records::hint_key(group, NodeId{~0u}, "\xff"), "hint"}});
+  CHECK(must_scan(store, records::causal_log_range(group)).size() == 4);
+  CHECK(must_scan(store, records::causal_log_range(group, kLast, 1)).size() == 2);
+  CHECK(must_scan(store, records::causal_log_range(group, kFirst, 2)) ==
+        Rows{{records::causal_operation_key(group, kFirst, ~std::uint64_t{0}), "operation"}});
   CHECK(must_scan(store, records::key_state_range(group)) ==
         Rows{{records::key_state_key(group, ""), "state"},
              {records::key_state_key(group, "\xff\xff"), "state"}});

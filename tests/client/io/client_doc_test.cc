@@ -7,6 +7,7 @@
 
 #include "client/io/async.h"
 #include "client/range_reader.h"
+#include "consistency/key_context.h"
 #include "tests/client/io/fake_server.h"
 #include "tests/client/io/open_client.h"
 #include "tests/client/io/result_text.h"
@@ -17,6 +18,21 @@ namespace {
 namespace asio = boost::asio;
 using namespace testing;               // NOLINT
 using namespace std::chrono_literals;  // NOLINT
+
+/// Too few replicas at first, then two values that a write with their context replaces.
+Action cart_answer(const SeenRequest& request) {
+  const std::vector<std::pair<std::string, std::string>> level{
+      {"Parallax-Consistency", "quorum; r=2; w=2"},
+      {"Parallax-Context", encode_key_context("cart/7", {})}};
+  if (request.method == "GET") {
+    return respond(300, level,
+                   R"({"siblings":[{"etag":"\"2-1\"","value_base64":"YQ=="},)"
+                   R"({"etag":"\"1-2\"","value_base64":"Yg=="}]})");
+  }
+  if (request.headers.contains("parallax-context")) return respond(204, level, "");
+  return problem_answer(503, "not-enough-replicas", "unknown", true,
+                        R"(,"required":2,"received":1)");
+}
 
 Action answer(const SeenRequest& request) {
   const std::vector<std::pair<std::string, std::string>> level{{"Parallax-Consistency", "prefix"}};
@@ -33,6 +49,7 @@ Action answer(const SeenRequest& request) {
                    R"({"versions":[{"etag":"\"1-1\"","kind":"value","value_base64":"YQ=="}]})");
   }
   if (request.path == "/v1/kv/greeting" && request.method == "DELETE") return hang_up();
+  if (request.path == "/v1/kv/cart/7") return cart_answer(request);
   if (request.method == "PUT") return stored_answer();
   return value_answer("hello", 1, "prefix");
 }
@@ -53,6 +70,28 @@ TEST_CASE("docs: the client's page does what it says") {
   if (read && read->found) use(read->value.view());
   CHECK(stored);
   CHECK(used == 1);
+
+  std::string reported;
+  const auto report = [&](auto received, auto required) {
+    reported = fmt::format("{} of {}", received, required);
+  };
+  const auto merge = [](const std::vector<Item>& items) {
+    return Bytes(items[0].value.to_string() + items[1].value.to_string());
+  };
+  const Consistency two_of_three{.level = Level::quorum, .r = 2, .w = 2};
+  const auto added = client.put("cart/7", "milk", {.consistency = two_of_three});
+  if (!added && added.error().code == ErrorCode::not_enough_replicas) {
+    report(added.error().received, added.error().required);
+  }
+  CHECK(reported == "1 of 2");
+
+  const auto cart = client.get("cart/7", {.consistency = two_of_three, .siblings = true});
+  if (cart && cart->items.size() > 1) {
+    const auto merged = merge(cart->items);
+    const auto done =
+        client.put("cart/7", merged, {.consistency = two_of_three, .context = cart->context});
+  }
+  CHECK(server.seen().back().body == "ab");
 
   const auto first = client.put("lock", "me", {.if_none_match = any_version()});
   CHECK(first);

@@ -417,6 +417,17 @@ TEST_CASE("command line: wrong options of every verb are 2, and nothing is sent"
            {"bench", "--in-flight", "0"},
            {"completion", "fish"},
            {"get", "k", "--consistency", "prefix; r=2"},
+           {"get", "k", "--r", "2"},
+           {"get", "k", "--sloppy"},
+           {"get", "k", "--consistency", "quorum", "--r", "0"},
+           {"get", "k", "--consistency", "quorum", "--r", ""},
+           {"get", "k", "--consistency", "quorum; r=1", "--r", "1"},
+           {"get", "k", "--consistency", "atomic", "--w", "1"},
+           {"get", "k", "--consistency", "quorum", "--repair", "soon"},
+           {"increment", "k", "--consistency", "quorum"},
+           {"scan", "--consistency", "atomic"},
+           {"put", "k", "v", "--consistency", "quorum", "--if-absent"},
+           {"policy", "set", "a", "--level", "quorum; r=0"},
        }) {
     std::vector<std::string> all{node.at()};
     all.insert(all.end(), words.begin(), words.end());
@@ -427,6 +438,39 @@ TEST_CASE("command line: wrong options of every verb are 2, and nothing is sent"
     CHECK_FALSE(ended.err.empty());
   }
   CHECK(node.server.seen().empty());
+}
+
+TEST_CASE("command line: a level's parameters are options") {
+  const ScratchDirectory scratch;
+  const Scripted node(hang_up());
+  const auto query = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), node.at());
+    words.insert(words.end(), {"--timeout-ms", "300"});
+    (void)parallax(scratch, words);
+    const std::string whole = node.last().query;
+    const auto begin = whole.find("consistency=");
+    return begin == whole.npos ? std::string() : whole.substr(begin);
+  };
+  CHECK(query({"put", "k", "v", "--consistency", "quorum", "--w", "all", "--sloppy"}) ==
+        "consistency=quorum&w=all&sloppy=true");
+  CHECK(query({"put", "k", "v", "--consistency", "two"}) == "consistency=quorum&r=2&w=2");
+  CHECK(query({"delete", "k", "--consistency", "quorum; r=1", "--w=3"}) ==
+        "consistency=quorum&r=1&w=3");
+  CHECK(query({"--r=2", "--repair", "blocking", "put", "k", "v", "--consistency", "quorum"}) ==
+        "consistency=quorum&r=2&repair=blocking");
+  CHECK(query({"put", "k", "v", "--consistency", "atomic"}) == "consistency=atomic");
+}
+
+TEST_CASE("command line: too few replicas are counted") {
+  const ScratchDirectory scratch;
+  const Scripted node(problem_answer(503, "not-enough-replicas", "unknown", false,
+                                     R"(,"required":3,"received":1)"));
+  const Ended ended =
+      parallax(scratch, {node.at(), "put", "k", "v", "--consistency", "all", "--json"});
+  CHECK(ended.code == 4);
+  const auto error = object_of(ended.out).at("error").as_object();
+  CHECK(error.at("required") == 3);
+  CHECK(error.at("received") == 1);
 }
 
 TEST_CASE("command line: import of jsonl stores types and expiry, the last of one key, by line") {
@@ -513,9 +557,14 @@ TEST_CASE("command line: bench shows its rows and leaves nothing behind") {
   store.set("mine", "stays");
   FakeServer server([&](const SeenRequest& request) {
     Action action = store(request);
-    // This store has one answer for reads at any level; say the level that was asked for.
+    // This store has one answer at any level; say the level that was asked for.
     if (has(request.query, "consistency=prefix") && request.method == "GET") {
       return value_answer(std::string(8, 'v'), 1, "prefix");
+    }
+    for (const std::string level : {"atomic", "quorum", "eventual", "weak"}) {
+      if (!has(request.query, "consistency=" + level)) continue;
+      return respond(request.method == "GET" ? 200 : 204, {{"Parallax-Consistency", level}},
+                     request.method == "GET" ? "value" : "");
     }
     return action;
   });
@@ -528,14 +577,16 @@ TEST_CASE("command line: bench shows its rows and leaves nothing behind") {
   CHECK(std::regex_search(table.out, std::regex("^OPERATION  LEVEL +COUNT +FAILED +P50 MS +P99 MS +"
                                                 "P99.9 MS +PER SECOND\n")));
   for (const char* row :
-       {"put        linearizable", "get        linearizable", "get        prefix"}) {
+       {"put        linearizable", "get        linearizable", "get        prefix",
+        "put        atomic", "get        atomic", "put        quorum", "get        quorum",
+        "put        eventual", "get        eventual", "put        weak"}) {
     CHECK(has(table.out, row));
   }
   CHECK(store.values() == std::map<std::string, std::string>{{"mine", "stays"}});
   std::vector<std::string> as_json = command;
   as_json.push_back("--json");
   const auto rows = object_of(parallax(scratch, as_json).out).at("rows").as_array();
-  REQUIRE(rows.size() == 3);
+  REQUIRE(rows.size() == 10);
   for (const auto& row : rows) {
     CHECK(row.as_object().at("count").to_number<int>() > 0);
     CHECK(row.as_object().at("failed") == 0);
@@ -543,7 +594,7 @@ TEST_CASE("command line: bench shows its rows and leaves nothing behind") {
   }
   SECTION("an interrupted one too") {
     Running running(scratch, {at, "bench", "--duration", "1m", "--keys", "20"});
-    for (int i = 0; i < 2000 && store.values().size() < 21; ++i) std::this_thread::sleep_for(2ms);
+    for (int i = 0; i < 2000 && store.values().size() < 41; ++i) std::this_thread::sleep_for(2ms);
     running.signal(SIGINT);
     CHECK(running.wait().code == 3);
     CHECK(store.values() == std::map<std::string, std::string>{{"mine", "stays"}});
@@ -663,9 +714,11 @@ TEST_CASE("completion: values, files, and words that are values of options") {
     return completions(scratch, script, words);
   };
   Set levels;
-  for (const LevelInfo& level : kLevels) levels.insert(std::string(level.name));
+  for (const std::string_view level : level_names()) levels.emplace(level);
   CHECK(offered({"get", "k", "--consistency", ""}) == levels);
   CHECK(offered({"--consistency", "=", "l"}) == Set{"linearizable"});
+  CHECK(offered({"get", "k", "--repair", ""}) == Set{"async", "blocking"});
+  CHECK(offered({"get", "k", "--r", ""}).empty());
   CHECK(offered({"import", "--format", ""}) == Set{"dpkg", "jsonl", "csv"});
   CHECK(offered({"policy", ""}) == Set{"get", "set", "delete", "list"});
   CHECK(offered({"policy", "set", "a", "--mixing", "d"}) == Set{"deny"});

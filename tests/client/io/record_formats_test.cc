@@ -200,6 +200,14 @@ TEST_CASE("batch: every member of every operation") {
         Increment{.key = "n", .by = std::numeric_limits<std::int64_t>::min()});
   CHECK(std::get<Increment>((*batch)[5].operation).by == 1);
   CHECK(parse_batch(R"([{"op":"get","key":"a"}])")->size() == 1);
+  const auto level = [](const std::string& members) {
+    const auto one = parse_batch(R"([{"op":"delete","key":"a",)" + members + "}]");
+    REQUIRE(one);
+    return one->front().consistency;
+  };
+  CHECK(level(R"("consistency":"quorum","r":1,"w":"all","sloppy":true,"repair":"blocking")") ==
+        Consistency{Level::quorum, 1, Consistency::kAll, true, true});
+  CHECK(level(R"("consistency":"two")") == Consistency{Level::quorum, 2, 2});
 }
 
 TEST_CASE("batch: what is wrong is named") {
@@ -223,6 +231,11 @@ TEST_CASE("batch: what is wrong is named") {
            {R"([{"op":"increment","key":"a","by":9223372036854775808}])", "operations[0].by"},
            {R"([{"op":"delete","key":"a","if_match":"W/x"}])", "operations[0].if_match"},
            {R"([{"op":"get","key":"a","consistency":"wish"}])", "operations[0].consistency"},
+           {R"([{"op":"get","key":"a","r":1}])", "operations[0].consistency: missing"},
+           {R"([{"op":"get","key":"a","consistency":"quorum","r":1.5}])", "operations[0].r"},
+           {R"([{"op":"get","key":"a","consistency":"quorum","w":0}])", "w='0' must be"},
+           {R"([{"op":"get","key":"a","consistency":"weak","w":1}])", "parameter of weak"},
+           {R"([{"op":"increment","key":"a","consistency":"strong","w":1}])", "'w'"},
        }) {
     const auto batch = parse_batch(row.text);
     INFO(row.text);

@@ -63,26 +63,26 @@ TEST_CASE("routing: endpoints are read and written") {
 TEST_CASE("routing: listed endpoints come in order and once each") {
   const Router r = router();
   CHECK(r.endpoints() == std::vector{a, b, c});
-  for (const bool leader_path : {true, false}) {
-    CHECK(r.choose(leader_path, {}, kStart) == a);
-    CHECK(r.choose(leader_path, {a}, kStart) == b);
-    CHECK(r.choose(leader_path, {a, b}, kStart) == c);
-    CHECK(r.choose(leader_path, {a, b, c}, kStart) == a);
-    CHECK(r.choose(leader_path, {a, b, c, a}, kStart) == b);
+  for (const Asks asks : {Asks::first, Asks::any, Asks::leader}) {
+    CHECK(r.choose(asks, {}, kStart) == a);
+    CHECK(r.choose(asks, {a}, kStart) == b);
+    CHECK(r.choose(asks, {a, b}, kStart) == c);
+    CHECK(r.choose(asks, {a, b, c}, kStart) == a);
+    CHECK(r.choose(asks, {a, b, c, a}, kStart) == b);
   }
 }
 
 TEST_CASE("routing: a failed endpoint comes last until it has cooled down") {
   Router r = router();
   r.failed(a, kStart);
-  CHECK(r.choose(false, {}, kStart) == b);
-  CHECK(r.choose(false, {}, kStart + 999ms) == b);
-  CHECK(r.choose(false, {}, kStart + 1s) == a);
+  CHECK(r.choose(Asks::first, {}, kStart) == b);
+  CHECK(r.choose(Asks::first, {}, kStart + 999ms) == b);
+  CHECK(r.choose(Asks::first, {}, kStart + 1s) == a);
   r.failed(b, kStart);
   r.failed(c, kStart);
-  CHECK(r.choose(false, {}, kStart) == a);  // all failed: somebody has to be asked
+  CHECK(r.choose(Asks::first, {}, kStart) == a);  // all failed: somebody has to be asked
   r.answered(b);
-  CHECK(r.choose(false, {}, kStart) == b);
+  CHECK(r.choose(Asks::first, {}, kStart) == b);
 }
 
 TEST_CASE("routing: members that are not listed come behind those that are") {
@@ -91,15 +91,37 @@ TEST_CASE("routing: members that are not listed come behind those that are") {
   r.learn_member(NodeId{2}, b);
   r.learn_member(NodeId{1}, a);
   CHECK(r.endpoints() == std::vector{b, a, c});
-  CHECK(r.choose(false, {}, kStart) == b);
-  CHECK(r.choose(false, {b}, kStart) == a);
-  CHECK(r.choose(false, {b, a}, kStart) == c);
+  CHECK(r.choose(Asks::first, {}, kStart) == b);
+  CHECK(r.choose(Asks::first, {b}, kStart) == a);
+  CHECK(r.choose(Asks::first, {b, a}, kStart) == c);
   r.failed(b, kStart);
-  CHECK(r.choose(false, {}, kStart) == a);
+  CHECK(r.choose(Asks::first, {}, kStart) == a);
 
   Router only({b}, {.follow_leader = false, .cooldown = 1s});
   only.learn_member(NodeId{1}, a);
   CHECK(only.endpoints() == std::vector{b});
+}
+
+TEST_CASE("routing: what any node can do is spread by the draw and stays where it went well") {
+  Router r({a, b, c}, {.follow_leader = true, .cooldown = 1s, .draw = 7});
+  CHECK(r.choose(Asks::any, {}, kStart) == b);
+  CHECK(r.choose(Asks::first, {}, kStart) == a);
+  CHECK(r.choose(Asks::any, {b}, kStart) == a);
+  CHECK(r.choose(Asks::any, {b, a}, kStart) == c);
+  r.failed(b, kStart);
+  CHECK(r.choose(Asks::any, {}, kStart) == a);
+  // Nobody else did it meanwhile: back, once it has cooled down.
+  CHECK(r.choose(Asks::any, {}, kStart + 1s) == b);
+  r.settle(c);
+  CHECK(r.choose(Asks::any, {}, kStart + 1s) == c);
+  CHECK(r.choose(Asks::first, {}, kStart + 1s) == a);
+  r.learn_member(NodeId{2}, b);
+  r.learn_leader(NodeId{2}, Term{5});
+  CHECK(r.choose(Asks::any, {}, kStart + 1s) == c);
+
+  Router in_order({a, b, c}, {.follow_leader = false, .cooldown = 1s, .draw = 7});
+  in_order.settle(b);
+  CHECK(in_order.choose(Asks::any, {}, kStart) == a);
 }
 
 TEST_CASE("routing: a second request goes to a node that works") {
@@ -118,15 +140,15 @@ TEST_CASE("routing: the leader is asked where it is needed") {
   r.learn_leader(NodeId{9}, Term{1});
   CHECK(r.leader_address_missing());
   CHECK_FALSE(r.leader_endpoint());
-  CHECK(r.choose(true, {}, kStart) == a);
+  CHECK(r.choose(Asks::leader, {}, kStart) == a);
   const Endpoint outside = at("99");
   r.learn_member(NodeId{9}, outside);
   CHECK_FALSE(r.leader_address_missing());
-  CHECK(r.choose(true, {}, kStart) == outside);
-  CHECK(r.choose(false, {}, kStart) == a);
+  CHECK(r.choose(Asks::leader, {}, kStart) == outside);
+  CHECK(r.choose(Asks::first, {}, kStart) == a);
   // It said no a moment ago: somebody else, unless they say that it leads.
-  CHECK(r.choose(true, {outside}, kStart) == a);
-  CHECK(r.choose(true, {outside, a}, kStart) == outside);
+  CHECK(r.choose(Asks::leader, {outside}, kStart) == a);
+  CHECK(r.choose(Asks::leader, {outside, a}, kStart) == outside);
 }
 
 TEST_CASE("routing: a leader that fails is forgotten") {
@@ -135,11 +157,11 @@ TEST_CASE("routing: a leader that fails is forgotten") {
   r.learn_leader(NodeId{2}, Term{5});
   r.failed(b, kStart);
   CHECK_FALSE(r.leader_endpoint());
-  CHECK(r.choose(true, {b}, kStart) == a);
+  CHECK(r.choose(Asks::leader, {b}, kStart) == a);
   // Told again while it cools down: not yet.
   r.learn_leader(NodeId{2}, Term{5});
-  CHECK(r.choose(true, {}, kStart) == a);
-  CHECK(r.choose(true, {}, kStart + 1s) == b);
+  CHECK(r.choose(Asks::leader, {}, kStart) == a);
+  CHECK(r.choose(Asks::leader, {}, kStart + 1s) == b);
 }
 
 TEST_CASE("routing: news of older terms is old") {
@@ -165,7 +187,7 @@ TEST_CASE("routing: follow_leader off knows no leader") {
   r.learn_leader(NodeId{2}, Term{5});
   CHECK_FALSE(r.leader_endpoint());
   CHECK_FALSE(r.leader_address_missing());
-  CHECK(r.choose(true, {}, kStart) == a);
+  CHECK(r.choose(Asks::leader, {}, kStart) == a);
 }
 
 }  // namespace
