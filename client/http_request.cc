@@ -327,8 +327,10 @@ Result<void> check_request(const Request& request) {
   PARALLAX_TRY(check_operation(request.operation));
   PARALLAX_TRY(check_etags("if_match", request.conditions.if_match));
   PARALLAX_TRY(check_etags("if_none_match", request.conditions.if_none_match));
-  PARALLAX_TRY(
-      check_line("an idempotency key", request.idempotency_key, limits::kMaxIdempotencyKeyBytes));
+  return check_line("an idempotency key", request.idempotency_key, limits::kMaxIdempotencyKeyBytes);
+}
+
+Result<void> check_level(const Request& request) {
   if (request.level_by_policy) return {};
   if (auto error = unsupported(request)) return std::move(*error);
   return {};
@@ -345,7 +347,9 @@ Result<void> check_batch(const std::vector<BatchOperation>& operations) {
     request.consistency = operations[i].consistency.value_or(Consistency{});
     request.conditions = operations[i].conditions;
     request.idempotency_key = operations[i].idempotency_key;
-    if (auto valid = check_request(request); !valid) {
+    auto valid = check_request(request);
+    if (valid) valid = check_level(request);
+    if (!valid) {
       Error error = valid.error();
       error.message = fmt::format("operation {} of the batch: {}", i, error.message);
       return error;

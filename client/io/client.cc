@@ -111,7 +111,9 @@ class Client::Core {
   void start_operation(Operation operation, const Options& options, Completion<Answer> done,
                        bool head = false) {
     Request request = make_request(std::move(operation), options, options_.timeout);
-    if (auto valid = check_request(request); !valid) return refuse(valid.error(), std::move(done));
+    auto valid = check_request(request);
+    if (valid) valid = check_level(request);
+    if (!valid) return refuse(valid.error(), std::move(done));
     Call::Spec spec = make_spec(request, options);
     const auto shared = std::make_shared<Request>(std::move(request));
     spec.request = [shared, head](milliseconds timeout) {
@@ -125,6 +127,7 @@ class Client::Core {
                             Completion<Answer> done) {
     Request request = make_request(Scan{}, options, options_.timeout);
     auto valid = check_request(request);
+    if (valid) valid = check_level(request);
     if (valid && next.empty()) {
       valid = definite(ErrorCode::bad_parameter,
                        "next must be what an earlier page gave; a first page has none");
