@@ -102,6 +102,8 @@ Result<void> check_operation(const Operation& operation) {
           [](const GetPolicy& get) { return check_bound("a prefix", get.prefix); },
           [](const ListPolicies&) { return Result<void>(); },
           [](const SetPolicy& set) { return check_bound("a prefix", set.prefix); },
+          [](const UpdateCrdt& update) { return check_key(update.key); },
+          [](const GetCrdt& get) { return check_key(get.key); },
       },
       operation);
 }
@@ -199,6 +201,29 @@ Target render_scan(const Scan& scan) {
   return target;
 }
 
+std::string crdt_path(std::string_view key) {
+  return "/v1/crdt/" + percent_encode(key);
+}
+
+std::string crdt_body(const UpdateCrdt& asked) {
+  const CrdtUpdate& update = asked.update;
+  std::string out = fmt::format(R"({{"type":"{}","op":"{}")", crdt_type_name(asked.type),
+                                crdt_op_info(update.op).name);
+  switch (asked.type) {
+    case CrdtType::counter:
+      out += fmt::format(R"(,"by":{})", update.by);
+      break;
+    case CrdtType::set:
+      out += fmt::format(R"(,"element":{})", update.name);
+      break;
+    case CrdtType::map:
+      out += fmt::format(R"(,"field":{})", json::serialize(json::string_view(update.name)));
+      if (update.op == CrdtOp::put) out += fmt::format(R"(,"value":{})", update.value);
+      break;
+  }
+  return out + "}";
+}
+
 /// Method, path and body; the target so far.
 Target render_operation(const Operation& operation, bool head, HttpRequest& out) {
   return std::visit(Overloaded{
@@ -250,6 +275,12 @@ Target render_operation(const Operation& operation, bool head, HttpRequest& out)
                           if (set.policy) set_json(policy_body(*set.policy), out);
                           return Target(policy_path(set.prefix));
                         },
+                        [&](const UpdateCrdt& update) {
+                          out.method = "POST";
+                          set_json(crdt_body(update), out);
+                          return Target(crdt_path(update.key));
+                        },
+                        [&](const GetCrdt& get) { return Target(crdt_path(get.key)); },
                     },
                     operation);
 }
