@@ -158,8 +158,10 @@ struct Replica::Impl {
   Result<KeyState> state_in(ReadScope& scope, const std::string& key, UnixMillis now) const;
   const KeyState& settle(ReadScope& scope, const std::string& key, const KeyState& state,
                          UnixMillis now) const;
+  static bool reads_one_key(const Operation& operation) {
+    return std::holds_alternative<Get>(operation) || std::holds_alternative<GetCrdt>(operation);
+  }
   ConflictStrategy strategy_of(const std::string& key) const;
-  void show_state(const Get& get, const KeyState& state, UnixMillis now, Answer& answer) const;
   SessionToken session_for(const Request& request, LogIndex index) const;
   Evidence local_evidence() const;
 

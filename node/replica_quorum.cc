@@ -90,7 +90,7 @@ void Replica::Impl::serve_leaderless(RequestHandle handle) {
   }
   if (!is_read(request.operation)) {
     write_leaderless(handle, sizes);
-  } else if (is_local(request.consistency) || !std::holds_alternative<Get>(request.operation)) {
+  } else if (is_local(request.consistency) || !reads_one_key(request.operation)) {
     read_here(handle);
   } else if (request.consistency.level == Level::quorum && sizes.r == 1) {
     read_here(handle);
@@ -290,7 +290,7 @@ std::optional<KeyState> Replica::Impl::written(RequestHandle handle, const KeySt
   Evaluation evaluation = evaluate(pending.request, known, stamp, now,
                                    {.actor = quorum_actor(), .conflict = strategy_of(key)});
   pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), evaluation.number,
-                     evaluation.next.context()};
+                     evaluation.next.context(), std::move(evaluation.crdt)};
   if (pending.outcome.refusal) {
     pending.outcome.context = known.context();
     Answer answer = write_answer(pending, leaderless_evidence(Path::local, {config_.id}));
@@ -489,7 +489,7 @@ void Replica::Impl::answer_core(Coordination& at) {
         leaderless_evidence(atomic ? Path::abd : Path::quorum, outcome.replicas);
     // An atomic read has decided what is expired: at the clocks of those who have answered.
     const UnixMillis now = atomic ? UnixMillis{} : clock_.peek(now_.physical).millis();
-    show_state(std::get<Get>(pending->request.operation), outcome.state, now, answer);
+    show_key(pending->request.operation, outcome.state, strategy_of(at.key), now, answer);
     finish(at.request, std::move(answer));
     return;
   }

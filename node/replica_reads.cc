@@ -183,8 +183,7 @@ Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& 
     return definite(ErrorCode::internal, done.error().message);
   }
   // A range is of no one place in the log: each key is of its own.
-  const bool one_key = std::holds_alternative<Get>(request.operation);
-  if (one_key && scope.shown_at != LogIndex{}) answer.evidence.index = scope.shown_at;
+  if (reads_one_key(request.operation) && scope.shown_at != LogIndex{}) answer.evidence.index = scope.shown_at;
   return answer;
 }
 
@@ -222,29 +221,12 @@ ConflictStrategy Replica::Impl::strategy_of(const std::string& key) const {
   return policy == nullptr ? ConflictStrategy::last_writer : policy->conflict;
 }
 
-void Replica::Impl::show_state(const Get& get, const KeyState& state, UnixMillis now,
-                               Answer& answer) const {
-  answer.context = state.context();
-  if (const Version* winner = state.winner()) answer.stamp = winner->stamp;
-  if (std::optional<Shown> shown = resolve(state, strategy_of(get.key), now)) {
-    answer.stamp = shown->stamp;
-    answer.found = true;
-    answer.value = std::move(shown->value);
-    answer.content_type = std::move(shown->content_type);
-  }
-  if (!get.siblings) return;
-  std::vector<Shown> siblings = live_siblings(state, now);
-  if (siblings.size() < 2) return;
-  for (Shown& each : siblings) {
-    answer.items.push_back({{}, each.stamp, std::move(each.value), std::move(each.content_type)});
-  }
-}
-
 Result<void> Replica::Impl::read_into(const Request& request, Answer& answer, ReadScope& scope) {
   const UnixMillis now = clock_.peek(now_.physical).millis();
-  if (const auto* get = std::get_if<Get>(&request.operation)) {
-    PARALLAX_ASSIGN(const KeyState state, state_in(scope, get->key, now));
-    show_state(*get, state, now, answer);
+  if (reads_one_key(request.operation)) {
+    const std::string& key = *operation_key(request.operation);
+    PARALLAX_ASSIGN(const KeyState state, state_in(scope, key, now));
+    show_key(request.operation, state, strategy_of(key), now, answer);
   } else if (const auto* many = std::get_if<GetMany>(&request.operation)) {
     return read_many_into(*many, now, answer, scope);
   } else if (const auto* scan = std::get_if<Scan>(&request.operation)) {

@@ -298,6 +298,7 @@ Answer Replica::Impl::write_answer(const PendingRequest& pending, Evidence evide
   answer.refusal = pending.outcome.refusal;
   answer.number = pending.outcome.number;
   answer.context = pending.outcome.context;
+  answer.crdt = pending.outcome.crdt;
   answer.session = session_for(pending.request, evidence.index);
   answer.evidence = std::move(evidence);
   return answer;

@@ -48,6 +48,7 @@ struct PendingRequest {
     std::optional<Error> refusal;
     std::optional<std::int64_t> number;
     VersionVector context;
+    std::optional<CrdtValue> crdt = std::nullopt;
   };
   Outcome outcome;
   LogIndex refused_after;  ///< reading: the refusal rests on entries up to here ...
