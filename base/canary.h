@@ -60,7 +60,7 @@ namespace parallax {
   Y(causal_jump_before_transfer, "the vector jumps before the transfer is durable")         \
   Y(causal_shown_during_transfer, "state beyond the vector, of a transfer, is shown")       \
   Y(causal_jump_too_far, "the vector jumps to what the sender had behind the last key")     \
-  Y(causal_early_shown, "a state that repair brought ahead of its past is shown")            \
+  Y(causal_early_shown, "a state that repair brought ahead of its past is shown")           \
   Y(causal_lost_too_early, "what a lost disk took is given up before every survivor spoke") \
   Y(causal_old_life_heard, "operations of an incarnation that is over are taken in")
 

@@ -146,8 +146,8 @@ TEST_CASE("causal: a recovering node has joined whose vector, as it first was, i
 TEST_CASE("causal: state that repair brings is judged by the stamps that it knows of") {
   OneCore one;
   const auto context = [](const Origin& by, std::uint64_t hlc) {
-    return VersionVector({{kLogActor, Hlc{1'000'000}},
-                          {{ActorPath::causal, by.node, by.incarnation}, Hlc{hlc}}});
+    return VersionVector(
+        {{kLogActor, Hlc{1'000'000}}, {{ActorPath::causal, by.node, by.incarnation}, Hlc{hlc}}});
   };
   CHECK(one.core.covers(VersionVector{}));
   CHECK_FALSE(one.core.covers(context(origin(3), 100)));
