@@ -94,7 +94,7 @@ inline constexpr std::size_t kMaxHintsInFlight = 64;
 inline constexpr std::size_t kHintsPerSecond = 2'000;
 inline constexpr auto kTombstoneGrace = std::chrono::hours(4);
 /// More than twice the longest time that a request may take.
-inline constexpr auto kMinTombstoneGrace = std::chrono::minutes(5);
+inline constexpr auto kMinTombstoneGrace = 300s;
 /// Tombstones that one node remembers to be held by all; more wait for their turn.
 inline constexpr std::size_t kMaxTombstonesWatched = 1'000'000;
 

@@ -182,7 +182,7 @@ constexpr Row kRows[] = {
      [](NodeConfig& c, std::string_view text) -> Result<void> {
        PARALLAX_ASSIGN(c.tombstone_grace, parse_duration(text));
        if (c.tombstone_grace >= limits::kMinTombstoneGrace) return {};
-       return bad(fmt::format("{} is below {}m: messages and requests may live that long", text,
+       return bad(fmt::format("{} is below {}s: messages and requests may live that long", text,
                               limits::kMinTombstoneGrace.count()));
      }},
     {"max-clock-skew-ms", "MS", "a node further from its majority issues no stamps (default 500)",

@@ -33,7 +33,9 @@ struct PeerExchange {
   std::uint64_t number = 0;  ///< unique in this process
   MerkleExchange core = {};
   std::optional<RequestId> asked = std::nullopt;  ///< the call that is awaited
+  MerkleRequest question = {};                    ///< of it
   MonoTime asked_at{};
+  int tries = 0;
   std::size_t calls = 0;    ///< states that are on their way
   bool incomplete = false;  ///< something of it was lost
 };

@@ -28,8 +28,11 @@ constexpr std::size_t kTreeSlice = 1'000;
 constexpr Duration kTreeSliceInterval = std::chrono::milliseconds(10);
 /// States of one exchange on their way at once.
 constexpr std::size_t kMostCalls = 64;
-/// A question about the tree that is not answered by then is taken to be lost.
-constexpr Duration kAnswerPatience = std::chrono::seconds(2);
+/// A question about the tree that is not answered by then is asked again, so often in all.
+constexpr Duration kAnswerPatience = std::chrono::milliseconds(500);
+constexpr int kMostTries = 5;
+/// The longest wait of a peer that is asked for a state.
+constexpr Duration kStatePatience = std::chrono::seconds(2);
 /// After an exchange that did not come to its end.
 constexpr Duration kRetryInterval = std::chrono::milliseconds(500);
 
@@ -206,8 +209,11 @@ void Replica::Impl::begin_exchanges() {
     if (fresh && !recovering()) repair.next = now_.monotonic + config_.anti_entropy_interval / 2;
     if (repair.exchange) {
       PeerExchange& exchange = *repair.exchange;
-      if (exchange.asked && now_.monotonic - exchange.asked_at >= kAnswerPatience) {
+      const bool late = exchange.asked && now_.monotonic - exchange.asked_at >= kAnswerPatience;
+      if (late && exchange.tries >= kMostTries) {
         end_exchange(id, false);
+      } else if (late) {
+        ask(id, exchange);
       } else {
         drive(id);
       }
@@ -236,15 +242,23 @@ void Replica::Impl::drive(NodeId peer) {
   }
   if (auto request = exchange.core.next(repair_bytes_, now_.monotonic)) {
     exchange.asked = query_call(next_coordination_++);
-    exchange.asked_at = now_.monotonic;
-    std::visit(
-        [&](auto& query) {
-          query.call = {config_.life, *exchange.asked};
-          send(peer, std::move(query));
-        },
-        *request);
+    exchange.question = *std::move(request);
+    exchange.tries = 0;
+    ask(peer, exchange);
   }
   if (exchange.core.finished() && exchange.calls == 0) end_exchange(peer, !exchange.incomplete);
+}
+
+/// Asks what is to be asked, for the first time or once more: every copy has the same answer.
+void Replica::Impl::ask(NodeId peer, PeerExchange& exchange) {
+  exchange.asked_at = now_.monotonic;
+  ++exchange.tries;
+  std::visit(
+      [&](auto query) {
+        query.call = {config_.life, *exchange.asked};
+        send(peer, std::move(query));
+      },
+      exchange.question);
 }
 
 void Replica::Impl::exchange_key(NodeId peer, PeerExchange& exchange,
@@ -258,7 +272,7 @@ void Replica::Impl::exchange_key(NodeId peer, PeerExchange& exchange,
     send(peer, QuorumQuery{.call = {config_.life, query_call(call)},
                            .key = difference.key,
                            .majority = false,
-                           .remaining = kAnswerPatience});
+                           .remaining = kStatePatience});
     return;
   }
   if (!recovering() && send_state(call, peer, difference.key)) {

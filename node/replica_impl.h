@@ -266,6 +266,7 @@ struct Replica::Impl {
   PeerRepair* awaited_exchange(NodeId from, const QuorumCall& call);
   void begin_exchanges();
   void drive(NodeId peer);
+  void ask(NodeId peer, PeerExchange& exchange);
   void exchange_key(NodeId peer, PeerExchange& exchange, const KeyDifference& difference);
   void end_exchange(NodeId peer, bool complete);
   void on_exchange_call(const RepairCall& call, bool answered);

@@ -156,7 +156,8 @@ void write_forwarded(Seeds seeds) {
                .state = a_key_state(),
                .idempotency = IdempotencyRow{"once", {.at = kStamp.hlc, .fingerprint = 1}}},
       EndRecovery{NodeId{1}, Incarnation{2}},
-      WritePolicy{"p", {.log_index = {}, .mixing = "deny", .conflict = "last-writer"}}};
+      WritePolicy{"p", {.log_index = {}, .mixing = "deny", .conflict = "last-writer"}},
+      RemoveTombstones{{}, kStamp.hlc}};
   for (const Command& command : commands) seeds.add("c", encode_command(command).view());
 }
 

@@ -126,7 +126,7 @@ TEST_CASE("config: a wrong value is named with what was found and what would be 
       {"--max-value-bytes", "99999999999", "from 1 to"},
       {"--history-retention", "60", "like \"60s\""},
       {"--anti-entropy-interval", "99ms", "below 100ms"},
-      {"--tombstone-grace", "4m", "below 5m"},
+      {"--tombstone-grace", "4m", "below 300s"},
       {"--history-retention", "-1s", "like \"60s\""},
       {"--max-clock-skew-ms", "0", "from 1 to 60000"},
       {"--election-timeout-ms", "1000-500", "MIN-MAX"},

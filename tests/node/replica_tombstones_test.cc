@@ -2,7 +2,7 @@
 // not come back (node/replica_tombstones.cc).
 #include <catch2/catch.hpp>
 
-#include "replication/command.h"
+#include "replication/quorum/merkle_tree.h"
 #include "tests/node/fake_world.h"
 #include "tests/node/printing.h"
 
@@ -33,7 +33,7 @@ struct Graceful : Elected {
   bool shown_anywhere(const std::string& key) {
     for (const NodeId id : world.ids()) {
       const Reply reply = world.call(id, weakly(get_request(key, Level::eventual)));
-      if (reply && reply->value) return true;
+      if (reply && reply->found) return true;
     }
     return false;
   }
