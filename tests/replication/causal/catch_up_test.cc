@@ -361,6 +361,17 @@ TEST_CASE("causal: a page is between what was applied before and after it was re
   CHECK(pages[0].complete);
 }
 
+TEST_CASE("causal: a page of one who is inconsistent leaves whoever takes it so, too") {
+  OneCore one;
+  const OriginVector from = counts({{origin(3), 9}});
+  const OriginVector beyond = counts({{origin(3), 12}});
+  const CausalTransferQuery query = begin_transfer(one, from);
+  one.core.step(sender(2), page(query, from, beyond, {state("a", operation(origin(3), 12))}, true));
+  CHECK(one.turn().record->ceiling == beyond);
+  CHECK(one.core.applied() == from);
+  CHECK_FALSE(one.core.consistent());
+}
+
 TEST_CASE("causal: whoever is inconsistent itself passes its ceiling on") {
   OneCore one;
   const OriginVector from = counts({{origin(3), 9}});

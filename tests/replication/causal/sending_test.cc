@@ -236,6 +236,7 @@ TEST_CASE("causal: above their size logs let go of what a peer lacks, the longes
     one.turn();
     for (int i = 0; i < 2; ++i) one.write();
     one.turn();
+    one.core.step(sender(3), CausalTransferQuery{.call = {1, RequestId{2}}, .after = "k"});
     CHECK(one.turn_after(200ms).remove == std::vector{CausalRange{origin(1), 1, 5}});
     for (int i = 0; i < 5; ++i) one.write();
     one.turn();
