@@ -25,8 +25,12 @@ inline constexpr auto kSlowRequestTimeout = 15s;
 inline constexpr std::size_t kMaxClientConnections = 10'000;
 inline constexpr std::size_t kMaxRequestsInFlight = 20'000;
 inline constexpr std::size_t kMaxSiblings = 32;
+/// Of their values together: whole states travel in one frame, joined from several coordinators.
+inline constexpr std::size_t kMaxSiblingBytes = 8 << 20;
 /// Of a value that several writes share: a merged document, a set, a map, a counter.
 inline constexpr std::size_t kMaxMergedBytes = 1 << 20;
+/// Of an element of a set, as JSON text, and of the name of a field of a map.
+inline constexpr std::size_t kMaxCrdtNameBytes = 1'024;
 inline constexpr std::uint32_t kDefaultScanLimit = 100;
 inline constexpr std::uint32_t kMaxScanLimit = 1'000;
 /// A page of a range ends behind this many bytes of keys and values, or keys looked at.

@@ -102,7 +102,13 @@ Result<void> check_operation(const Operation& operation) {
           [](const GetPolicy& get) { return check_bound("a prefix", get.prefix); },
           [](const ListPolicies&) { return Result<void>(); },
           [](const SetPolicy& set) { return check_bound("a prefix", set.prefix); },
-          [](const UpdateCrdt& update) { return check_key(update.key); },
+          [](const UpdateCrdt& update) -> Result<void> {
+            PARALLAX_TRY(check_key(update.key));
+            if (crdt_op_info(update.update.op).type == update.type) return {};
+            return wrong(fmt::format("{} is no operation of a {}",
+                                     crdt_op_info(update.update.op).name,
+                                     crdt_type_name(update.type)));
+          },
           [](const GetCrdt& get) { return check_key(get.key); },
       },
       operation);

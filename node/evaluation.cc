@@ -96,6 +96,14 @@ Result<void> place(const KeyState& known, Version version, KeyState& next) {
   const std::size_t before = known.versions().size();
   next = known;
   next.add(std::move(version));
+  std::size_t bytes = 0;
+  for (const Version& each : next.versions()) bytes += each.value.size();
+  if (next.versions().size() > 1 && bytes > limits::kMaxSiblingBytes) {
+    return definite(ErrorCode::too_many_siblings,
+                    fmt::format("the key's concurrent versions would have {} bytes, at most {} "
+                                "may be; write with the context of a read that has seen them",
+                                bytes, limits::kMaxSiblingBytes));
+  }
   if (next.versions().size() <= limits::kMaxSiblings) return {};
   return definite(ErrorCode::too_many_siblings,
                   fmt::format("the key has {} concurrent versions, at most {} may be; write with "

@@ -56,6 +56,9 @@ constexpr std::string_view kSchemas = R"({
       "content_type": {"type": "string"}}}}}},
 "IncrementAnswer": {"type": "object", "required": ["value"], "properties": {
   "value": {"type": "integer", "description": "the sum"}}},
+"Crdt": {"type": "object", "required": ["type", "value"], "properties": {
+  "type": {"enum": ["counter", "set", "map"]},
+  "value": {"description": "a whole number; a list, sorted; an object, its members sorted"}}},
 "Item": {"type": "object", "required": ["etag"], "properties": {
   "key": {"type": "string"},
   "key_base64": {"type": "string", "description": "instead of key, when it is not UTF-8"},
@@ -138,6 +141,9 @@ AnswerContent answer_content(RouteId id, int status) {
                            : AnswerContent{"*/*", ""};
     case RouteId::increment:
       return {"application/json", "IncrementAnswer"};
+    case RouteId::get_crdt:
+    case RouteId::update_crdt:
+      return {"application/json", "Crdt"};
     case RouteId::range:
       return {"application/json", "Range"};
     case RouteId::batch:
@@ -247,6 +253,8 @@ json::object field_schema(const Field& field) {
       break;
     case Shape::boolean:
       schema = {{"type", "boolean"}};
+      break;
+    case Shape::json:
       break;
     case Shape::object:
       schema = fail_point_schema();

@@ -495,7 +495,7 @@ struct Replica::Impl {
   std::map<std::uint64_t, Coordination> coordinations_;
   std::uint64_t next_coordination_ = 1;
   std::set<std::pair<MonoTime, std::uint64_t>> looks_;  ///< when, at which coordination
-  std::vector<std::uint64_t> stamps_waited_for_;
+  std::set<std::uint64_t> stamps_waited_for_;
   LatencyEstimate query_time_;
   PendingTail tail_;
   struct TailWait {

@@ -125,6 +125,8 @@ void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& 
   }
   const UnixMillis now = clock_.peek(now_.physical).millis();
   LogIndex last;
+  std::size_t bytes = 0;
+  std::size_t proposals = 0;
   for (const std::string& key : keys) {
     const Result<KeyState> state = proposed_state(key);
     if (!state) {
@@ -142,9 +144,12 @@ void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& 
     }
     mark(foreign ? Mark::foreign_version_adopted : Mark::expiry_committed);
     KeyState carried = with_expiry(*state, now);
+    for (const Version& version : carried.versions()) bytes += version.value.size();
     const LogIndex index = propose(WriteKey{key, carried});
     last = std::max(last, index);
     adopted.insert_or_assign(key, AdoptedState{std::move(carried), index});
+    // The read looks again behind these, and the rest is adopted then.
+    if (bytes > limits::kMaxScanBytes || ++proposals == limits::kMaxScanLimit) break;
   }
   late_reads_.push_back({last, std::move(evidence), handle, std::move(adopted)});
 }
@@ -183,7 +188,8 @@ Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& 
     return definite(ErrorCode::internal, done.error().message);
   }
   // A range is of no one place in the log: each key is of its own.
-  if (reads_one_key(request.operation) && scope.shown_at != LogIndex{}) answer.evidence.index = scope.shown_at;
+  if (reads_one_key(request.operation) && scope.shown_at != LogIndex{})
+    answer.evidence.index = scope.shown_at;
   return answer;
 }
 
@@ -192,7 +198,7 @@ Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& 
 const KeyState& Replica::Impl::settle(ReadScope& scope, const std::string& key,
                                       const KeyState& state, UnixMillis now) const {
   if (!scope.agreed) {
-    if (scope.known) scope.shown_after = std::max(scope.shown_after, shown_after(key, state));
+    scope.shown_after = std::max(scope.shown_after, shown_after(key, state));
     return state;
   }
   const KeyState* shown = &state;
@@ -232,6 +238,7 @@ Result<void> Replica::Impl::read_into(const Request& request, Answer& answer, Re
   } else if (const auto* scan = std::get_if<Scan>(&request.operation)) {
     return scan_into(*scan, now, answer, scope);
   } else if (const auto* history = std::get_if<ReadHistory>(&request.operation)) {
+    PARALLAX_ASSIGN(const KeyState state, state_in(scope, history->key, now));
     PARALLAX_ASSIGN(const std::vector<PastVersion> past, keys_.history(history->key));
     answer.history_floor = std::max(applied_.history_floor, cleaned_).millis();
     for (const auto& [version, replaced_by] : past) {

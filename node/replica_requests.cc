@@ -140,7 +140,11 @@ void Replica::Impl::route(RequestHandle handle) {
     if (local_reads_allowed()) {
       ReadScope scope;  // expiry is judged by this replica's clock, outside the order
       Reply reply = this->read(request, local_evidence(), scope);
-      finish(handle, std::move(reply));
+      if (reply) {
+        show(handle, scope.shown_after, std::move(*reply));  // other protocols' versions, perhaps
+      } else {
+        finish(handle, std::move(reply));
+      }
       return;
     }
   }

@@ -148,6 +148,9 @@ const Version* chosen_version(const KeyState& state, ConflictStrategy strategy, 
 std::optional<Shown> resolve(const KeyState& state, ConflictStrategy strategy, UnixMillis now) {
   const Version* chosen = chosen_version(state, strategy, now);
   if (chosen == nullptr) return std::nullopt;
+  if (chosen == chosen_version(state, ConflictStrategy::siblings, now) && crdt_type_of(*chosen)) {
+    return show(*chosen, merged_crdt(state, now));
+  }
   if (strategy == ConflictStrategy::merge_json) {
     const auto live = [&](const Version& version) { return is_live(version, now); };
     const bool alone = std::count_if(state.versions().begin(), state.versions().end(), live) == 1;
