@@ -46,6 +46,9 @@ namespace parallax {
   X(shown_before_durable, "a quorum answer overtakes the batch of what it shows")           \
   X(sent_before_durable, "a quorum write leaves before it is durable at its coordinator")   \
   X(read_not_written_back, "an atomic read does not store what it shows")                   \
+  X(recovery_without_states, "a recovery ends with what the leader has")                    \
+  X(hint_removed_early, "a hint is forgotten when it is sent")                              \
+  X(tombstone_removed_early, "a tombstone is removed before all are known to hold it")      \
   X(checksum_ignored, "a damaged record is served")
 
 // Of the causal protocol. Its own random worlds must find them (tests/replication/causal), not the
@@ -57,7 +60,7 @@ namespace parallax {
   Y(causal_jump_before_transfer, "the vector jumps before the transfer is durable")         \
   Y(causal_shown_during_transfer, "state beyond the vector, of a transfer, is shown")       \
   Y(causal_jump_too_far, "the vector jumps to what the sender had behind the last key")     \
-  Y(causal_early_shown, "a state that repair brought ahead of its past is shown")            \
+  Y(causal_early_shown, "a state that repair brought ahead of its past is shown")           \
   Y(causal_lost_too_early, "what a lost disk took is given up before every survivor spoke") \
   Y(causal_old_life_heard, "operations of an incarnation that is over are taken in")
 

@@ -63,7 +63,12 @@ namespace parallax {
   X(answer_waited_for_batch)           \
   X(quorum_write_failed)               \
   X(atomic_read_wrote_back)            \
-  X(read_repaired)
+  X(read_repaired)                     \
+  X(hint_handed_over)                  \
+  X(stood_in_for_replica)              \
+  X(exchange_found_difference)         \
+  X(recovery_joined_states)            \
+  X(tombstone_removed)
 
 enum class Mark : std::uint8_t {
 #define PARALLAX_MARK_ENUM(name) name,

@@ -30,6 +30,7 @@ constexpr std::array kErrors{
     ErrorInfo{ErrorCode::mixing_denied, "mixing-denied", 409, false,
               "The prefix is pinned to another protocol"},
     ErrorInfo{ErrorCode::not_a_number, "not-a-number", 409, false, "The value is not a number"},
+    ErrorInfo{ErrorCode::wrong_type, "wrong-type", 409, false, "The value is of another type"},
     ErrorInfo{ErrorCode::too_many_siblings, "too-many-siblings", 409, false,
               "The key has too many concurrent versions"},
     ErrorInfo{ErrorCode::precondition_failed, "precondition-failed", 412, false,

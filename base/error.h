@@ -37,6 +37,7 @@ enum class ErrorCode {
   headers_too_large,
   mixing_denied,
   not_a_number,
+  wrong_type,
   too_many_siblings,
   precondition_failed,
   not_leader,

@@ -25,8 +25,12 @@ inline constexpr auto kSlowRequestTimeout = 15s;
 inline constexpr std::size_t kMaxClientConnections = 10'000;
 inline constexpr std::size_t kMaxRequestsInFlight = 20'000;
 inline constexpr std::size_t kMaxSiblings = 32;
+/// Of their values together: whole states travel in one frame, joined from several coordinators.
+inline constexpr std::size_t kMaxSiblingBytes = 8 << 20;
 /// Of a value that several writes share: a merged document, a set, a map, a counter.
 inline constexpr std::size_t kMaxMergedBytes = 1 << 20;
+/// Of an element of a set, as JSON text, and of the name of a field of a map.
+inline constexpr std::size_t kMaxCrdtNameBytes = 1'024;
 inline constexpr std::uint32_t kDefaultScanLimit = 100;
 inline constexpr std::uint32_t kMaxScanLimit = 1'000;
 /// A page of a range ends behind this many bytes of keys and values, or keys looked at.
@@ -81,6 +85,22 @@ inline constexpr auto kCausalIdleStatusInterval = 1'000ms;
 inline constexpr auto kCausalPatience = 200ms;
 inline constexpr auto kCausalAnswerTimeout = 500ms;
 inline constexpr auto kCausalTransferHold = 10s;
+
+// Repair.
+inline constexpr auto kAntiEntropyInterval = 10s;
+/// Of digests, lists of keys and states, over all peers.
+inline constexpr std::size_t kAntiEntropyBytesPerSecond = 8 << 20;
+inline constexpr std::size_t kAntiEntropyBurstBytes = 1 << 20;
+inline constexpr auto kHintExpiry = std::chrono::hours(3);
+inline constexpr std::size_t kMaxHints = 200'000;
+inline constexpr std::size_t kMaxHintBytes = 32 << 20;
+inline constexpr std::size_t kMaxHintsInFlight = 64;
+inline constexpr std::size_t kHintsPerSecond = 2'000;
+inline constexpr auto kTombstoneGrace = std::chrono::hours(4);
+/// More than twice the longest time that a request may take.
+inline constexpr auto kMinTombstoneGrace = 300s;
+/// Tombstones that one node remembers to be held by all; more wait for their turn.
+inline constexpr std::size_t kMaxTombstonesWatched = 1'000'000;
 
 // Storage.
 inline constexpr auto kDefaultHistoryRetention = 60s;

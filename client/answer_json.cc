@@ -136,6 +136,19 @@ Result<std::int64_t> parse_increment_body(std::string_view body) {
   return need<std::int64_t>(object, "value");
 }
 
+Result<CrdtValue> parse_crdt_body(std::string_view body) {
+  PARALLAX_ASSIGN(const json::object object, parse_object(body));
+  PARALLAX_ASSIGN(const std::string name, need<std::string>(object, "type"));
+  const Result<CrdtType> type = parse_crdt_type(name);
+  if (!type) return shape_error(type.error().message);
+  const json::value* value = json_members::find(object, "value");
+  const bool fits = value != nullptr && (*type == CrdtType::counter ? value->is_number()
+                                         : *type == CrdtType::set   ? value->is_array()
+                                                                    : value->is_object());
+  if (!fits) return shape_error(fmt::format("\"value\" is no {}", name));
+  return CrdtValue{*type, json::serialize(*value)};
+}
+
 Result<std::vector<Item>> parse_siblings_body(std::string_view body) {
   PARALLAX_ASSIGN(const json::object object, parse_object(body));
   std::vector<Item> siblings;

@@ -113,6 +113,13 @@ class Client {
   void async_increment(std::string key, std::int64_t by, IncrementOptions options,
                        Completion<Answer> done);
 
+  // --- Convergent values. Answer::crdt is what it is then. Levels: kCrdtLevels; where neither the
+  // options nor a policy name one, eventual. Other values there: wrong_type.
+  /// `update` must be one of the type's. Never sent again when its outcome is unknown.
+  void async_update_crdt(std::string key, CrdtType type, CrdtUpdate update,
+                         OperationOptions options, Completion<Answer> done);
+  void async_get_crdt(std::string key, OperationOptions options, Completion<Answer> done);
+
   // --- Several keys
   /// One page. Answer::next is the place behind it, as text for continue_scan(); absent behind the
   /// last one. A page may be short, or empty, and not be the last.
@@ -151,6 +158,9 @@ class Client {
   Result<Answer> put(std::string key, Bytes value, PutOptions options = {});
   Result<Answer> remove(std::string key, RemoveOptions options = {});
   Result<Answer> increment(std::string key, std::int64_t by = 1, IncrementOptions options = {});
+  Result<Answer> update_crdt(std::string key, CrdtType type, CrdtUpdate update,
+                             OperationOptions options = {});
+  Result<Answer> get_crdt(std::string key, OperationOptions options = {});
   Result<Answer> scan(Scan range, OperationOptions options = {});
   Result<Answer> continue_scan(std::string next, OperationOptions options = {});
   Result<Answer> get_many(std::vector<std::string> keys, OperationOptions options = {});

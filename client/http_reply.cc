@@ -185,6 +185,10 @@ Result<void> read_body(const Operation& operation, bool head, const HttpResponse
   if (std::holds_alternative<Get>(operation)) return read_value(head, response, answer);
   if (std::holds_alternative<Increment>(operation)) {
     PARALLAX_ASSIGN(answer.number, parse_increment_body(response.body));
+  } else if (std::holds_alternative<UpdateCrdt>(operation) ||
+             std::holds_alternative<GetCrdt>(operation)) {
+    answer.found = std::holds_alternative<GetCrdt>(operation);
+    PARALLAX_ASSIGN(answer.crdt, parse_crdt_body(response.body));
   } else if (std::holds_alternative<Scan>(operation) ||
              std::holds_alternative<GetMany>(operation)) {
     return parse_items_body(response.body, answer);

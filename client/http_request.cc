@@ -102,6 +102,14 @@ Result<void> check_operation(const Operation& operation) {
           [](const GetPolicy& get) { return check_bound("a prefix", get.prefix); },
           [](const ListPolicies&) { return Result<void>(); },
           [](const SetPolicy& set) { return check_bound("a prefix", set.prefix); },
+          [](const UpdateCrdt& update) -> Result<void> {
+            PARALLAX_TRY(check_key(update.key));
+            if (crdt_op_info(update.update.op).type == update.type) return {};
+            return wrong(fmt::format("{} is no operation of a {}",
+                                     crdt_op_info(update.update.op).name,
+                                     crdt_type_name(update.type)));
+          },
+          [](const GetCrdt& get) { return check_key(get.key); },
       },
       operation);
 }
@@ -199,6 +207,29 @@ Target render_scan(const Scan& scan) {
   return target;
 }
 
+std::string crdt_path(std::string_view key) {
+  return "/v1/crdt/" + percent_encode(key);
+}
+
+std::string crdt_body(const UpdateCrdt& asked) {
+  const CrdtUpdate& update = asked.update;
+  std::string out = fmt::format(R"({{"type":"{}","op":"{}")", crdt_type_name(asked.type),
+                                crdt_op_info(update.op).name);
+  switch (asked.type) {
+    case CrdtType::counter:
+      out += fmt::format(R"(,"by":{})", update.by);
+      break;
+    case CrdtType::set:
+      out += fmt::format(R"(,"element":{})", update.name);
+      break;
+    case CrdtType::map:
+      out += fmt::format(R"(,"field":{})", json::serialize(json::string_view(update.name)));
+      if (update.op == CrdtOp::put) out += fmt::format(R"(,"value":{})", update.value);
+      break;
+  }
+  return out + "}";
+}
+
 /// Method, path and body; the target so far.
 Target render_operation(const Operation& operation, bool head, HttpRequest& out) {
   return std::visit(Overloaded{
@@ -250,6 +281,12 @@ Target render_operation(const Operation& operation, bool head, HttpRequest& out)
                           if (set.policy) set_json(policy_body(*set.policy), out);
                           return Target(policy_path(set.prefix));
                         },
+                        [&](const UpdateCrdt& update) {
+                          out.method = "POST";
+                          set_json(crdt_body(update), out);
+                          return Target(crdt_path(update.key));
+                        },
+                        [&](const GetCrdt& get) { return Target(crdt_path(get.key)); },
                     },
                     operation);
 }
@@ -296,8 +333,10 @@ Result<void> check_request(const Request& request) {
   PARALLAX_TRY(check_operation(request.operation));
   PARALLAX_TRY(check_etags("if_match", request.conditions.if_match));
   PARALLAX_TRY(check_etags("if_none_match", request.conditions.if_none_match));
-  PARALLAX_TRY(
-      check_line("an idempotency key", request.idempotency_key, limits::kMaxIdempotencyKeyBytes));
+  return check_line("an idempotency key", request.idempotency_key, limits::kMaxIdempotencyKeyBytes);
+}
+
+Result<void> check_level(const Request& request) {
   if (request.level_by_policy) return {};
   if (auto error = unsupported(request)) return std::move(*error);
   return {};
@@ -314,7 +353,9 @@ Result<void> check_batch(const std::vector<BatchOperation>& operations) {
     request.consistency = operations[i].consistency.value_or(Consistency{});
     request.conditions = operations[i].conditions;
     request.idempotency_key = operations[i].idempotency_key;
-    if (auto valid = check_request(request); !valid) {
+    auto valid = check_request(request);
+    if (valid) valid = check_level(request);
+    if (!valid) {
       Error error = valid.error();
       error.message = fmt::format("operation {} of the batch: {}", i, error.message);
       return error;

@@ -16,6 +16,9 @@ namespace parallax {
 
 /// Errors: bad_parameter, naming what is wrong and what would be right.
 Result<void> check_request(const Request& request);
+/// Whether the level that it names, if it names one, can carry it. Errors: as unsupported().
+Result<void> check_level(const Request& request);
+/// Both, of each operation.
 Result<void> check_batch(const std::vector<BatchOperation>& operations);
 
 /// `head`: for a Get, everything but the value. `request` has passed check_request().

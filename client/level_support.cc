@@ -36,6 +36,10 @@ std::optional<Error> unsupported_read(const Operation& operation, std::string_vi
 
 std::optional<Error> unsupported(const Request& request) {
   const LevelInfo& level = level_info(request.consistency.level);
+  if (std::holds_alternative<UpdateCrdt>(request.operation) ||
+      std::holds_alternative<GetCrdt>(request.operation)) {
+    return crdt_level_error(level.level);
+  }
   if (level.protocol == Protocol::leader_follower) return std::nullopt;
   const Operation& operation = request.operation;
   if (std::holds_alternative<SetPolicy>(operation) ||

@@ -18,6 +18,8 @@ std::string_view operation_name(const Operation& operation) {
     std::string_view operator()(const GetPolicy&) const { return "policy"; }
     std::string_view operator()(const ListPolicies&) const { return "policies"; }
     std::string_view operator()(const SetPolicy&) const { return "set-policy"; }
+    std::string_view operator()(const UpdateCrdt&) const { return "update-crdt"; }
+    std::string_view operator()(const GetCrdt&) const { return "get-crdt"; }
   };
   return std::visit(Name{}, operation);
 }
@@ -25,7 +27,8 @@ std::string_view operation_name(const Operation& operation) {
 bool is_read(const Operation& operation) {
   return !std::holds_alternative<Put>(operation) && !std::holds_alternative<Delete>(operation) &&
          !std::holds_alternative<Increment>(operation) &&
-         !std::holds_alternative<SetPolicy>(operation);
+         !std::holds_alternative<SetPolicy>(operation) &&
+         !std::holds_alternative<UpdateCrdt>(operation);
 }
 
 const std::string* operation_key(const Operation& operation) {

@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "clock/stamp.h"
 #include "clock/version_vector.h"
+#include "consistency/crdt.h"
 #include "consistency/level.h"
 #include "consistency/policy.h"
 #include "consistency/session_token.h"
@@ -83,8 +84,19 @@ struct SetPolicy {
   std::optional<Policy> policy;  ///< absent: the prefix has none any more
   friend bool operator==(const SetPolicy&, const SetPolicy&) = default;
 };
+/// Changes a convergent value; one that is not there begins empty.
+struct UpdateCrdt {
+  std::string key;
+  CrdtType type = CrdtType::counter;
+  CrdtUpdate update = {};  ///< one of the type's
+  friend bool operator==(const UpdateCrdt&, const UpdateCrdt&) = default;
+};
+struct GetCrdt {
+  std::string key;
+  friend bool operator==(const GetCrdt&, const GetCrdt&) = default;
+};
 using Operation = std::variant<Put, Get, Delete, Increment, Scan, GetMany, ReadHistory, GetPolicy,
-                               ListPolicies, SetPolicy>;
+                               ListPolicies, SetPolicy, UpdateCrdt, GetCrdt>;
 
 /// "put", "get", "delete", "increment", "scan", "get-many", "history", "policy" ..., for people and
 /// metrics.
@@ -192,8 +204,11 @@ struct Answer {
   bool found = false;             ///< reads of one key: there is a value
   Bytes value = {};               ///< reads of one key
   std::string content_type = {};  ///< reads of one key
+  /// Get: the value is not the stamp's alone, and may change while that stays.
+  bool merged = false;
+  std::optional<CrdtValue> crdt = std::nullopt;  ///< UpdateCrdt: after it; GetCrdt: if found
   Evidence evidence = {};
-  /// precondition_failed, not_a_number, too_many_siblings, mixing_denied, idempotency_key_reused:
+  /// precondition_failed, not_a_number, wrong_type, too_many_siblings, mixing_denied, ...:
   /// the write was decided against, definitely.
   std::optional<Error> refusal = std::nullopt;
   bool replayed = false;                              ///< the first outcome of an idempotency key

@@ -12,9 +12,9 @@ endforeach()
 # What client/client.h, client/range_reader.h and client/io/async.h include, and they themselves;
 # tests/data/outside_project includes all three from an installed tree.
 set(public_headers
-  base/assert.h base/bytes.h base/error.h base/ids.h base/limits.h base/random.h
+  base/assert.h base/bytes.h base/enum_set.h base/error.h base/ids.h base/limits.h base/random.h
   clock/actor.h clock/origin_vector.h clock/stamp.h clock/version_vector.h
-  consistency/level.h consistency/policy.h consistency/session_token.h
+  consistency/crdt.h consistency/level.h consistency/policy.h consistency/session_token.h
   client/client.h client/cluster_view.h client/options.h client/protocol.h client/range_reader.h
   client/retry.h client/session.h client/io/async.h)
 foreach(header ${public_headers})

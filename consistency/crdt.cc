@@ -15,6 +15,10 @@ void append_name(std::string_view name, std::string& names) {
 
 }  // namespace
 
+std::string crdt_document(const CrdtValue& value) {
+  return fmt::format(R"({{"type":"{}","value":{}}})", crdt_type_name(value.type), value.json);
+}
+
 std::string_view crdt_type_name(CrdtType type) {
   for (const auto& [known, name] : kCrdtTypes) {
     if (known == type) return name;

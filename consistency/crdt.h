@@ -59,6 +59,9 @@ struct CrdtValue {
   friend bool operator==(const CrdtValue&, const CrdtValue&) = default;
 };
 
+/// {"type":"counter","value":3}
+std::string crdt_document(const CrdtValue& value);
+
 std::string_view crdt_type_name(CrdtType type);
 const CrdtOpInfo& crdt_op_info(CrdtOp op);
 /// Errors: bad_parameter, naming the text and the valid choices.

@@ -27,10 +27,11 @@ OriginVector waits_for(bool for_reads, bool for_writes, const SessionToken& sess
 }
 
 Error no_guarantees(std::string_view what, std::string_view part) {
-  return definite(ErrorCode::bad_parameter,
-                  fmt::format("guarantees: {} {}; some of ryw, mr, mw, wfr are expected, with commas "
-                              "between them",
-                              what, quoted(part)));
+  return definite(
+      ErrorCode::bad_parameter,
+      fmt::format("guarantees: {} {}; some of ryw, mr, mw, wfr are expected, with commas "
+                  "between them",
+                  what, quoted(part)));
 }
 
 }  // namespace

@@ -24,9 +24,10 @@ const std::vector<Model> kModels{
     Model{"register", std::nullopt, {read, write, remove}},
     Model{"cas-register", std::nullopt, {read, write, remove, cas}},
     Model{"counter", std::nullopt, {read, write, remove, increment}},
+    Model{"set", std::nullopt, {read, add}},
     Model{"list-append", std::nullopt, {read, append}},
     Model{"kv-append", "", {read, write, append}},
-    Model{"mixed", std::nullopt, {read, write, remove, cas, increment, append}},
+    Model{"mixed", std::nullopt, {read, write, remove, cas, increment, append, add}},
 };
 
 bool is_blank(std::string_view text) {

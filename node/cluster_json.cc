@@ -50,6 +50,7 @@ json::object member_json(const MemberStatus& member, const ReplicaStatus& status
   object["applied_index"] = number_or_null(member.applied_index);
   object["lag_ms"] = number_or_null(member.lag_ms);
   object["clock_offset_ms"] = number_or_null(member.clock_offset_ms);
+  object["hints"] = member.hints;
   return object;
 }
 
@@ -115,7 +116,7 @@ std::string render_status(const ReplicaStatus& status, const ProcessStatus& proc
   object["clock"] = status.clock.value;
   object["causal_vector"] = nullptr;
   object["stable_vector"] = nullptr;
-  object["hints_queued"] = nullptr;
+  object["hints_queued"] = status.hints;
   object["store_bytes"] = process.store_bytes;
   object["resident_bytes"] = process.resident_bytes;
   object["uptime_ms"] = duration_cast<milliseconds>(process.uptime).count();

@@ -170,6 +170,21 @@ constexpr Row kRows[] = {
      [](NodeConfig& c, std::string_view text) {
        return assign(c.history_retention, parse_duration(text));
      }},
+    {"anti-entropy-interval", "DURATION",
+     "how often two replicas compare what they hold (default 10s)", false,
+     [](NodeConfig& c, std::string_view text) -> Result<void> {
+       PARALLAX_ASSIGN(c.anti_entropy_interval, parse_duration(text));
+       if (c.anti_entropy_interval >= milliseconds(100)) return {};
+       return bad(fmt::format("{} is below 100ms", text));
+     }},
+    {"tombstone-grace", "DURATION",
+     "how long all replicas have held a deletion before it is forgotten (default 4h)", false,
+     [](NodeConfig& c, std::string_view text) -> Result<void> {
+       PARALLAX_ASSIGN(c.tombstone_grace, parse_duration(text));
+       if (c.tombstone_grace >= limits::kMinTombstoneGrace) return {};
+       return bad(fmt::format("{} is below {}s: messages and requests may live that long", text,
+                              limits::kMinTombstoneGrace.count()));
+     }},
     {"max-clock-skew-ms", "MS", "a node further from its majority issues no stamps (default 500)",
      false,
      [](NodeConfig& c, std::string_view text) {

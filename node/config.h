@@ -48,6 +48,8 @@ struct NodeConfig {
   std::string log_file;  ///< empty: stderr
   std::size_t max_value_bytes = limits::kDefaultMaxValueBytes;
   std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;
+  std::chrono::milliseconds anti_entropy_interval = limits::kAntiEntropyInterval;
+  std::chrono::milliseconds tombstone_grace = limits::kTombstoneGrace;
   std::chrono::milliseconds max_clock_skew = limits::kDefaultMaxClockSkew;
   std::chrono::milliseconds election_timeout_min = limits::kElectionTimeoutMin;
   std::chrono::milliseconds election_timeout_max = limits::kElectionTimeoutMax;

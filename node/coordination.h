@@ -22,12 +22,15 @@ struct Coordination {
   QuorumCore core;
   RequestHandle request;  ///< finds nothing once it is answered
   std::string key;
-  bool majority = false;          ///< its queries wait for the log's pending tail
-  std::optional<KeyState> state;  ///< of a write: what its replicas are sent, whole and durable here
+  bool majority = false;  ///< its queries wait for the log's pending tail
+  std::optional<KeyState>
+      state;  ///< of a write: what its replicas are sent, whole and durable here
   MonoTime begun;
   std::optional<MonoTime> asked;  ///< when the first other replica was asked
   MonoTime look_at;               ///< when to look at it again
   std::optional<MonoTime> answered;
+  bool handed_out = false;       ///< of a write: it is durable here, and has been sent
+  std::vector<NodeId> stood_in;  ///< of a sloppy one: replicas for which hints have been asked
 };
 
 /// The calls of a coordination: its queries, and its stores.

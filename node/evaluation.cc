@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "consistency/merge/conflict.h"
+#include "consistency/merge/crdt.h"
 #include "node/operation_codec.h"
 
 namespace parallax {
@@ -40,6 +41,13 @@ Error not_the_first(const Version& first) {
 
 Error no_number(std::string message) {
   return definite(ErrorCode::not_a_number, std::move(message));
+}
+
+Error wrong_type(std::string_view wanted, const Version& there) {
+  const std::optional<CrdtType> type = crdt_type_of(there);
+  return definite(ErrorCode::wrong_type,
+                  type ? fmt::format("the key holds a {}, not a {}", crdt_type_name(*type), wanted)
+                       : fmt::format("the key holds a plain value, not a {}", wanted));
 }
 
 /// Errors: not_a_number.
@@ -88,6 +96,14 @@ Result<void> place(const KeyState& known, Version version, KeyState& next) {
   const std::size_t before = known.versions().size();
   next = known;
   next.add(std::move(version));
+  std::size_t bytes = 0;
+  for (const Version& each : next.versions()) bytes += each.value.size();
+  if (next.versions().size() > 1 && bytes > limits::kMaxSiblingBytes) {
+    return definite(ErrorCode::too_many_siblings,
+                    fmt::format("the key's concurrent versions would have {} bytes, at most {} "
+                                "may be; write with the context of a read that has seen them",
+                                bytes, limits::kMaxSiblingBytes));
+  }
   if (next.versions().size() <= limits::kMaxSiblings) return {};
   return definite(ErrorCode::too_many_siblings,
                   fmt::format("the key has {} concurrent versions, at most {} may be; write with "
@@ -117,6 +133,35 @@ Result<void> place_blind(const KeyState& known, Version version, UnixMillis now,
   return {};
 }
 
+/// A new version that holds what all versions say together, changed, and replaces them. (Whatever
+/// the key's strategy is: dotted entries merge by themselves.)
+Evaluation update_crdt(const UpdateCrdt& asked, const KeyState& known, Version version,
+                       UnixMillis now) {
+  const Version* newest = chosen_version(known, ConflictStrategy::siblings, now);
+  if (newest != nullptr && crdt_type_of(*newest) != asked.type) {
+    return refused(wrong_type(crdt_type_name(asked.type), *newest), newest);
+  }
+  Crdt crdt = newest == nullptr ? Crdt{asked.type, {}} : merged_crdt(known, now);
+  if (auto done = apply(asked.update, version.actor, version.stamp, crdt); !done) {
+    return refused(done.error(), newest);
+  }
+  version.value = encode_entries(crdt.entries);
+  if (version.value.size() > limits::kMaxMergedBytes) {
+    return refused(definite(ErrorCode::payload_too_large,
+                            fmt::format("the {} would have {} bytes, at most {} may be",
+                                        crdt_type_name(asked.type), version.value.size(),
+                                        limits::kMaxMergedBytes)),
+                   newest);
+  }
+  version.content_type = crdt_content_type(asked.type);
+  version.context = known.context();
+  Evaluation evaluation;
+  evaluation.stamp = version.stamp;
+  evaluation.crdt = shown_crdt(crdt);
+  evaluation.next.add(std::move(version));
+  return evaluation;
+}
+
 }  // namespace
 
 Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& stamp,
@@ -131,6 +176,9 @@ Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& 
   Version version;
   version.stamp = stamp;
   version.actor = as.actor;
+  if (const auto* update = std::get_if<UpdateCrdt>(&request.operation)) {
+    return update_crdt(*update, known, std::move(version), now);
+  }
   if (const auto* put = std::get_if<Put>(&request.operation)) {
     if (as.conflict == ConflictStrategy::first_writer && present != nullptr && !request.context) {
       return refused(not_the_first(*present), present);
@@ -162,6 +210,39 @@ Evaluation evaluate(const Request& request, const KeyState& known, const Stamp& 
   if (!placed) return refused(placed.error(), present);
   evaluation.stamp = stamp;
   return evaluation;
+}
+
+void show_key(const Operation& read, const KeyState& state, ConflictStrategy conflict,
+              UnixMillis now, Answer& answer) {
+  answer.context = state.context();
+  if (const Version* newest = state.winner()) answer.stamp = newest->stamp;
+  if (const auto* get = std::get_if<Get>(&read)) {
+    std::optional<Shown> shown = resolve(state, conflict, now);
+    if (shown) {
+      answer.found = true;
+      answer.stamp = shown->stamp;
+      answer.value = std::move(shown->value);
+      answer.content_type = std::move(shown->content_type);
+      answer.merged = shown->merged;
+    }
+    if (!get->siblings) return;
+    for (Shown& sibling : live_siblings(state, now)) {
+      answer.items.push_back(
+          {{}, sibling.stamp, std::move(sibling.value), std::move(sibling.content_type)});
+    }
+    if (answer.items.size() < 2) answer.items.clear();
+    return;
+  }
+  PARALLAX_ASSERT(std::holds_alternative<GetCrdt>(read), "operation {}", read.index());
+  const Version* newest = chosen_version(state, ConflictStrategy::siblings, now);
+  if (newest == nullptr) return;
+  answer.stamp = newest->stamp;
+  if (!crdt_type_of(*newest)) {
+    answer.refusal = wrong_type("convergent value", *newest);
+    return;
+  }
+  answer.found = true;
+  answer.crdt = shown_crdt(merged_crdt(state, now));
 }
 
 std::uint64_t request_fingerprint(const Request& request) {

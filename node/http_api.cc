@@ -33,6 +33,8 @@ constexpr ErrorCodes kReadErrors = kKeyErrors;
 constexpr ErrorCodes kWriteErrors = kKeyErrors | ErrorCodes{E::clock_skew};
 constexpr ErrorCodes kValueWriteErrors =
     kWriteErrors | ErrorCodes{E::too_many_siblings, E::idempotency_key_reused, E::mixing_denied};
+/// A policy may refuse to read the values of keys at a level.
+constexpr ErrorCodes kValueReadErrors = kReadErrors | ErrorCodes{E::mixing_denied};
 constexpr ErrorCodes kReplicaErrors{E::not_enough_replicas};
 
 constexpr std::array kRoutes{
@@ -44,7 +46,7 @@ constexpr std::array kRoutes{
               .params = kLevelParams | kReplicaParams | Params{P::siblings},
               .headers = kLevelHeaders | RequestHeaders{H::if_none_match},
               .successes = {200, 300, 304},
-              .errors = kReadErrors | kReplicaErrors | ErrorCodes{E::not_found},
+              .errors = kValueReadErrors | kReplicaErrors | ErrorCodes{E::not_found},
               .key_request = true},
     RouteInfo{.id = RouteId::put_key,
               .method = "PUT",
@@ -79,6 +81,29 @@ constexpr std::array kRoutes{
               .body = BodyKind::increment,
               .errors = kValueWriteErrors | ErrorCodes{E::not_a_number},
               .key_request = true},
+    RouteInfo{.id = RouteId::get_crdt,
+              .method = "GET",
+              .path = "/v1/crdt/{key}",
+              .name = "getCrdt",
+              .summary = "A convergent value: a counter, a set or a map. Without a level and a "
+                         "policy: eventual.",
+              .params = kLevelParams | kReplicaParams,
+              .headers = kLevelHeaders,
+              .errors = kValueReadErrors | kReplicaErrors | ErrorCodes{E::not_found, E::wrong_type},
+              .key_request = true},
+    RouteInfo{.id = RouteId::update_crdt,
+              .method = "POST",
+              .path = "/v1/crdt/{key}",
+              .name = "updateCrdt",
+              .summary = "Changes a convergent value; one that is not there begins empty. Without "
+                         "a level and a policy: eventual.",
+              .params = kLevelParams | kReplicaParams,
+              .headers = kLevelHeaders,
+              .body = BodyKind::crdt,
+              .successes = {200, 202},
+              .errors = kWriteErrors | kReplicaErrors |
+                        ErrorCodes{E::mixing_denied, E::not_a_number, E::wrong_type},
+              .key_request = true},
     RouteInfo{.id = RouteId::range,
               .method = "GET",
               .path = "/v1/kv",
@@ -87,7 +112,7 @@ constexpr std::array kRoutes{
               .params = kLevelParams | Params{P::prefix, P::start, P::end, P::limit, P::reverse,
                                               P::keys_only, P::next, P::key},
               .headers = kLevelHeaders,
-              .errors = kReadErrors,
+              .errors = kValueReadErrors,
               .key_request = true},
     RouteInfo{.id = RouteId::batch,
               .method = "POST",
@@ -261,6 +286,8 @@ std::span<const Field> body_members(BodyKind kind) {
       return {};
     case BodyKind::increment:
       return kIncrementMembers;
+    case BodyKind::crdt:
+      return kCrdtMembers;
     case BodyKind::batch:
       return kBatchMembers;
     case BodyKind::policy:

@@ -34,6 +34,7 @@ enum class Shape : std::uint8_t {
   boolean,
   object,
   objects,  ///< how many
+  json,     ///< anything; bytes as text without white space
 };
 
 struct Field {
@@ -189,6 +190,7 @@ enum class BodyKind : std::uint8_t {
   none,
   value,  ///< raw bytes
   increment,
+  crdt,
   batch,
   policy,
   transfer,
@@ -197,6 +199,17 @@ enum class BodyKind : std::uint8_t {
 
 inline constexpr std::array kIncrementMembers{
     Field{"by", Shape::integer, kLeastNumber, kMostNumber, "1", "What is added."},
+};
+inline constexpr std::array kCrdtMembers{
+    Field{"type", Shape::text, 0, 0, "", "What the key holds, or will.", true, "counter|set|map"},
+    Field{"op", Shape::text, 0, 0, "",
+          "counter: increment; set: add, remove; map: put, delete (a field).", true,
+          "increment|add|remove|put|delete"},
+    Field{"by", Shape::integer, kLeastNumber, kMostNumber, "1", "increment: what is added."},
+    Field{"element", Shape::json, 1, limits::kMaxCrdtNameBytes, "",
+          "add, remove: any JSON value but null."},
+    Field{"field", Shape::text, 1, limits::kMaxCrdtNameBytes, "", "put, delete: which one."},
+    Field{"value", Shape::json, 0, 0, "", "put: any JSON value but null."},
 };
 inline constexpr std::array kBatchMembers{
     Field{"operations", Shape::objects, 1, limits::kMaxBatchOperations, "",
@@ -274,6 +287,8 @@ enum class RouteId : std::uint8_t {
   put_key,
   delete_key,
   increment,
+  get_crdt,
+  update_crdt,
   range,
   batch,
   history,

@@ -98,6 +98,7 @@ Result<void> make_put(Reading& reading) {
   }
   PARALLAX_ASSIGN(auto type, reading.body.text("content_type"));
   PARALLAX_ASSIGN(const auto ttl, reading.body.whole_number("ttl_ms"));
+  PARALLAX_TRY(check_content_type(type.value_or(std::string())));
   Put put{reading.call.form.key, Bytes(std::move(value)), type.value_or(std::string())};
   if (ttl) put.ttl = std::chrono::milliseconds{*ttl};
   reading.call.request.operation = std::move(put);

@@ -191,6 +191,10 @@ std::string answer_body(const KvForm& form, const Answer& answer) {
       out.append("{\"value\":");
       append_decimal(answer.number.value_or(0), out);
       break;
+    case KvOp::get_crdt:
+    case KvOp::update_crdt:
+      PARALLAX_ASSERT(answer.crdt, "no convergent value to show");
+      return crdt_document(*answer.crdt) + '\n';
     case KvOp::scan:
       append_items(form, answer, out);
       break;

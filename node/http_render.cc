@@ -196,8 +196,12 @@ int kv_status(const KvForm& form, const Reply& reply) {
     case KvOp::put_policy:
     case KvOp::delete_policy:
       return 204;
+    case KvOp::get_crdt:
+      return reply->found ? 200 : error_info(ErrorCode::not_found).http_status;
     case KvOp::get_policy:
       return reply->policies.empty() ? error_info(ErrorCode::not_found).http_status : 200;
+    case KvOp::update_crdt:
+      return reply->consistency.level == Level::weak ? 202 : 200;
     case KvOp::increment:
     case KvOp::scan:
     case KvOp::get_many:
@@ -210,7 +214,8 @@ int kv_status(const KvForm& form, const Reply& reply) {
   }
   if (!reply->found) return error_info(ErrorCode::not_found).http_status;
   if (reply->items.size() > 1) return 300;
-  if (form.if_none_match && form.if_none_match->matches(reply->stamp)) return 304;
+  const bool named = form.if_none_match && form.if_none_match->matches(reply->stamp);
+  if (named && !reply->merged) return 304;
   return 200;
 }
 
@@ -241,7 +246,7 @@ void append_kv_reply(const KvForm& form, const Reply& reply, const HttpFraming& 
     if (reply->refusal) made = refusal_body(*reply);
     body = reply->refusal ? made : absent_body(form);
     type = kProblemContentType;
-  } else if (!bodiless(status) && status != 202) {
+  } else if (!bodiless(status) && (status != 202 || form.op == KvOp::update_crdt)) {
     made = answer_body(form, *reply);
     body = made;
     type = kJsonContentType;

@@ -5,6 +5,7 @@
 #include "client/http_protocol.h"
 #include "client/level_support.h"
 #include "consistency/key_context.h"
+#include "consistency/merge/conflict.h"
 #include "node/http_parameters.h"
 #include "node/http_render.h"
 #include "node/json_body.h"
@@ -142,6 +143,7 @@ Result<void> make_put(const Asked& asked, KvCall& call) {
   call.form.op = KvOp::put;
   PARALLAX_ASSIGN(call.form.key, take_key(asked.part));
   PARALLAX_TRY(take_write_headers(asked, call.form.key, call.request));
+  PARALLAX_TRY(check_content_type(asked.headers.of(HeaderId::content_type)));
   Put put{call.form.key, asked.http.body, std::string(asked.headers.of(HeaderId::content_type))};
   if (asked.parameters.given.contains(ParamId::ttl_ms)) put.ttl = asked.parameters.ttl;
   call.request.operation = std::move(put);
@@ -168,6 +170,18 @@ Result<void> make_increment(const Asked& asked, KvCall& call) {
   }
   call.request.idempotency_key = asked.headers.of(HeaderId::idempotency_key);
   call.request.operation = std::move(increment);
+  return {};
+}
+
+Result<void> make_crdt(const Asked& asked, KvCall& call) {
+  PARALLAX_ASSIGN(call.form.key, take_key(asked.part));
+  if (asked.route.id == RouteId::get_crdt) {
+    call.form.op = KvOp::get_crdt;
+    call.request.operation = GetCrdt{call.form.key};
+    return {};
+  }
+  call.form.op = KvOp::update_crdt;
+  PARALLAX_ASSIGN(call.request.operation, parse_crdt(call.form.key, asked.http.body.view()));
   return {};
 }
 
@@ -249,6 +263,9 @@ Result<void> make_operation(const Asked& asked, KvCall& call) {
       return make_delete(asked, call);
     case RouteId::increment:
       return make_increment(asked, call);
+    case RouteId::get_crdt:
+    case RouteId::update_crdt:
+      return make_crdt(asked, call);
     case RouteId::range:
       return make_range(asked, call);
     case RouteId::history:
@@ -337,6 +354,14 @@ Result<std::string> check_key(std::string key) {
                                 limits::kMaxKeyBytes));
   }
   return key;
+}
+
+Result<void> check_content_type(std::string_view type) {
+  if (!type.starts_with(kOwnContentTypes)) return {};
+  return definite(ErrorCode::unsupported_media_type,
+                  fmt::format("content types that begin with {} are those of values that merge; "
+                              "write them through /v1/crdt",
+                              kOwnContentTypes));
 }
 
 Result<Policy> parse_policy(std::string_view text) {

@@ -52,6 +52,8 @@ enum class KvOp : std::uint8_t {
   put,
   remove,
   increment,
+  get_crdt,
+  update_crdt,
   scan,
   get_many,
   history,
@@ -61,9 +63,9 @@ enum class KvOp : std::uint8_t {
   delete_policy,
 };
 /// By KvOp, for metrics.
-inline constexpr std::array<std::string_view, 12> kKvOpNames{
-    "get",      "head",    "put",           "delete",     "increment",  "scan",
-    "get-many", "history", "list-policies", "get-policy", "put-policy", "delete-policy"};
+inline constexpr std::array<std::string_view, 14> kKvOpNames{
+    "get",  "head",     "put",     "delete",        "increment",  "get-crdt",   "update-crdt",
+    "scan", "get-many", "history", "list-policies", "get-policy", "put-policy", "delete-policy"};
 constexpr std::string_view kv_op_name(KvOp op) {
   return kKvOpNames[static_cast<std::size_t>(op)];
 }
@@ -132,11 +134,17 @@ Result<BatchCall> parse_batch(std::string_view body, const BatchDefaults& defaul
 /// The body of PUT /v1/policies/{prefix}. Errors: bad_request, bad_parameter, unknown_level.
 Result<Policy> parse_policy(std::string_view body);
 
+/// The body of POST /v1/crdt/{key}. Errors: bad_request, bad_parameter.
+Result<UpdateCrdt> parse_crdt(std::string key, std::string_view body);
+
 /// The body of POST /v1/faults. Errors: bad_request (no JSON), bad_parameter (an unknown member, a
 /// value out of range), naming it.
 Result<FaultSettings> parse_faults(std::string_view body);
 
 /// A key within its bounds. Errors: bad_request (empty), uri_too_long.
 Result<std::string> check_key(std::string key);
+/// Those of values that are not stored as they are shown are no client's to give. Errors:
+/// unsupported_media_type.
+Result<void> check_content_type(std::string_view type);
 
 }  // namespace parallax

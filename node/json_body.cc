@@ -1,6 +1,7 @@
 #include "node/json_body.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <boost/json.hpp>
@@ -80,6 +81,34 @@ std::optional<std::int64_t> as_whole(const json::value& value, const Field& fiel
   const auto number = value.to_number<std::int64_t>(error);  // refuses fractions and overflow
   if (error || number < field.least || number > field.most) return std::nullopt;
   return number;
+}
+
+void append_canonical(const json::value& value, std::string& out) {
+  if (const json::object* object = value.if_object()) {
+    std::map<std::string_view, const json::value*> members;
+    for (const auto& member : *object) {
+      members.emplace(std::string_view(member.key().data(), member.key().size()), &member.value());
+    }
+    out += '{';
+    for (const auto& [name, member] : members) {
+      if (out.back() != '{') out += ',';
+      out += json::serialize(json_text(name));
+      out += ':';
+      append_canonical(*member, out);
+    }
+    out += '}';
+  } else if (const json::array* array = value.if_array()) {
+    out += '[';
+    for (const json::value& item : *array) {
+      if (&item != array->begin()) out += ',';
+      append_canonical(item, out);
+    }
+    out += ']';
+  } else if (const double* number = value.if_double()) {
+    out += fmt::format("{}", *number);
+  } else {
+    out += json::serialize(value);
+  }
 }
 
 }  // namespace
@@ -198,6 +227,16 @@ Result<std::optional<std::string>> JsonBody::text(std::string_view name) const {
   if (!value->is_string()) return wrong(name, "a string");
   PARALLAX_TRY(check_size(name, value->get_string().size()));
   return std::optional<std::string>{std::string(value->get_string())};
+}
+
+Result<std::optional<std::string>> JsonBody::json(std::string_view name) const {
+  (void)field(name);
+  const json::value* value = find(name);
+  if (value == nullptr) return std::optional<std::string>{};
+  std::string text;
+  append_canonical(*value, text);
+  PARALLAX_TRY(check_size(name, text.size()));
+  return std::optional<std::string>{std::move(text)};
 }
 
 Result<std::optional<std::string>> JsonBody::base64(std::string_view name) const {

@@ -36,6 +36,9 @@ class JsonBody {
   Result<std::optional<std::string>> text(std::string_view name) const;
   /// The bytes behind base64 with padding.
   Result<std::optional<std::string>> base64(std::string_view name) const;
+  /// Whatever it is, as text: no white space, members sorted by name, so that equal values are
+  /// equal texts.
+  Result<std::optional<std::string>> json(std::string_view name) const;
   /// Whole numbers in a list.
   Result<std::vector<std::int64_t>> whole_numbers(std::string_view name) const;
   /// An object inside this one.

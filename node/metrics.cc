@@ -151,6 +151,31 @@ void render_replica(std::string& out, const ReplicaStatus& status,
   metric(out, "parallax_stamps_refused_for_skew_total", "counter",
          "Writes refused because this node's clock was too far from its peers'.",
          counters.stamps_refused_for_skew);
+  metric(out, "parallax_hints", "gauge", "Hints kept here, over all members.", status.hints);
+  metric(out, "parallax_hints_queued_total", "counter", "Misses of other members noted as hints.",
+         counters.hints_queued);
+  metric(out, "parallax_hints_handed_over_total", "counter",
+         "Hints whose member has what it had missed.", counters.hints_handed_over);
+  metric(out, "parallax_hints_refused_total", "counter", "Misses not noted for want of room.",
+         counters.hints_refused);
+  metric(out, "parallax_hints_expired_total", "counter", "Hints given up because of their age.",
+         counters.hints_expired);
+  metric(out, "parallax_hash_tree_complete", "gauge",
+         "Whether the hash tree is built: anti-entropy waits for that after a start.",
+         status.tree_complete ? 1 : 0);
+  metric(out, "parallax_anti_entropy_rounds_total", "counter",
+         "Comparisons with another member that came to their end.", counters.anti_entropy_rounds);
+  metric(out, "parallax_anti_entropy_bytes_total", "counter",
+         "Digests and lists of keys received in them.", counters.anti_entropy_bytes);
+  metric(out, "parallax_anti_entropy_keys_total", "counter",
+         "Keys that were found to be held differently.", counters.keys_compared_unequal);
+  metric(out, "parallax_anti_entropy_states_sent_total", "counter",
+         "Key states handed over for that.", counters.keys_sent);
+  metric(out, "parallax_anti_entropy_states_received_total", "counter",
+         "Key states asked for, for that.", counters.keys_received);
+  metric(out, "parallax_tombstones_removed_total", "counter",
+         "Deleted keys that were forgotten, all replicas having held the deletion long enough.",
+         counters.tombstones_removed);
 }
 
 void render_process(std::string& out, const ProcessStatus& process) {

@@ -56,6 +56,9 @@ constexpr std::string_view kSchemas = R"({
       "content_type": {"type": "string"}}}}}},
 "IncrementAnswer": {"type": "object", "required": ["value"], "properties": {
   "value": {"type": "integer", "description": "the sum"}}},
+"Crdt": {"type": "object", "required": ["type", "value"], "properties": {
+  "type": {"enum": ["counter", "set", "map"]},
+  "value": {"description": "a whole number; a list, sorted; an object, its members sorted"}}},
 "Item": {"type": "object", "required": ["etag"], "properties": {
   "key": {"type": "string"},
   "key_base64": {"type": "string", "description": "instead of key, when it is not UTF-8"},
@@ -99,13 +102,15 @@ constexpr std::string_view kSchemas = R"({
   "properties": {"cluster_id": {"type": ["string", "null"]}, "term": {"type": "integer"},
     "leader": {"type": ["integer", "null"]},
     "members": {"type": "array", "items": {"type": "object", "required": ["id", "client", "peer",
-      "role", "up", "match_index", "applied_index", "lag_ms", "clock_offset_ms"], "properties": {
+      "role", "up", "match_index", "applied_index", "lag_ms", "clock_offset_ms", "hints"],
+      "properties": {
         "id": {"type": "integer"}, "client": {"type": ["string", "null"]},
         "peer": {"type": ["string", "null"]},
         "role": {"enum": ["leader", "follower", "candidate", "recovering", "starting", "unknown"]},
         "up": {"type": "boolean"}, "match_index": {"type": ["integer", "null"]},
         "applied_index": {"type": ["integer", "null"]}, "lag_ms": {"type": ["integer", "null"]},
-        "clock_offset_ms": {"type": ["integer", "null"]}}}}}},
+        "clock_offset_ms": {"type": ["integer", "null"]},
+        "hints": {"type": "integer"}}}}}}},
 "Transfer": {"type": "object", "required": ["to"], "properties": {"to": {"type": "integer"}}},
 "Status": {"type": "object", "required": ["id", "role", "ready", "term", "leader", "cluster_id",
     "commit_index", "applied_index", "durable_index", "last_index", "log_start_index",
@@ -118,7 +123,7 @@ constexpr std::string_view kSchemas = R"({
   "last_index": {"type": "integer"}, "log_start_index": {"type": "integer"},
   "installing_snapshot": {"type": "boolean"}, "clock": {"type": "integer"},
   "causal_vector": {"type": ["object", "null"]}, "stable_vector": {"type": ["object", "null"]},
-  "hints_queued": {"type": ["integer", "null"]}, "store_bytes": {"type": "integer"},
+  "hints_queued": {"type": "integer"}, "store_bytes": {"type": "integer"},
   "resident_bytes": {"type": "integer"}, "uptime_ms": {"type": "integer"},
   "version": {"type": "string"}}},
 "OpenApi": {"type": "object"}
@@ -136,6 +141,9 @@ AnswerContent answer_content(RouteId id, int status) {
                            : AnswerContent{"*/*", ""};
     case RouteId::increment:
       return {"application/json", "IncrementAnswer"};
+    case RouteId::get_crdt:
+    case RouteId::update_crdt:
+      return {"application/json", "Crdt"};
     case RouteId::range:
       return {"application/json", "Range"};
     case RouteId::batch:
@@ -245,6 +253,8 @@ json::object field_schema(const Field& field) {
       break;
     case Shape::boolean:
       schema = {{"type", "boolean"}};
+      break;
+    case Shape::json:
       break;
     case Shape::object:
       schema = fail_point_schema();

@@ -100,6 +100,16 @@ struct Fill {
     to.set_prefix(set.prefix);
     if (set.policy) fill(*to.mutable_policy(), *set.policy);
   }
+  void operator()(const UpdateCrdt& crdt) const {
+    forwarded::Request::UpdateCrdt& to = *out.mutable_update_crdt();
+    to.set_key(crdt.key);
+    to.set_type(std::string(crdt_type_name(crdt.type)));
+    to.set_op(std::string(crdt_op_info(crdt.update.op).name));
+    to.set_by(crdt.update.by);
+    to.set_name(crdt.update.name);
+    to.set_value(crdt.update.value);
+  }
+  void operator()(const GetCrdt& get) const { out.mutable_get_crdt()->set_key(get.key); }
 };
 
 Result<Operation> read(forwarded::Request::Put& in) {
@@ -139,6 +149,20 @@ Result<Operation> read(forwarded::Request::SetPolicy& in) {
   return Operation{std::move(set)};
 }
 
+Result<Operation> read(forwarded::Request::UpdateCrdt& in) {
+  PARALLAX_TRY(check_size(kRequest, "key", in.key().size(), kKeyBytes));
+  const auto type = parse_crdt_type(in.type());
+  if (!type) return corrupt(kRequest, "update_crdt.type: {}", type.error().message);
+  const auto op = parse_crdt_op(*type, in.op());
+  if (!op) return corrupt(kRequest, "update_crdt.op: {}", op.error().message);
+  return Operation{UpdateCrdt{.key = std::move(*in.mutable_key()),
+                              .type = *type,
+                              .update = {.op = *op,
+                                         .by = in.by(),
+                                         .name = std::move(*in.mutable_name()),
+                                         .value = std::move(*in.mutable_value())}}};
+}
+
 Result<Operation> read_operation(forwarded::Request& in) {
   switch (in.operation_case()) {
     case forwarded::Request::kPut:
@@ -174,6 +198,11 @@ Result<Operation> read_operation(forwarded::Request& in) {
       return Operation{ListPolicies{}};
     case forwarded::Request::kSetPolicy:
       return read(*in.mutable_set_policy());
+    case forwarded::Request::kUpdateCrdt:
+      return read(*in.mutable_update_crdt());
+    case forwarded::Request::kGetCrdt:
+      PARALLAX_TRY(check_size(kRequest, "key", in.get_crdt().key().size(), kKeyBytes));
+      return Operation{GetCrdt{std::move(*in.mutable_get_crdt()->mutable_key())}};
     case forwarded::Request::OPERATION_NOT_SET:
       return corrupt(kRequest, "operation: of no kind that is known here");
   }
@@ -285,6 +314,11 @@ void fill(forwarded::Answer& out, const Answer& answer) {
   out.set_value(answer.value.view().data(), answer.value.size());
   out.set_content_type(answer.content_type);
   fill(*out.mutable_evidence(), answer.evidence);
+  out.set_merged(answer.merged);
+  if (answer.crdt) {
+    out.set_crdt_type(std::string(crdt_type_name(answer.crdt->type)));
+    out.set_crdt_json(answer.crdt->json);
+  }
   if (answer.refusal) fill(*out.mutable_refusal(), *answer.refusal);
   out.set_replayed(answer.replayed);
   if (answer.number) out.set_number(*answer.number);
@@ -393,6 +427,12 @@ Result<Answer> read(forwarded::Answer& in) {
   PARALLAX_TRY(check_size(kAnswer, "content_type", in.content_type().size(), kContentTypeBytes));
   answer.value = Bytes{std::move(*in.mutable_value())};
   answer.content_type = std::move(*in.mutable_content_type());
+  answer.merged = in.merged();
+  if (!in.crdt_type().empty()) {
+    const auto type = parse_crdt_type(in.crdt_type());
+    if (!type) return corrupt(kAnswer, "crdt_type: {}", type.error().message);
+    answer.crdt = CrdtValue{*type, std::move(*in.mutable_crdt_json())};
+  }
   if (in.has_refusal()) {
     PARALLAX_TRY(read(kAnswer, *in.mutable_refusal(), answer.refusal.emplace()));
     if (!answer.refusal->definite()) return corrupt(kAnswer, "refusal: of unknown outcome");

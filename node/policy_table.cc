@@ -147,6 +147,11 @@ std::optional<Error> PolicyTable::refusal_of(const Request& request) const {
 }
 
 Consistency PolicyTable::level_for(const Operation& operation) const {
+  if (std::holds_alternative<UpdateCrdt>(operation) || std::holds_alternative<GetCrdt>(operation)) {
+    const Policy* policy = find(*operation_key(operation));
+    return policy != nullptr && policy->default_consistency ? *policy->default_consistency
+                                                            : Consistency{Level::eventual};
+  }
   if (present_ == 0) return {};
   if (const auto* many = std::get_if<GetMany>(&operation)) {
     const Consistency first = level_of_key(many->keys.front());

@@ -45,7 +45,8 @@ class PolicyTable {
   std::size_t size() const { return present_; }
 
   /// The level of a request that names none: that of its key's policy; of several keys theirs if it
-  /// is the same for all; else linearizable, which is never weaker than what was meant.
+  /// is the same for all; else linearizable, which is never weaker than what was meant. Convergent
+  /// values, which linearizable does not carry: eventual.
   Consistency level_for(const Operation& operation) const;
   /// mixing_refusal() by the policies that `request` meets: that of its key; of several keys the
   /// first that refuses; of a range the one that holds for all of it. (Inside a longer range each

@@ -30,6 +30,7 @@ void Replica::Impl::begin_turn(TurnTime now) {
   }
   while (const auto handle = requests_.due(now_.monotonic)) on_due(*handle);
   look_at_coordinations();
+  run_repairs();
   send_probes();
   drop_idle_transfers();
 }
@@ -98,8 +99,9 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
                  !ready.chunk_reads.empty();
     if (!disk_failed_) {
       // A node whose disk refuses falls silent, so that others lead.
-      for (RaftMessage& m : ready.send_now)
-        send_now_.push_back(envelope(m.to, std::move(m.message)));
+      for (RaftMessage& m : ready.send_now) {
+        if (!outdated_chunk(m)) send_now_.push_back(envelope(m.to, std::move(m.message)));
+      }
       for (RaftMessage& m : ready.send_after) {
         send_after_.push_back(envelope(m.to, std::move(m.message)));
       }

@@ -31,6 +31,7 @@
 #include "node/idempotency_table.h"
 #include "replication/leader_follower/bootstrap.h"
 #include "replication/leader_follower/raft.h"
+#include "replication/quorum/hints.h"
 #include "storage/overlay.h"
 #include "storage/records.h"
 
@@ -56,6 +57,18 @@ struct ReplicaConfig {
   std::size_t max_inflight_appends = limits::kMaxInflightAppends;
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
   IdempotencyTable::Limits idempotency = {};  ///< the same on every node: the log rests on it
+  // Repair.
+  std::chrono::milliseconds anti_entropy_interval = limits::kAntiEntropyInterval;
+  TokenBucket::Rate anti_entropy_bytes = {.per_second = limits::kAntiEntropyBytesPerSecond,
+                                          .burst = limits::kAntiEntropyBurstBytes};
+  HintBounds hints = {
+      .expiry_ms = std::chrono::milliseconds(limits::kHintExpiry).count(),
+      .most = limits::kMaxHints,
+      .most_bytes = limits::kMaxHintBytes,
+      .most_in_flight = limits::kMaxHintsInFlight,
+      .drain = {.per_second = limits::kHintsPerSecond, .burst = limits::kHintsPerSecond / 10}};
+  /// Above twice the longest time that a request may take; the same on every node.
+  std::chrono::milliseconds tombstone_grace = limits::kTombstoneGrace;
 };
 
 /// Both clocks, read once per turn.
@@ -82,6 +95,7 @@ struct MemberStatus {
   std::optional<LogIndex> applied_index;  ///< likewise; of others as of their last heartbeat
   std::optional<std::int64_t> clock_offset_ms;
   std::optional<std::int64_t> lag_ms;  ///< at the leader: since its match index last was the end
+  std::size_t hints = 0;  ///< keys whose writes it has missed, kept here until it has them
 };
 
 struct ReplicaStatus {
@@ -99,6 +113,8 @@ struct ReplicaStatus {
   bool ready = false;  ///< knows a leader, and has caught up with what it knows to be committed
   bool installing_snapshot = false;
   Hlc clock;
+  bool tree_complete = false;  ///< all keys are in the hash tree: anti-entropy can go on
+  std::size_t hints = 0;       ///< over all members
   std::vector<MemberStatus> members;
 };
 
@@ -112,6 +128,16 @@ struct ReplicaCounters {
   std::uint64_t snapshots_sent = 0;
   std::uint64_t snapshots_installed = 0;
   std::uint64_t stamps_refused_for_skew = 0;
+  std::uint64_t hints_queued = 0;
+  std::uint64_t hints_handed_over = 0;
+  std::uint64_t hints_refused = 0;  ///< no room: left to anti-entropy
+  std::uint64_t hints_expired = 0;
+  std::uint64_t anti_entropy_rounds = 0;  ///< exchanges with a peer that came to their end
+  std::uint64_t anti_entropy_bytes = 0;   ///< digests and lists of keys received in them
+  std::uint64_t keys_compared_unequal = 0;
+  std::uint64_t keys_sent = 0;      ///< whole states handed over by anti-entropy
+  std::uint64_t keys_received = 0;  ///< whole states asked for by it
+  std::uint64_t tombstones_removed = 0;
 };
 
 /// Not thread-safe; one thread owns it. `store` must outlive it.

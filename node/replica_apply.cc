@@ -49,6 +49,8 @@ bool Replica::Impl::apply(const LogEntry& entry) {
       PolicyRecord record = policy->record;
       record.log_index = entry.index;
       if (!put_policy(policy->prefix, record)) return false;
+    } else if (const auto* removal = std::get_if<RemoveTombstones>(&*command)) {
+      if (!apply_removal(*removal, entry.index)) return false;
     } else if (const auto* init = std::get_if<InitCluster>(&*command)) {
       apply_init(*init);
     }
@@ -143,7 +145,10 @@ void Replica::Impl::apply_end_recovery(const EndRecovery& command) {
   ends_proposed_.erase(command.node);
   const auto peer = peers_.find(command.node);
   if (peer != peers_.end()) {
+    const bool rises = command.incarnation > peer->second.incarnation;
     peer->second.incarnation = std::max(peer->second.incarnation, command.incarnation);
+    // Whoever has not heard the new life itself has its word here: the old one's does not count.
+    if (rises) heard_life({command.node, command.incarnation, false});
   }
   maybe_end_recovery();
 }

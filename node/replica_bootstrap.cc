@@ -30,10 +30,10 @@ void Replica::Impl::on_probe_reply(const Envelope& envelope, const ProbeReply& r
     observe_role();
   }
   if (reply.membership != Membership::member || envelope.recovering) return;
+  // Only members that are not recovering count. Their clocks came with the envelopes; the log comes
+  // from the leader, which looks at that itself; keys are compared with all of them.
   answered_.insert(envelope.from);
-  // Their clocks came with the envelopes; log and keys come from the leader, which looks at that
-  // itself. Only members that are not recovering count.
-  if (answered_.size() >= raft_->majority()) raft_->set_recovery_ready();
+  check_recovery();
 }
 
 /// Persisted before anything is built on it: Raft starts when the batch is durable.

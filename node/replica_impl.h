@@ -11,6 +11,10 @@
 //   replica_quorum.cc     requests of the levels without a leader
 //   replica_quorum_serve.cc  what others ask for, and hand over
 //   replica_join.cc       the way into the key states; what waits for the disk before it is shown
+//   replica_repair.cc     what brings replicas together: when, and the calls of it
+//   replica_hints.cc      what others have missed, kept for them
+//   replica_anti_entropy.cc  the hash tree, and comparing it with others
+//   replica_tombstones.cc what is deleted everywhere, and leaves
 //   replica_apply.cc      committed entries into key states
 //   replica_log.cc        the batch: log entries, compaction, history retention
 //   replica_snapshot.cc   snapshots out and in
@@ -32,10 +36,13 @@
 #include "node/log_sizes.h"
 #include "node/pending_tail.h"
 #include "node/policy_table.h"
+#include "node/repair.h"
 #include "node/replica.h"
 #include "node/request_table.h"
 #include "replication/command.h"
+#include "replication/quorum/hints.h"
 #include "replication/quorum/latency_estimate.h"
+#include "replication/quorum/merkle_tree.h"
 #include "replication/quorum/sizes.h"
 #include "storage/key_space.h"
 
@@ -151,8 +158,10 @@ struct Replica::Impl {
   Result<KeyState> state_in(ReadScope& scope, const std::string& key, UnixMillis now) const;
   const KeyState& settle(ReadScope& scope, const std::string& key, const KeyState& state,
                          UnixMillis now) const;
+  static bool reads_one_key(const Operation& operation) {
+    return std::holds_alternative<Get>(operation) || std::holds_alternative<GetCrdt>(operation);
+  }
   ConflictStrategy strategy_of(const std::string& key) const;
-  void show_state(const Get& get, const KeyState& state, UnixMillis now, Answer& answer) const;
   SessionToken session_for(const Request& request, LogIndex index) const;
   Evidence local_evidence() const;
 
@@ -184,6 +193,7 @@ struct Replica::Impl {
   void drop_coordination(std::uint64_t id);
   void on_own_query(std::uint64_t id, QuorumQueryStatus status, const KeyState& state);
   void on_own_stored(std::uint64_t id);
+  void on_own_hint(std::uint64_t id, NodeId target);
   void on_own_store_failed(std::uint64_t id);
   static void step_core(QuorumCore& core, const Sender& from, Hlc clock,
                         const QuorumQueryReply& reply);
@@ -213,9 +223,67 @@ struct Replica::Impl {
   void on_quorum_store(const Envelope& envelope, const QuorumStore& store);
 
   // --- replica_repair.cc ------------------------------------------------------------------------
-  void on_missed(const std::string& key, const std::vector<NodeId>& replicas);
+  void run_repairs();
+  std::uint64_t begin_call(RepairCall call);
+  std::optional<RepairCall> end_call(RequestId id, RequestId expected, NodeId from);
+  void give_up_calls();
   void on_other_query_reply(const Envelope& envelope, const QuorumQueryReply& reply);
   void on_other_store_reply(const Envelope& envelope, const QuorumStoreReply& reply);
+  bool send_state(std::uint64_t call, NodeId to, const std::string& key);
+  bool too_old(const Envelope& envelope) const;
+  bool reachable(NodeId id) const;
+
+  // --- replica_hints.cc -------------------------------------------------------------------------
+  Result<void> load_hints();
+  void on_missed(const std::string& key, const std::vector<NodeId>& replicas);
+  bool note_hint(NodeId target, const std::string& key);
+  void remove_hint(NodeId target, const std::string& key);
+  void drain_hints();
+  void stand_in(std::uint64_t id, Coordination& at, QuorumWrite& write);
+
+  // --- replica_anti_entropy.cc ------------------------------------------------------------------
+  /// What the tree and the watch over tombstones have to know of a state.
+  struct KeyMark {
+    std::uint64_t digest = 0;
+    bool tombstone = false;  ///< it holds nothing else
+  };
+  static KeyMark mark_of(const std::string& key, const KeyState& state);
+  void update_tree(const std::string& key, const KeyMark& before, const KeyMark& after);
+  void put_leaf_record(const std::string& key, WriteBatch& batch) const;
+  std::uint64_t last_change(const std::string& key) const;
+  void build_tree();
+  Result<void> scan_tree_slice();
+  struct LeafKeys {
+    std::vector<KeyDigest> keys;
+    std::uint64_t durable_after = 0;  ///< the batch that has to be durable before it is shown
+  };
+  Result<LeafKeys> keys_of_leaf(std::uint32_t leaf, const std::string& after,
+                                std::size_t most) const;
+  void on_merkle_query(const Envelope& envelope, const MerkleQuery& query);
+  void on_merkle_keys_query(const Envelope& envelope, const MerkleKeysQuery& query);
+  void on_merkle_digests(const Envelope& envelope, const MerkleDigests& digests);
+  void on_merkle_keys(const Envelope& envelope, const MerkleKeys& keys);
+  PeerRepair* awaited_exchange(NodeId from, const QuorumCall& call);
+  void begin_exchanges();
+  void drive(NodeId peer);
+  void ask(NodeId peer, PeerExchange& exchange);
+  void exchange_key(NodeId peer, PeerExchange& exchange, const KeyDifference& difference);
+  void end_exchange(NodeId peer, bool complete);
+  void on_exchange_call(const RepairCall& call, bool answered);
+  void check_recovery();
+
+  // --- replica_tombstones.cc --------------------------------------------------------------------
+  void count_tombstone(const std::string& key, bool before, bool after);
+  void watch_tombstones();
+  bool round_helps(std::uint64_t digest) const;
+  bool has_aged(const TombstoneWatch::Held& held, Hlc clock, MonoTime at) const;
+  void begin_tombstone_round(std::uint32_t leaf);
+  void ask_tombstones(NodeId peer);
+  void on_tombstone_keys(const Envelope& envelope, const MerkleKeys& keys);
+  void end_tombstone_round();
+  void propose_removal(const std::map<std::string, std::uint64_t>& keys);
+  void forget_tombstones();
+  bool apply_removal(const RemoveTombstones& command, LogIndex index);
 
   // --- replica_join.cc --------------------------------------------------------------------------
   Result<KeyState> known_state(const std::string& key) const;
@@ -237,11 +305,15 @@ struct Replica::Impl {
   struct OwnStored {
     std::uint64_t coordination;
   };
+  struct OwnHint {
+    std::uint64_t coordination;
+    NodeId target;
+  };
   struct OwnHeld {
     std::uint64_t coordination;
     KeyState state;
   };
-  using Held = std::variant<HeldMessage, HeldReply, OwnStored, OwnHeld>;
+  using Held = std::variant<HeldMessage, HeldReply, OwnStored, OwnHeld, OwnHint>;
   void after_batch(std::uint64_t sequence, Held held);
   void release_held(std::uint64_t sequence);
   void carry_out(const Held& held);
@@ -281,6 +353,7 @@ struct Replica::Impl {
   // --- replica_snapshot.cc ----------------------------------------------------------------------
   void read_chunk(const ChunkRead& read);
   Result<SnapshotChunk> next_chunk(const ChunkRead& read);
+  bool outdated_chunk(const RaftMessage& message);
   void drop_idle_transfers();
   Result<void> verify_chunk(const SnapshotChunk& chunk) const;
   bool install(const SnapshotChunk& chunk);
@@ -422,7 +495,7 @@ struct Replica::Impl {
   std::map<std::uint64_t, Coordination> coordinations_;
   std::uint64_t next_coordination_ = 1;
   std::set<std::pair<MonoTime, std::uint64_t>> looks_;  ///< when, at which coordination
-  std::vector<std::uint64_t> stamps_waited_for_;
+  std::set<std::uint64_t> stamps_waited_for_;
   LatencyEstimate query_time_;
   PendingTail tail_;
   struct TailWait {
@@ -435,6 +508,18 @@ struct Replica::Impl {
   std::map<std::string, LogIndex> early_;  ///< keys with an early state, and what that waits for
   std::set<std::pair<LogIndex, std::string>> early_by_index_;
   std::map<std::uint64_t, std::vector<Held>> held_;  ///< by the batch that it waits for
+
+  // --- Repair -----------------------------------------------------------------------------------
+  MerkleTree tree_;               ///< of all that is known of every key
+  bool leaves_complete_ = false;  ///< every key has its leaf record
+  MonoTime tree_slice_at_{};
+  Hints hints_;
+  TokenBucket repair_bytes_;
+  std::map<NodeId, PeerRepair> repairs_;
+  std::map<std::uint64_t, RepairCall> repair_calls_;  ///< in rising order of `until`, too
+  std::uint64_t next_exchange_ = 1;
+  std::vector<std::uint32_t> tombstones_in_leaf_;  ///< keys that hold nothing else
+  TombstoneWatch watch_;
 
   // --- Peers ------------------------------------------------------------------------------------
   struct Peer {
@@ -468,6 +553,8 @@ struct Replica::Impl {
     MonoTime used;
   };
   std::map<NodeId, Outgoing> outgoing_;
+  /// The last transfer to each peer, and the clock when its view was taken.
+  std::map<NodeId, std::pair<std::uint64_t, Hlc>> transfers_viewed_;
 
   // --- Conditions -------------------------------------------------------------------------------
   bool skewed_ = false;

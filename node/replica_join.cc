@@ -46,6 +46,14 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, const Key
     if (is_early != early_.end()) {
       PARALLAX_ASSIGN(early, keys_.load_early(key));
     }
+    KeyMark before;
+    if (early.empty()) {
+      before = mark_of(key, stored);
+    } else {
+      KeyState both = stored;
+      both.join(early);
+      before = mark_of(key, both);
+    }
     WriteBatch batch;
     KeyState known;
     const LogIndex needs = highest_index(incoming);
@@ -59,6 +67,7 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, const Key
     }
     known.join(early);
     stage(std::move(batch));
+    update_tree(key, before, mark_of(key, known));
     return known;
   }();
   if (!joined) {
@@ -159,11 +168,7 @@ Result<void> Replica::Impl::scan_known(const Scan& scan, const KeySpace::Visitor
 /// The batch after which `state`, all that is known of `key`, may be shown to others; 0: at once.
 std::uint64_t Replica::Impl::shown_after(const std::string& key, const KeyState& state) const {
   if (canary(Canary::shown_before_durable)) return 0;
-  std::uint64_t sequence = overlay_.last_change(records::key_state_key(kOnlyGroup, key));
-  if (early_.contains(key)) {
-    sequence =
-        std::max(sequence, overlay_.last_change(records::early_key(kOnlyGroup, key)));
-  }
+  const std::uint64_t sequence = last_change(key);
   if (sequence == 0 || committed_in_log(state, applied_.index)) return 0;
   return sequence;
 }
@@ -193,6 +198,8 @@ void Replica::Impl::carry_out(const Held& held) {
     if (requests_.find(reply->request) != nullptr) finish(reply->request, reply->reply);
   } else if (const auto* own = std::get_if<OwnStored>(&held)) {
     on_own_stored(own->coordination);
+  } else if (const auto* hint = std::get_if<OwnHint>(&held)) {
+    on_own_hint(hint->coordination, hint->target);
   } else {
     const auto& read = std::get<OwnHeld>(held);
     on_own_query(read.coordination, QuorumQueryStatus::held, read.state);

@@ -19,10 +19,12 @@ Term term_of(const Message& message) {
       message);
 }
 
+/// Nobody sends them yet: the causal protocol is no part of a replica.
 template <class M>
-constexpr bool is_merkle_message =
-    std::is_same_v<M, MerkleQuery> || std::is_same_v<M, MerkleDigests> ||
-    std::is_same_v<M, MerkleKeysQuery> || std::is_same_v<M, MerkleKeys>;
+constexpr bool is_causal_message =
+    std::is_same_v<M, CausalOperations> || std::is_same_v<M, CausalFetch> ||
+    std::is_same_v<M, CausalFetched> || std::is_same_v<M, CausalStatus> ||
+    std::is_same_v<M, CausalTransferQuery> || std::is_same_v<M, CausalTransferPage>;
 
 constexpr Duration kMinProbeInterval = std::chrono::milliseconds(100);
 constexpr Duration kMaxProbeInterval = std::chrono::seconds(1);
@@ -53,13 +55,15 @@ void Replica::Impl::on_envelope(const Envelope& envelope) {
   const bool void_sender = envelope.incarnation < peer.incarnation;
   if (void_sender && !std::holds_alternative<Probe>(envelope.message)) return;
   const bool recovers = envelope.recovering || envelope.incarnation == Incarnation{};
-  const bool other_life =
-      envelope.incarnation > peer.incarnation || (recovers && !peer.recovering);
+  const bool other_life = envelope.incarnation > peer.incarnation || (recovers && !peer.recovering);
   peer.incarnation = std::max(peer.incarnation, envelope.incarnation);
   peer.heard = now_.monotonic;
   peer.recovering = recovers;
-  if (other_life) heard_life({envelope.from, peer.incarnation, recovers});
-  dispatch(envelope);
+  if (other_life) {
+    heard_life({envelope.from, peer.incarnation, recovers});
+    forget_tombstones();
+  }
+  if (!too_old(envelope)) dispatch(envelope);
 }
 
 void Replica::Impl::dispatch(const Envelope& envelope) {
@@ -86,7 +90,15 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
           on_quorum_store(envelope, message);
         } else if constexpr (std::is_same_v<M, QuorumStoreReply>) {
           on_quorum_store_reply(envelope, message);
-        } else if constexpr (is_merkle_message<M>) {
+        } else if constexpr (std::is_same_v<M, MerkleQuery>) {
+          on_merkle_query(envelope, message);
+        } else if constexpr (std::is_same_v<M, MerkleDigests>) {
+          on_merkle_digests(envelope, message);
+        } else if constexpr (std::is_same_v<M, MerkleKeysQuery>) {
+          on_merkle_keys_query(envelope, message);
+        } else if constexpr (std::is_same_v<M, MerkleKeys>) {
+          on_merkle_keys(envelope, message);
+        } else if constexpr (is_causal_message<M>) {
         } else {
           step_raft(envelope);
         }

@@ -27,6 +27,9 @@ Replica::Impl::Impl(ReplicaConfig config, const Store& store, TurnTime now)
       idempotency_(overlay_, kOnlyGroup, config_.idempotency),
       last_batch_(now.monotonic),
       last_clean_(now.monotonic),
+      hints_(config_.hints, now.monotonic),
+      repair_bytes_(config_.anti_entropy_bytes, now.monotonic),
+      tombstones_in_leaf_(MerkleTree::kLeaves),
       next_probe_(now.monotonic),
       probe_interval_(std::chrono::milliseconds(100)) {
   std::sort(config_.members.begin(), config_.members.end());
@@ -63,6 +66,11 @@ Result<void> Replica::Impl::load(bool lost_disk) {
   if (!early_.empty()) has_versions_ = true;
   PARALLAX_TRY(idempotency_.open(applied_.idempotency_floor));
   PARALLAX_TRY(load_policies());
+  PARALLAX_TRY(load_hints());
+  tree_.begin_scan();
+  PARALLAX_ASSIGN(const auto leaves,
+                  records::load<LeafRecord>(store_, records::leaves_complete_key(kOnlyGroup)));
+  leaves_complete_ = leaves.has_value();
 
   RaftRestored restored;
   PARALLAX_ASSIGN(const auto hard_state,

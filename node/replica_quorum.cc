@@ -37,8 +37,7 @@ bool is_local(const Consistency& consistency) {
 
 Error not_enough(Certainty certainty, std::size_t required, std::size_t received,
                  std::string_view what, std::size_t unresolved = 0) {
-  std::string message =
-      fmt::format("{} of {} replicas that it takes {}", received, required, what);
+  std::string message = fmt::format("{} of {} replicas that it takes {}", received, required, what);
   if (unresolved > 0) {
     message += fmt::format("; {} had log entries for the key whose fate is open", unresolved);
   }
@@ -90,7 +89,7 @@ void Replica::Impl::serve_leaderless(RequestHandle handle) {
   }
   if (!is_read(request.operation)) {
     write_leaderless(handle, sizes);
-  } else if (is_local(request.consistency) || !std::holds_alternative<Get>(request.operation)) {
+  } else if (is_local(request.consistency) || !reads_one_key(request.operation)) {
     read_here(handle);
   } else if (request.consistency.level == Level::quorum && sizes.r == 1) {
     read_here(handle);
@@ -193,14 +192,16 @@ void Replica::Impl::read_quorum(RequestHandle handle, const QuorumSizes& sizes) 
   const PendingRequest& pending = *requests_.find(handle);
   const Consistency& consistency = pending.request.consistency;
   if (consistency.level == Level::atomic) {
+    // What has expired is judged by the clocks of the replies, and an idle cluster's stand still.
+    clock_.observe(clock_.peek(now_.physical));
     coordinate(handle, AtomicRead(atomic_config(), now_.monotonic)).majority = true;
   } else {
-    QuorumRead read({.query = {.replicas = replicas_in_order(),
-                               .required = sizes.r,
-                               .speculate_after =
-                                   query_time_.percentile(95).value_or(kFirstSpeculation)},
-                     .blocking_repair = consistency.blocking_repair},
-                    now_.monotonic);
+    QuorumRead read(
+        {.query = {.replicas = replicas_in_order(),
+                   .required = sizes.r,
+                   .speculate_after = query_time_.percentile(95).value_or(kFirstSpeculation)},
+         .blocking_repair = consistency.blocking_repair},
+        now_.monotonic);
     for (const NodeId id : absent_replicas()) read.on_no_answer(id);
     coordinate(handle, std::move(read)).majority = sizes.waits_for_pending_tail();
   }
@@ -258,6 +259,7 @@ void Replica::Impl::write_leaderless(RequestHandle handle, const QuorumSizes& si
     return;
   }
   if (pending.request.consistency.level == Level::weak) {
+    begun.answered = now_.monotonic;
     answer_write(handle, Path::local, {config_.id});
   }
 }
@@ -290,7 +292,7 @@ std::optional<KeyState> Replica::Impl::written(RequestHandle handle, const KeySt
   Evaluation evaluation = evaluate(pending.request, known, stamp, now,
                                    {.actor = quorum_actor(), .conflict = strategy_of(key)});
   pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), evaluation.number,
-                     evaluation.next.context()};
+                     evaluation.next.context(), std::move(evaluation.crdt)};
   if (pending.outcome.refusal) {
     pending.outcome.context = known.context();
     Answer answer = write_answer(pending, leaderless_evidence(Path::local, {config_.id}));
@@ -334,7 +336,7 @@ void Replica::Impl::stamp_atomic(std::uint64_t id, AtomicWrite& write) {
   std::optional<Stamp> stamp = issue_stamp();
   if (!stamp) {
     clock_waited_for_ = true;
-    stamps_waited_for_.push_back(id);
+    stamps_waited_for_.insert(id);
     return;
   }
   if (canary(Canary::stamp_not_above_seen)) stamp->hlc = Hlc::from_millis(now_.physical);
@@ -426,9 +428,8 @@ bool Replica::Impl::carry_out_core(std::uint64_t id, Coordination& at) {
   };
   const auto send_state = [&](const std::vector<NodeId>& targets) {
     for (const NodeId target : targets) {
-      send(target, QuorumStore{.call = {config_.life, store_call(id)},
-                               .key = at.key,
-                               .state = *at.state});
+      send(target,
+           QuorumStore{.call = {config_.life, store_call(id)}, .key = at.key, .state = *at.state});
     }
   };
   if (auto* read = std::get_if<QuorumRead>(&at.core)) {
@@ -448,7 +449,10 @@ bool Replica::Impl::carry_out_core(std::uint64_t id, Coordination& at) {
     if (!stores.empty()) mark(Mark::atomic_read_wrote_back);
     store(std::move(stores));
   } else if (auto* write = std::get_if<QuorumWrite>(&at.core)) {
-    send_state(write->take_targets());
+    const std::vector<NodeId> targets = write->take_targets();
+    at.handed_out = at.handed_out || !targets.empty();
+    send_state(targets);
+    stand_in(id, at, *write);
   } else {
     auto& both = std::get<AtomicWrite>(at.core);
     ask(both.take_asks());
@@ -496,11 +500,10 @@ void Replica::Impl::answer_core(Coordination& at) {
     Answer answer;
     answer.consistency = pending->request.consistency;
     answer.session = session_for(pending->request, LogIndex{});
-    answer.evidence =
-        leaderless_evidence(atomic ? Path::abd : Path::quorum, outcome.replicas);
+    answer.evidence = leaderless_evidence(atomic ? Path::abd : Path::quorum, outcome.replicas);
     // An atomic read has decided what is expired: at the clocks of those who have answered.
     const UnixMillis now = atomic ? UnixMillis{} : clock_.peek(now_.physical).millis();
-    show_state(std::get<Get>(pending->request.operation), outcome.state, now, answer);
+    show_key(pending->request.operation, outcome.state, strategy_of(at.key), now, answer);
     finish(at.request, std::move(answer));
     return;
   }
@@ -511,7 +514,10 @@ void Replica::Impl::answer_core(Coordination& at) {
   at.answered = now_.monotonic;
   if (outcome->acknowledged) {
     const bool local = pending->request.consistency.level == Level::eventual;
-    answer_write(at.request, atomic ? Path::abd : local ? Path::local : Path::quorum,
+    answer_write(at.request,
+                 atomic  ? Path::abd
+                 : local ? Path::local
+                         : Path::quorum,
                  outcome->replicas);
     return;
   }
@@ -549,7 +555,8 @@ void Replica::Impl::drop_coordination(std::uint64_t id) {
 // --- What comes in
 // -------------------------------------------------------------------------------
 
-void Replica::Impl::on_own_query(std::uint64_t id, QuorumQueryStatus status, const KeyState& state) {
+void Replica::Impl::on_own_query(std::uint64_t id, QuorumQueryStatus status,
+                                 const KeyState& state) {
   const auto found = coordinations_.find(id);
   if (found == coordinations_.end()) return;
   const QuorumQueryReply reply{.call = {}, .status = status, .state = state};
@@ -573,6 +580,13 @@ void Replica::Impl::on_own_stored(std::uint64_t id) {
   } else {
     std::get<AtomicRead>(core).step(self, reply);
   }
+  advance(id);
+}
+
+void Replica::Impl::on_own_hint(std::uint64_t id, NodeId target) {
+  const auto found = coordinations_.find(id);
+  if (found == coordinations_.end()) return;
+  if (auto* write = std::get_if<QuorumWrite>(&found->second.core)) write->on_own_hint(target);
   advance(id);
 }
 

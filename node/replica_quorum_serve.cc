@@ -54,9 +54,9 @@ std::optional<QuorumQueryReply> Replica::Impl::answer_query(const Asker& asker,
     return std::nullopt;
   }
   const auto& other = std::get<OtherQuery>(asker);
-  HeldMessage message{other.from, QuorumQueryReply{.call = other.call,
-                                                   .status = status,
-                                                   .state = std::move(state)}};
+  HeldMessage message{
+      other.from,
+      QuorumQueryReply{.call = other.call, .status = status, .state = std::move(state)}};
   after_batch(sequence, std::move(message));
   return std::nullopt;
 }
@@ -66,9 +66,8 @@ void Replica::Impl::answer_tail_waits() {
   if (tail_waits_.empty()) return;
   for (TailWait& waiting : std::exchange(tail_waits_, {})) {
     const bool refuse = !raft_ || recovering() || disk_failed_;
-    const bool pending =
-        !refuse &&
-        tail_.last(raft_->log(), applied_.index, waiting.up_to, waiting.key) != LogIndex{};
+    const bool pending = !refuse && tail_.last(raft_->log(), applied_.index, waiting.up_to,
+                                               waiting.key) != LogIndex{};
     if (pending && now_.monotonic < waiting.until) {
       tail_waits_.push_back(std::move(waiting));
       continue;
@@ -94,16 +93,19 @@ void Replica::Impl::on_quorum_query(const Envelope& envelope, const QuorumQuery&
 /// envelope says that it may.
 void Replica::Impl::on_quorum_store(const Envelope& envelope, const QuorumStore& store) {
   QuorumStoreReply reply{.call = store.call, .stored = true, .hint_for = store.hint_for};
-  const bool taken = raft_ && !disk_failed_ && store.hint_for == kNoNode &&
-                     take_in(store.key, store.state, applied_.index).has_value();
+  const bool stands_in = store.hint_for != kNoNode && store.hint_for != config_.id;
+  bool taken = raft_ && !disk_failed_ && (!stands_in || peers_.contains(store.hint_for)) &&
+               take_in(store.key, store.state, applied_.index).has_value();
+  // Before the state is refused for want of room it is joined all the same: it is worth having.
+  if (taken && stands_in) taken = !recovering() && note_hint(store.hint_for, store.key);
   if (!taken) {
     reply.stored = false;
     if (!fatal_) send(envelope.from, reply);
     return;
   }
   clean_credit_ += 2;
-  after_batch(std::max(overlay_.last_change(records::key_state_key(kOnlyGroup, store.key)),
-                       overlay_.last_change(records::early_key(kOnlyGroup, store.key))),
+  // A hint is in the batch of this turn, whatever the state is in.
+  after_batch(stands_in ? next_sequence_ : last_change(store.key),
               HeldMessage{envelope.from, reply});
 }
 

@@ -125,6 +125,8 @@ void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& 
   }
   const UnixMillis now = clock_.peek(now_.physical).millis();
   LogIndex last;
+  std::size_t bytes = 0;
+  std::size_t proposals = 0;
   for (const std::string& key : keys) {
     const Result<KeyState> state = proposed_state(key);
     if (!state) {
@@ -142,9 +144,12 @@ void Replica::Impl::adopt(RequestHandle handle, const std::vector<std::string>& 
     }
     mark(foreign ? Mark::foreign_version_adopted : Mark::expiry_committed);
     KeyState carried = with_expiry(*state, now);
+    for (const Version& version : carried.versions()) bytes += version.value.size();
     const LogIndex index = propose(WriteKey{key, carried});
     last = std::max(last, index);
     adopted.insert_or_assign(key, AdoptedState{std::move(carried), index});
+    // The read looks again behind these, and the rest is adopted then.
+    if (bytes > limits::kMaxScanBytes || ++proposals == limits::kMaxScanLimit) break;
   }
   late_reads_.push_back({last, std::move(evidence), handle, std::move(adopted)});
 }
@@ -183,8 +188,8 @@ Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& 
     return definite(ErrorCode::internal, done.error().message);
   }
   // A range is of no one place in the log: each key is of its own.
-  const bool one_key = std::holds_alternative<Get>(request.operation);
-  if (one_key && scope.shown_at != LogIndex{}) answer.evidence.index = scope.shown_at;
+  if (reads_one_key(request.operation) && scope.shown_at != LogIndex{})
+    answer.evidence.index = scope.shown_at;
   return answer;
 }
 
@@ -222,34 +227,18 @@ ConflictStrategy Replica::Impl::strategy_of(const std::string& key) const {
   return policy == nullptr ? ConflictStrategy::last_writer : policy->conflict;
 }
 
-void Replica::Impl::show_state(const Get& get, const KeyState& state, UnixMillis now,
-                               Answer& answer) const {
-  answer.context = state.context();
-  if (const Version* winner = state.winner()) answer.stamp = winner->stamp;
-  if (std::optional<Shown> shown = resolve(state, strategy_of(get.key), now)) {
-    answer.stamp = shown->stamp;
-    answer.found = true;
-    answer.value = std::move(shown->value);
-    answer.content_type = std::move(shown->content_type);
-  }
-  if (!get.siblings) return;
-  std::vector<Shown> siblings = live_siblings(state, now);
-  if (siblings.size() < 2) return;
-  for (Shown& each : siblings) {
-    answer.items.push_back({{}, each.stamp, std::move(each.value), std::move(each.content_type)});
-  }
-}
-
 Result<void> Replica::Impl::read_into(const Request& request, Answer& answer, ReadScope& scope) {
   const UnixMillis now = clock_.peek(now_.physical).millis();
-  if (const auto* get = std::get_if<Get>(&request.operation)) {
-    PARALLAX_ASSIGN(const KeyState state, state_in(scope, get->key, now));
-    show_state(*get, state, now, answer);
+  if (reads_one_key(request.operation)) {
+    const std::string& key = *operation_key(request.operation);
+    PARALLAX_ASSIGN(const KeyState state, state_in(scope, key, now));
+    show_key(request.operation, state, strategy_of(key), now, answer);
   } else if (const auto* many = std::get_if<GetMany>(&request.operation)) {
     return read_many_into(*many, now, answer, scope);
   } else if (const auto* scan = std::get_if<Scan>(&request.operation)) {
     return scan_into(*scan, now, answer, scope);
   } else if (const auto* history = std::get_if<ReadHistory>(&request.operation)) {
+    PARALLAX_ASSIGN(const KeyState state, state_in(scope, history->key, now));
     PARALLAX_ASSIGN(const std::vector<PastVersion> past, keys_.history(history->key));
     answer.history_floor = std::max(applied_.history_floor, cleaned_).millis();
     for (const auto& [version, replaced_by] : past) {

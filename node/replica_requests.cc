@@ -141,7 +141,7 @@ void Replica::Impl::route(RequestHandle handle) {
       ReadScope scope;  // expiry is judged by this replica's clock, outside the order
       Reply reply = this->read(request, local_evidence(), scope);
       if (reply) {
-        show(handle, scope.shown_after, std::move(*reply));
+        show(handle, scope.shown_after, std::move(*reply));  // other protocols' versions, perhaps
       } else {
         finish(handle, std::move(reply));
       }

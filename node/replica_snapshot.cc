@@ -94,6 +94,7 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
       chunk.records.push_back({key, Bytes{std::move(*value)}});
     }
     outgoing_.insert_or_assign(read.peer, std::move(begun));
+    transfers_viewed_.insert_or_assign(read.peer, std::pair(read.transfer, clock_.last()));
   }
   const auto found = outgoing_.find(read.peer);
   if (found == outgoing_.end() || found->second.transfer != read.transfer ||
@@ -133,6 +134,20 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
   }
   if (fault) return *fault;
   return chunk;
+}
+
+/// Chunks of a view that is more than half of the grace old would show what tombstones have buried
+/// that are gone meanwhile (replica_tombstones.cc).
+bool Replica::Impl::outdated_chunk(const RaftMessage& message) {
+  const auto* chunk = std::get_if<SnapshotChunk>(&message.message);
+  if (chunk == nullptr) return false;
+  const auto [transfer, viewed] = transfers_viewed_[message.to];
+  const auto most = static_cast<std::uint64_t>(config_.tombstone_grace.count()) / 2;
+  if (transfer == chunk->transfer && viewed.millis().value + most >= clock_.last().millis().value) {
+    return false;
+  }
+  raft_->abandon_snapshot(message.to, chunk->transfer);
+  return true;
 }
 
 void Replica::Impl::drop_idle_transfers() {

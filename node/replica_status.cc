@@ -13,6 +13,8 @@ ReplicaStatus Replica::Impl::status() const {
   status.applied_index = applied_.index;
   status.installing_snapshot = installing_.has_value();
   status.clock = clock_.last();
+  status.tree_complete = tree_.complete();
+  status.hints = hints_.size();
   if (raft_) {
     status.role = leading() ? Role::leader : (raft_->is_leader() ? Role::follower : raft_->role());
     status.term = raft_->term();
@@ -54,6 +56,7 @@ MemberStatus Replica::Impl::member_status(NodeId id) const {
     return status;
   }
   const Peer& peer = peers_.at(id);
+  status.hints = hints_.status(id).hints;
   status.up = peer.heard && now_.monotonic - *peer.heard < config_.election_timeout_max;
   status.role = !status.up        ? "unknown"
                 : peer.recovering ? "recovering"

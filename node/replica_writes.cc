@@ -132,9 +132,14 @@ bool Replica::Impl::beyond_proposals(const std::string& key, const KeyState& kno
   if (!beyond_log(known)) return false;
   const auto proposed = proposed_keys_.find(key);
   if (proposed == proposed_keys_.end()) return true;
-  const VersionVector& covered = proposed->second.state.context();
+  const KeyState& state = proposed->second.state;
   return std::any_of(known.versions().begin(), known.versions().end(), [&](const Version& v) {
-    return v.log_index == LogIndex{} && !covered.covers(v.actor, v.stamp.hlc);
+    if (v.log_index != LogIndex{} || holds(state, v)) return false;
+    // Replaced by what is proposed; else it is not there, or not buried there.
+    const bool alive_there =
+        std::any_of(state.versions().begin(), state.versions().end(),
+                    [&](const Version& other) { return other.stamp == v.stamp; });
+    return alive_there || !state.context().covers(v.actor, v.stamp.hlc);
   });
 }
 
@@ -183,8 +188,8 @@ bool Replica::Impl::answered_before(RequestHandle handle, const Stamp& stamp) {
 }
 
 /// A refusal shows state. Where it is to be remembered, or rests on an expiry or on a version that
-/// the log does not have, it goes through the log; else a read round that starts now shows that this leader knew the newest, and the answer
-/// waits for the proposals that it rests on.
+/// the log does not have, it goes through the log; else a read round that starts now shows that
+/// this leader knew the newest, and the answer waits for the proposals that it rests on.
 void Replica::Impl::refuse(RequestHandle handle, const KeyState& known, const Stamp& stamp,
                            UnixMillis now) {
   PendingRequest& pending = *requests_.find(handle);
@@ -298,6 +303,7 @@ Answer Replica::Impl::write_answer(const PendingRequest& pending, Evidence evide
   answer.refusal = pending.outcome.refusal;
   answer.number = pending.outcome.number;
   answer.context = pending.outcome.context;
+  answer.crdt = pending.outcome.crdt;
   answer.session = session_for(pending.request, evidence.index);
   answer.evidence = std::move(evidence);
   return answer;

@@ -24,12 +24,12 @@ struct RequestHandle {
 
 struct PendingRequest {
   enum class Stage : std::uint8_t {
-    waiting,    ///< for a leader, for this node's readiness, for the clock's bound
-    reading,    ///< its read round is under way, or its index is not applied yet
-    appended,   ///< its entry is in the log; the outcome is not known
-    forwarded,  ///< another node has been asked
+    waiting,      ///< for a leader, for this node's readiness, for the clock's bound
+    reading,      ///< its read round is under way, or its index is not applied yet
+    appended,     ///< its entry is in the log; the outcome is not known
+    forwarded,    ///< another node has been asked
     coordinated,  ///< replicas are asked, or store, for it (node/replica_quorum.cc)
-    durable,    ///< decided; what it shows is on its way to the disk
+    durable,      ///< decided; what it shows is on its way to the disk
   };
   Request request;
   NodeId peer;   ///< who forwarded it to us; none: a client of this node
@@ -48,10 +48,11 @@ struct PendingRequest {
     std::optional<Error> refusal;
     std::optional<std::int64_t> number;
     VersionVector context;
+    std::optional<CrdtValue> crdt = std::nullopt;
   };
   Outcome outcome;
-  LogIndex refused_after;  ///< reading: the refusal rests on entries up to here ...
-  Term refused_in;         ///< ... which this leadership has proposed
+  LogIndex refused_after;          ///< reading: the refusal rests on entries up to here ...
+  Term refused_in;                 ///< ... which this leadership has proposed
   std::uint64_t coordination = 0;  ///< coordinated
   // Forwarding.
   RequestId forward_id;  ///< forwarded

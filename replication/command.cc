@@ -54,6 +54,15 @@ struct Fill {
     end.set_node(command.node.value);
     end.set_incarnation(command.incarnation.value);
   }
+  void operator()(const RemoveTombstones& command) const {
+    logged::RemoveTombstones& remove = *out.mutable_remove_tombstones();
+    for (const RemoveTombstones::Tombstone& tombstone : command.tombstones) {
+      logged::Tombstone& item = *remove.add_tombstones();
+      item.set_key(tombstone.key);
+      encode_key_state(tombstone.state, *item.mutable_state());
+    }
+    remove.set_at(command.at.value);
+  }
 };
 
 Result<void> read(const logged::InitCluster& in, InitCluster& out) {
@@ -115,6 +124,23 @@ Result<void> read(const logged::EndRecovery& in, EndRecovery& out) {
   return {};
 }
 
+Result<void> read(logged::RemoveTombstones& in, RemoveTombstones& out) {
+  out.at = Hlc{in.at()};
+  for (logged::Tombstone& item : *in.mutable_tombstones()) {
+    if (item.key().empty() || item.key().size() > limits::kMaxKeyBytes) {
+      return corrupt(fmt::format("remove_tombstones.key: {} bytes, 1 to {} expected",
+                                 item.key().size(), limits::kMaxKeyBytes));
+    }
+    auto state = decode_key_state(Bytes{std::move(*item.mutable_state())});
+    if (!state) return corrupt(fmt::format("remove_tombstones: {}", state.error().message));
+    for (const Version& version : state->versions()) {
+      if (!version.tombstone) return corrupt("remove_tombstones: a version that is none");
+    }
+    out.tombstones.push_back({std::move(*item.mutable_key()), *std::move(state)});
+  }
+  return {};
+}
+
 }  // namespace
 
 Bytes encode_command(const Command& command) {
@@ -136,6 +162,9 @@ Result<Command> decode_command(const Bytes& payload) {
       break;
     case logged::Command::kInitCluster:
       PARALLAX_TRY(read(in.init_cluster(), command.emplace<InitCluster>()));
+      break;
+    case logged::Command::kRemoveTombstones:
+      PARALLAX_TRY(read(*in.mutable_remove_tombstones(), command.emplace<RemoveTombstones>()));
       break;
     case logged::Command::kWriteKey:
       PARALLAX_TRY(read(*in.mutable_write_key(), command.emplace<WriteKey>()));

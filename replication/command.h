@@ -56,7 +56,21 @@ struct WritePolicy {
   friend bool operator==(const WritePolicy&, const WritePolicy&) = default;
 };
 
-using Command = std::variant<NoOp, InitCluster, WriteKey, EndRecovery, WritePolicy>;
+/// Key states without a value that every replica has held for a while: whoever holds one as it is
+/// here, once it is joined, removes it (node/replica_tombstones.cc says why that is safe).
+struct RemoveTombstones {
+  struct Tombstone {
+    std::string key;
+    KeyState state;
+    friend bool operator==(const Tombstone&, const Tombstone&) = default;
+  };
+  std::vector<Tombstone> tombstones;
+  Hlc at;  ///< the clock of its leader: frames far older than this are void for whoever applies it
+  friend bool operator==(const RemoveTombstones&, const RemoveTombstones&) = default;
+};
+
+using Command =
+    std::variant<NoOp, InitCluster, WriteKey, EndRecovery, WritePolicy, RemoveTombstones>;
 
 Bytes encode_command(const Command& command);
 /// Errors: corrupt. Thread-safe, as encode_command() is.

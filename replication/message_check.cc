@@ -261,8 +261,8 @@ struct Check {
     PARALLAX_TRY(check_vector("ceiling", m.ceiling));
     for (const auto& [actor, reading] : m.stamps.entries()) {
       if (actor.path != ActorPath::causal) return incoherent("stamps: of no causal origin");
-      PARALLAX_TRY(check_reach("stamps: reading in ms", reading.millis().value,
-                               limits::kMaxUnixMillis));
+      PARALLAX_TRY(
+          check_reach("stamps: reading in ms", reading.millis().value, limits::kMaxUnixMillis));
     }
     if (!m.ceiling.dominates(m.applied)) return incoherent("ceiling: below what is applied");
     if (m.states.empty() && !m.complete) return incoherent("states: none, and there are more");

@@ -215,6 +215,10 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   config.log_keep_bytes = options_.log_keep_bytes;
   config.history_retention = options_.history_retention;
   config.idempotency = options_.idempotency;
+  config.anti_entropy_interval = options_.anti_entropy_interval;
+  config.anti_entropy_bytes = options_.anti_entropy_bytes;
+  config.hints = options_.hints;
+  config.tombstone_grace = options_.tombstone_grace;
   config.log_cache_bytes = options_.log_cache_bytes;
   config.max_append_bytes = options_.max_append_bytes;
   config.max_inflight_appends = options_.max_inflight_appends;
@@ -489,9 +493,10 @@ void World::crash_at(NodeId id, std::string_view fail_point) {
 bool World::corrupt(NodeId id) {
   Node& n = node(id);
   std::vector<std::string> keys;
-  // History records are left alone: nothing here reads them.
+  // History records are left alone: nothing here reads them. Leaf records are read when there is
+  // something to repair.
   const Result<void> scanned = n.store->scan({}, [&](std::string_view key, std::string_view) {
-    if (key[0] != 'H') keys.emplace_back(key);
+    if (key[0] != 'H' && key[0] != 'M') keys.emplace_back(key);
     return true;
   });
   PARALLAX_ASSERT(scanned, "{}", scanned.error().message);

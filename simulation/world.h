@@ -56,6 +56,10 @@ struct WorldOptions {
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
   std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;
   IdempotencyTable::Limits idempotency = {};
+  std::chrono::milliseconds anti_entropy_interval = limits::kAntiEntropyInterval;
+  TokenBucket::Rate anti_entropy_bytes = ReplicaConfig{}.anti_entropy_bytes;
+  HintBounds hints = ReplicaConfig{}.hints;
+  std::chrono::milliseconds tombstone_grace = limits::kTombstoneGrace;
 };
 
 class World;

@@ -94,7 +94,6 @@ Result<KeyState> KeySpace::join(std::string_view key, const KeyState& incoming,
 
 Result<KeyState> KeySpace::join(std::string_view key, KeyState state, const KeyState& incoming,
                                 WriteBatch& batch) const {
-
   // The join lets go of what it replaces, so that is set aside first.
   std::vector<Version> replaced;
   for (const Version& version : state.versions()) {

@@ -403,6 +403,12 @@ Fault read(stored::CausalRecord& in, CausalRecord& record) {
   return read_incarnations(in.heard(), record.heard);
 }
 
+void fill(stored::LeafRecord&, const LeafRecord&) {}
+
+Fault read(stored::LeafRecord&, LeafRecord&) {
+  return nullptr;
+}
+
 template <class T>
 struct MessageOf;
 template <>
@@ -431,6 +437,8 @@ template <>
 struct MessageOf<CausalOperation> : std::type_identity<stored::CausalOperation> {};
 template <>
 struct MessageOf<CausalRecord> : std::type_identity<stored::CausalRecord> {};
+template <>
+struct MessageOf<LeafRecord> : std::type_identity<stored::LeafRecord> {};
 
 /// One message of each type per thread, used again and again: its vectors and strings keep their
 /// room, which halves the cost of the small records that every write encodes and decodes.
@@ -484,6 +492,7 @@ PARALLAX_ENCODE(IdempotencyRecord)
 PARALLAX_ENCODE(PolicyRecord)
 PARALLAX_ENCODE(HintRecord)
 PARALLAX_ENCODE(CausalOperation)
+PARALLAX_ENCODE(LeafRecord)
 PARALLAX_ENCODE(CausalRecord)
 #undef PARALLAX_ENCODE
 
@@ -553,6 +562,7 @@ PARALLAX_RECORD(PolicyRecord);
 PARALLAX_RECORD(HintRecord);
 PARALLAX_RECORD(CausalOperation);
 PARALLAX_RECORD(CausalRecord);
+PARALLAX_RECORD(LeafRecord);
 #undef PARALLAX_RECORD
 
 }  // namespace records

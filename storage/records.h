@@ -12,11 +12,13 @@
 //   "G" group "l"                    LogStart: what compaction left
 //   "G" group "a"                    AppliedRecord
 //   "G" group "s"                    present while a snapshot is being installed
+//   "G" group "m"                    LeafRecord: every key has its "M" record
 //   "L" group index                  LogEntry
 //   "K" group key                    KeyState
 //   "E" group key                    KeyState that has come before its place in the log has
 //   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced
 //                                    (node 0: what a context replaced that left no version)
+//   "M" group leaf key               LeafRecord: key is in that leaf of the hash tree
 //   "Q" group node key               HintRecord: the node has missed a write of key
 //   "G" group "c"                    CausalRecord
 //   "C" group node incarnation number  CausalOperation of that origin
@@ -158,6 +160,12 @@ struct CausalRecord {
   friend bool operator==(const CausalRecord&, const CausalRecord&) = default;
 };
 
+/// Says by its place alone what it says: which keys a leaf of the hash tree has
+/// (replication/quorum/merkle_tree.h), written once per key.
+struct LeafRecord {
+  friend bool operator==(const LeafRecord&, const LeafRecord&) = default;
+};
+
 namespace records {
 
 // Store keys.
@@ -178,6 +186,8 @@ std::string policy_key(GroupId group, std::string_view prefix);
 std::string hint_key(GroupId group, NodeId target, std::string_view key);
 std::string causal_key(GroupId group);
 std::string causal_operation_key(GroupId group, const Origin& origin, std::uint64_t number);
+std::string leaf_key(GroupId group, std::uint32_t leaf, std::string_view key);
+std::string leaves_complete_key(GroupId group);
 /// The whole range of one kind of record of a group, for scans.
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive);
 ScanRange key_state_range(GroupId group);
@@ -192,12 +202,16 @@ ScanRange hint_range(GroupId group);
 ScanRange causal_log_range(GroupId group, const Origin& origin, std::uint64_t from);
 /// Of all origins, one after the other.
 ScanRange causal_log_range(GroupId group);
+/// The keys of one leaf behind `after` (empty: all), in byte order.
+ScanRange leaf_range(GroupId group, std::uint32_t leaf, std::string_view after);
 /// What stands behind kind and group: the idempotency key, the prefix, the key of an early state.
 std::string_view group_record_name(std::string_view store_key);
 /// Time and key inside an idempotency_index_key().
 std::pair<Hlc, std::string_view> idempotency_index(std::string_view store_key);
 /// Target and key inside a hint_key().
 std::pair<NodeId, std::string_view> hint_of(std::string_view store_key);
+/// The user's key inside a leaf_key().
+std::string_view key_in_leaf(std::string_view store_key);
 /// The user's key inside a key_state_key().
 std::string_view user_key(std::string_view store_key);
 /// The reading inside a history_key().
@@ -218,6 +232,7 @@ Bytes encode(std::string_view store_key, const PolicyRecord& record);
 Bytes encode(std::string_view store_key, const HintRecord& record);
 Bytes encode(std::string_view store_key, const CausalOperation& record);
 Bytes encode(std::string_view store_key, const CausalRecord& record);
+Bytes encode(std::string_view store_key, const LeafRecord& record);
 
 /// T is one of the types above, or Hlc.
 template <class T>

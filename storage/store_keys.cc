@@ -90,6 +90,7 @@ std::string describe(std::string_view store_key) {
         if (rest == "l") return fmt::format("log start of group {}", group);
         if (rest == "a") return fmt::format("applied record of group {}", group);
         if (rest == "c") return fmt::format("causal record of group {}", group);
+        if (rest == "m") return fmt::format("mark of complete leaf records of group {}", group);
         break;
       case 'C':
         if (rest.size() != 20) break;
@@ -111,6 +112,9 @@ std::string describe(std::string_view store_key) {
         if (rest.size() < 4) break;
         return fmt::format("hint '{}' for node {} of group {}", printable(rest.substr(4)),
                            read_big_endian(rest.substr(0, 4)), group);
+      case 'M':
+        if (rest.size() < 2) break;
+        return fmt::format("leaf record '{}' of group {}", printable(rest.substr(2)), group);
       case 'T':
         if (rest.size() < 8) break;
         return fmt::format("idempotency index '{}' of group {}", printable(rest.substr(8)), group);
@@ -221,6 +225,27 @@ std::string hint_key(GroupId group, NodeId target, std::string_view key) {
   return store_key;
 }
 
+std::string leaf_key(GroupId group, std::uint32_t leaf, std::string_view key) {
+  PARALLAX_ASSERT(leaf <= 0xffff, "leaf {}", leaf);
+  std::string store_key = group_prefix('M', group, 2 + key.size());
+  store_key.push_back(static_cast<char>(leaf >> 8));
+  store_key.push_back(static_cast<char>(leaf));
+  store_key.append(key);
+  return store_key;
+}
+
+std::string leaves_complete_key(GroupId group) {
+  return group_record_key(group, 'm');
+}
+
+ScanRange leaf_range(GroupId group, std::uint32_t leaf, std::string_view after) {
+  std::string start = leaf_key(group, leaf, after);
+  std::string end = behind(leaf_key(group, leaf, ""));
+  // The next key in byte order; no key is empty, so that all of them are behind "".
+  start.push_back('\0');
+  return {std::move(start), std::move(end)};
+}
+
 ScanRange idempotency_range(GroupId group) {
   return whole_range('I', group);
 }
@@ -261,6 +286,12 @@ std::pair<NodeId, std::string_view> hint_of(std::string_view store_key) {
                   "not a hint: {}", describe(store_key));
   const std::uint64_t target = read_big_endian(store_key.substr(kGroupPrefixBytes, 4));
   return {NodeId{static_cast<std::uint32_t>(target)}, store_key.substr(kGroupPrefixBytes + 4)};
+}
+
+std::string_view key_in_leaf(std::string_view store_key) {
+  PARALLAX_ASSERT(store_key.size() >= kGroupPrefixBytes + 2 && store_key[0] == 'M',
+                  "not a leaf record: {}", describe(store_key));
+  return store_key.substr(kGroupPrefixBytes + 2);
 }
 
 std::string_view user_key(std::string_view store_key) {

@@ -21,23 +21,27 @@ struct Version {
   Bytes value;               ///< empty with a tombstone
   std::string content_type;  ///< as the writer gave it; may be empty
   UnixMillis expires_at;     ///< absolute deadline; 0: never
-  LogIndex log_index;        ///< the entry that committed it; 0: not known to be committed
+  /// The entry that committed it as it is: a value, or its burial. 0: not known to be committed.
+  LogIndex log_index;
 
   bool expired_at(UnixMillis now) const { return expires_at.value != 0 && now >= expires_at; }
   friend bool operator==(const Version&, const Version&) = default;
 };
 
 /// The version's time is over, and that has been agreed on: it is a tombstone now, under its own
-/// stamp.
+/// stamp. That the log had the value says nothing about this: no entry is known to have it yet.
 inline void bury(Version& version) {
+  if (version.tombstone) return;
   version.tombstone = true;
+  version.log_index = LogIndex{};
   version.value = Bytes{};
   version.content_type.clear();
 }
 
-/// Two copies of one version: what one of them has learned (that it expired, which entry committed
-/// it first), both know. True when `mine` changed.
+/// Two copies of one version: what one of them has learned (that it expired; of what it is then,
+/// which entry committed it first), both know. True when `mine` changed.
 inline bool merge_version(Version& mine, const Version& theirs) {
+  if (mine.tombstone && !theirs.tombstone) return false;
   bool changed = false;
   if (theirs.tombstone && !mine.tombstone) {
     bury(mine);

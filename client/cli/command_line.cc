@@ -76,6 +76,7 @@ CommandLine::CommandLine()
       ->type_name("PATH");
   app.add_flag("--json", global_.json, "Machine-readable output, one JSON object a line");
   add_key_verbs(app, chosen_);
+  add_crdt_verb(app, chosen_);
   add_range_verbs(app, chosen_);
   add_batch_verb(app, chosen_);
   add_transfer_verbs(app, chosen_);

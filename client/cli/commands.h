@@ -38,6 +38,7 @@ using VerbAction = std::function<ExitCode(const GlobalOptions&)>;
 
 // Each adds its verbs to `app`; parsing one of them sets `chosen`, which must outlive `app`.
 void add_key_verbs(CLI::App& app, VerbAction& chosen);       ///< put, get, delete, increment
+void add_crdt_verb(CLI::App& app, VerbAction& chosen);       ///< crdt
 void add_range_verbs(CLI::App& app, VerbAction& chosen);     ///< scan, history
 void add_batch_verb(CLI::App& app, VerbAction& chosen);      ///< batch
 void add_transfer_verbs(CLI::App& app, VerbAction& chosen);  ///< import, verify

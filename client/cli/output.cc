@@ -112,6 +112,10 @@ std::string answer_json(std::string_view key, const Answer& answer, bool with_va
   json::object object;
   put_key(object, key);
   if (answer.number) object["value"] = *answer.number;
+  if (answer.crdt) {
+    object["type"] = text(crdt_type_name(answer.crdt->type));
+    object["value"] = json::parse(answer.crdt->json);
+  }
   if (with_value && !answer.items.empty()) {
     json::array siblings;
     for (const Item& item : answer.items) {

@@ -31,7 +31,8 @@ std::string preview(std::string_view bytes);
 /// One line: {"key", "value_base64", "content_type", "etag"}. A key that is not UTF-8 comes as
 /// "key_base64".
 std::string item_json(const Item& item, bool with_value);
-/// One line: {"key", "etag", "consistency", "evidence", ...}, and of "value" (an increment's sum),
+/// One line: {"key", "etag", "consistency", "evidence", ...}, and of "value" (an increment's sum,
+/// or with "type" a convergent value),
 /// "context", "session" and "replayed" what the answer has; with `with_value` also "found",
 /// "value_base64" and "content_type", or "siblings" when there are several.
 std::string answer_json(std::string_view key, const Answer& answer, bool with_value);

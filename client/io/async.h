@@ -51,6 +51,16 @@ class AsyncClient {
     return start<Answer>(&Client::async_increment, token, std::move(key), by, std::move(options));
   }
   template <class Token>
+  auto update_crdt(std::string key, CrdtType type, CrdtUpdate update, OperationOptions options,
+                   Token&& token) const {
+    return start<Answer>(&Client::async_update_crdt, token, std::move(key), type, std::move(update),
+                         std::move(options));
+  }
+  template <class Token>
+  auto get_crdt(std::string key, OperationOptions options, Token&& token) const {
+    return start<Answer>(&Client::async_get_crdt, token, std::move(key), std::move(options));
+  }
+  template <class Token>
   auto scan(Scan range, OperationOptions options, Token&& token) const {
     return start<Answer>(&Client::async_scan, token, std::move(range), std::move(options));
   }

@@ -111,7 +111,9 @@ class Client::Core {
   void start_operation(Operation operation, const Options& options, Completion<Answer> done,
                        bool head = false) {
     Request request = make_request(std::move(operation), options, options_.timeout);
-    if (auto valid = check_request(request); !valid) return refuse(valid.error(), std::move(done));
+    auto valid = check_request(request);
+    if (valid) valid = check_level(request);
+    if (!valid) return refuse(valid.error(), std::move(done));
     Call::Spec spec = make_spec(request, options);
     const auto shared = std::make_shared<Request>(std::move(request));
     spec.request = [shared, head](milliseconds timeout) {
@@ -125,6 +127,7 @@ class Client::Core {
                             Completion<Answer> done) {
     Request request = make_request(Scan{}, options, options_.timeout);
     auto valid = check_request(request);
+    if (valid) valid = check_level(request);
     if (valid && next.empty()) {
       valid = definite(ErrorCode::bad_parameter,
                        "next must be what an earlier page gave; a first page has none");
@@ -301,6 +304,14 @@ void Client::async_increment(std::string key, std::int64_t by, IncrementOptions 
                              Completion<Answer> done) {
   core_->start_operation(Increment{std::move(key), by}, options, std::move(done));
 }
+void Client::async_update_crdt(std::string key, CrdtType type, CrdtUpdate update,
+                               OperationOptions options, Completion<Answer> done) {
+  core_->start_operation(UpdateCrdt{std::move(key), type, std::move(update)}, options,
+                         std::move(done));
+}
+void Client::async_get_crdt(std::string key, OperationOptions options, Completion<Answer> done) {
+  core_->start_operation(GetCrdt{std::move(key)}, options, std::move(done));
+}
 void Client::async_scan(Scan range, OperationOptions options, Completion<Answer> done) {
   core_->start_operation(std::move(range), options, std::move(done));
 }
@@ -366,6 +377,14 @@ Result<Answer> Client::remove(std::string key, RemoveOptions options) {
 }
 Result<Answer> Client::increment(std::string key, std::int64_t by, IncrementOptions options) {
   return wait<Answer>(&Client::async_increment, std::move(key), by, std::move(options));
+}
+Result<Answer> Client::update_crdt(std::string key, CrdtType type, CrdtUpdate update,
+                                   OperationOptions options) {
+  return wait<Answer>(&Client::async_update_crdt, std::move(key), type, std::move(update),
+                      std::move(options));
+}
+Result<Answer> Client::get_crdt(std::string key, OperationOptions options) {
+  return wait<Answer>(&Client::async_get_crdt, std::move(key), std::move(options));
 }
 Result<Answer> Client::scan(Scan range, OperationOptions options) {
   return wait<Answer>(&Client::async_scan, std::move(range), std::move(options));

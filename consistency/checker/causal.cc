@@ -3,21 +3,29 @@
 #include <array>
 
 #include "consistency/checker/causal_patterns.h"
+#include "consistency/checker/resolve.h"
 
 namespace parallax::checker {
 namespace {
 
 constexpr std::array<std::string_view, 3> kModelNames{"CC", "CCv", "CM"};
 
+/// The events, with all reads resolved for which there is no choice.
+Events resolved_events(const History& history, const CausalOptions& options) {
+  Events events = make_events(history, options.initial);
+  if (events.refused.empty()) resolve_forced(history, events, options.limits.max_memory_bytes);
+  return events;
+}
+
 Witness make_witness(const History& history, const Events& events, const Proof& proof,
                      CausalModel model, const CausalOptions& options) {
-  History part = extract(history, proof.operations(events));
-  Witness witness;
-  witness.minimal = shrink(part, [&](const History& smaller) {
-    return find_patterns(smaller, make_events(smaller, options.initial), model, options.limits)
+  Shrunk shrunk = shrink_from(history, proof.operations(events), [&](const History& smaller) {
+    return find_patterns(smaller, resolved_events(smaller, options), model, options.limits)
                .verdict == Verdict::no;
   });
-  const Events left = make_events(part, options.initial);
+  History& part = shrunk.part;
+  Witness witness{.minimal = shrunk.minimal};
+  const Events left = resolved_events(part, options);
   const Finding found = find_patterns(part, left, model, options.limits);
   // What was found in the whole is there in its part, too; if not, show the part as it is.
   const Proof& shown = found.proof ? *found.proof : proof;
@@ -34,7 +42,7 @@ std::string_view to_string(CausalModel model) {
 }
 
 CausalResult check_causal(const History& history, CausalModel model, const CausalOptions& options) {
-  const Events events = make_events(history, options.initial);
+  Events events = resolved_events(history, options);
   if (!events.refused.empty()) return {.reason = events.refused};
   Finding found = find_patterns(history, events, model, options.limits);
   CausalResult result{.verdict = found.verdict, .reason = std::move(found.reason)};
@@ -44,8 +52,14 @@ CausalResult check_causal(const History& history, CausalModel model, const Causa
     result = {.verdict = Verdict::undecided,
               .reason = "nothing is wrong without " + events.left_out};
   } else if (found.verdict == Verdict::yes && !events.unresolved.empty()) {
-    result = {.verdict = Verdict::undecided,
-              .reason = "some reads saw values that several writes can have given"};
+    resolve_by_guess(history, events, options.limits.max_memory_bytes);
+    found = find_patterns(history, events, model, options.limits);
+    if (found.verdict != Verdict::yes) {
+      result = {.verdict = Verdict::undecided,
+                .reason =
+                    "reads saw values that several writes can have given, and no choice "
+                    "was found that explains everything"};
+    }
   }
   return result;
 }

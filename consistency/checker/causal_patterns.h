@@ -18,7 +18,7 @@ struct Finding {
   std::optional<Proof> proof;  ///< of no
 };
 
-/// Unresolved reads and what was left out have no say here.
+/// Unresolved reads have no say, nor what was left out.
 Finding find_patterns(const History& history, const Events& events, CausalModel model,
                       const Limits& limits);
 

@@ -6,6 +6,7 @@
 
 #include "consistency/checker/model.h"
 #include "consistency/checker/search.h"
+#include "consistency/checker/sets.h"
 
 namespace parallax::checker {
 namespace {
@@ -54,6 +55,7 @@ class Dependencies {
       const bool increments = operation.kind == OperationKind::increment;
       appends_ = appends_ || operation.kind == OperationKind::append;
       increments_ = increments_ || increments;
+      adds_ = adds_ || operation.kind == OperationKind::add;
       others_ = others_ || !increments;
     }
   }
@@ -61,6 +63,13 @@ class Dependencies {
   void remove(const Operation& operation) {
     if (!has_effect(operation)) return;
     any_removed_ = true;
+    if (adds_) {
+      if (operation.kind == OperationKind::add) {
+        removed_members_.insert(std::string(texts_[operation.value]));
+      } else {
+        other_than_add_removed_ = true;
+      }
+    }
     const Text given = operation.kind == OperationKind::remove ? kAbsent : operation.value;
     if (removed_.insert(given.value).second && appends_) removed_texts_.push_back(given);
   }
@@ -69,6 +78,7 @@ class Dependencies {
   bool are_gone_for(const Operation& operation) const {
     if (!any_removed_) return false;
     const bool vague = operation.outcome == Outcome::mismatch && operation.result == kNothing;
+    if (adds_) return vague || rests_on_removed_set(operation);
     if (increments_) return vague || observed(operation) != kNothing || needs_number(operation);
     if (vague) return true;
     const Text seen = observed(operation);
@@ -88,6 +98,18 @@ class Dependencies {
         operation.kind == OperationKind::cas && operation.outcome != Outcome::failed;
     return compares ? operation.expected : kNothing;
   }
+  /// Without something else than an add the key may hold no set, or any other one.
+  bool rests_on_removed_set(const Operation& operation) const {
+    const Text seen = observed(operation);
+    if (increments_ || other_than_add_removed_) {
+      return seen != kNothing || operation.kind == OperationKind::add || needs_number(operation);
+    }
+    if (seen <= kAbsent) return false;
+    const auto members = parse_members(texts_[seen]);
+    return !members || std::any_of(members->begin(), members->end(), [&](const std::string& m) {
+      return removed_members_.contains(m);
+    });
+  }
   bool needs_number(const Operation& operation) const {
     return others_ && operation.kind == OperationKind::increment;
   }
@@ -96,7 +118,10 @@ class Dependencies {
   bool appends_ = false;
   bool increments_ = false;
   bool others_ = false;
+  bool adds_ = false;
   bool any_removed_ = false;
+  bool other_than_add_removed_ = false;
+  std::unordered_set<std::string> removed_members_;
   std::unordered_set<std::uint32_t> removed_;
   std::vector<Text> removed_texts_;
 };

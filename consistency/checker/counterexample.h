@@ -28,8 +28,9 @@ std::vector<Operation> without(const Texts& texts, std::span<const Operation> op
 
 /// What one operation did, in words: "client 3 read 7 at n2, from 12 ns to 25 ns".
 std::string describe(const Texts& texts, const Operation& operation);
-/// The whole text of a counterexample.
-std::string explain(const Texts& texts, std::span<const Operation> operations, Text initial);
+/// The whole text of a counterexample. Without a `reason`, a sentence, one is looked for.
+std::string explain(const Texts& texts, std::span<const Operation> operations, Text initial,
+                    const std::string& reason = {});
 /// A row for each client, time from left to right, not to scale. Empty if it would be too wide.
 std::string draw(const Texts& texts, std::span<const Operation> operations);
 /// A value as it stands in a sentence: quoted if it has to be, and not longer than a line.

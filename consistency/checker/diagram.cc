@@ -35,6 +35,9 @@ std::string label(const Texts& texts, const Operation& operation) {
     case OperationKind::append:
       text = "a " + show(operation.value);
       break;
+    case OperationKind::add:
+      text = "add " + show(operation.value);
+      break;
     default:
       text = to_string(operation.kind);
       break;

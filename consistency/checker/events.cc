@@ -50,20 +50,10 @@ bool shows(const Operation& operation) {
   return operation.kind == OperationKind::read || operation.kind == OperationKind::cas;
 }
 
-/// What it showed; kNothing if it did not say.
-Text shown(const Operation& operation) {
-  const bool swapped = operation.kind == OperationKind::cas && operation.outcome == Outcome::ok;
-  return swapped ? operation.expected : operation.result;
-}
-
 bool gives(const Operation& operation) {
   if (operation.outcome != Outcome::ok && operation.outcome != Outcome::unknown) return false;
   return operation.kind == OperationKind::write || operation.kind == OperationKind::cas ||
          operation.kind == OperationKind::remove;
-}
-
-Text given(const Operation& operation) {
-  return operation.kind == OperationKind::remove ? kAbsent : operation.value;
 }
 
 bool grows(const Operation& operation) {
@@ -77,6 +67,7 @@ class Builder {
       : history_(history), initial_(initial_text(history, initial)) {}
 
   Events build() {
+    events_.initial = initial_;
     check_kinds();
     if (events_.refused.empty()) split();
     if (events_.refused.empty()) connect();
@@ -104,7 +95,7 @@ class Builder {
             fmt::format("client {} has a txn, which is of more than one key", operation.client);
         return;
       }
-      if (gives(operation) && given(operation) == kNothing) {
+      if (gives(operation) && given_by(operation) == kNothing) {
         events_.refused = fmt::format("client {} has a {} without a value", operation.client,
                                       to_string(operation.kind));
         return;
@@ -209,7 +200,7 @@ class Builder {
     events_.first_open = closed;
     for (std::size_t i = 0; i < open.size(); ++i) {
       const Operation& operation = at(open[i].operation);
-      writers.add(key_index(operation.key), given(operation), static_cast<EventId>(closed + i));
+      writers.add(key_index(operation.key), given_by(operation), static_cast<EventId>(closed + i));
     }
     std::vector<EventId> place(open.size(), kNoEvent);
     for (EventId e = 0; e < closed; ++e) {
@@ -224,8 +215,9 @@ class Builder {
     // Somebody may have read these. If nobody did, they are where nobody sees them.
     for (std::size_t i = 0; i < open.size() && !events_.unresolved.empty(); ++i) {
       const Operation& operation = at(open[i].operation);
-      const bool shared = writers.of(key_index(operation.key), given(operation)) == kUnresolved ||
-                          given(operation) == initial_;
+      const bool shared =
+          writers.of(key_index(operation.key), given_by(operation)) == kUnresolved ||
+          given_by(operation) == initial_;
       if (shared && place[i] == kNoEvent) add_open(open[i]);
     }
   }
@@ -253,7 +245,7 @@ class Builder {
     const Operation& operation = at(i);
     const std::uint32_t key = key_index(operation.key);
     if (gives(operation)) {
-      writers.add(key, given(operation), static_cast<EventId>(events_.all.size()));
+      writers.add(key, given_by(operation), static_cast<EventId>(events_.all.size()));
     }
     events_.all.push_back(
         {.operation = i, .key = key, .session = session, .writes = gives(operation)});
@@ -263,7 +255,7 @@ class Builder {
     Event& event = events_.all[e];
     const Operation& operation = at(event.operation);
     if (!shows(operation)) return;
-    const Text value = shown(operation);
+    const Text value = shown_by(operation);
     if (value == kNothing) return;
     event.source = writers.of(event.key, value);
     if (value == initial_) {
@@ -295,20 +287,13 @@ Events make_events(const History& history, const std::optional<std::string>& ini
   return Builder(history, initial).build();
 }
 
-std::vector<EventId> possible_sources(const History& history, const Events& events, EventId read,
-                                      const std::optional<std::string>& initial) {
-  const Event& event = events.all[read];
-  const Text value = shown(history.operations[event.operation]);
-  std::vector<EventId> sources;
-  if (value == Builder::initial_text(history, initial)) sources.push_back(kInitial);
-  for (EventId e = 0; e < events.all.size(); ++e) {
-    const Event& write = events.all[e];
-    if (e != read && write.writes && write.key == event.key &&
-        given(history.operations[write.operation]) == value) {
-      sources.push_back(e);
-    }
-  }
-  return sources;
+Text shown_by(const Operation& operation) {
+  const bool swapped = operation.kind == OperationKind::cas && operation.outcome == Outcome::ok;
+  return swapped ? operation.expected : operation.result;
+}
+
+Text given_by(const Operation& operation) {
+  return operation.kind == OperationKind::remove ? kAbsent : operation.value;
 }
 
 Readers::Readers(const Events& events) : begin_(events.all.size() + 1, 0) {

@@ -71,6 +71,7 @@ struct Events {
   std::vector<EventId> open_parent;  ///< what comes just before an open one, or kNoEvent
   std::vector<Session> sessions;
   std::vector<Text> keys;
+  Text initial = kAbsent;           ///< what each key begins with; no text of the pool if not there
   std::vector<EventId> unresolved;  ///< reads, in the order of `all`
   std::string refused;              ///< not empty: the history cannot be judged, and why
   std::string left_out;             ///< not empty: what is not here; then a "yes" cannot be said
@@ -90,9 +91,10 @@ struct Events {
 /// `initial`: what every key holds at the beginning; nothing by default.
 Events make_events(const History& history, const std::optional<std::string>& initial);
 
-/// All writes that a read of this value of this key can have seen, kInitial among them. Slow.
-std::vector<EventId> possible_sources(const History& history, const Events& events, EventId read,
-                                      const std::optional<std::string>& initial);
+/// What a read showed, or a compare-and-set compared with; kNothing if nothing.
+Text shown_by(const Operation& operation);
+/// What a write gave the key; kAbsent of a delete.
+Text given_by(const Operation& operation);
 
 /// Who saw each write: the readers of `write` are in the order of Events::all.
 class Readers {

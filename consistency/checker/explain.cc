@@ -29,6 +29,8 @@ std::string verb(const Texts& texts, const Operation& operation) {
     case OperationKind::increment:
       return fmt::format("{} {}", unknown ? "tried to add" : "added",
                          operation.value == kNothing ? "1" : value);
+    case OperationKind::add:
+      return fmt::format("{} the member {}", unknown ? "tried to add" : "added", value);
     case OperationKind::cas: {
       const std::string expected = show_value(texts, operation.expected);
       if (operation.outcome == Outcome::mismatch) {
@@ -68,8 +70,9 @@ class Reasons {
   /// One sentence, or the general one.
   std::string find() const {
     for (const Operation& operation : operations_) {
-      const bool grows =
-          operation.kind == OperationKind::append || operation.kind == OperationKind::increment;
+      const bool grows = operation.kind == OperationKind::append ||
+                         operation.kind == OperationKind::increment ||
+                         operation.kind == OperationKind::add;
       if (grows && operation.outcome != Outcome::failed) return general();
     }
     for (const auto reason : {&Reasons::from_nowhere, &Reasons::stale, &Reasons::backwards}) {
@@ -188,14 +191,15 @@ std::string describe(const Texts& texts, const Operation& operation) {
   return text;
 }
 
-std::string explain(const Texts& texts, std::span<const Operation> operations, Text initial) {
+std::string explain(const Texts& texts, std::span<const Operation> operations, Text initial,
+                    const std::string& reason) {
   const std::int64_t start = operations.empty() ? 0 : operations.front().call_ns;
   std::string text = fmt::format(
       "Key \"{}\" is not linearizable: {}\n", texts[operations.front().key],
       operations.size() == 1
           ? std::string("one operation is impossible by itself.")
           : fmt::format("these {} operations contradict each other.", operations.size()));
-  text += Reasons(texts, operations, initial).find() + "\n\n";
+  text += (reason.empty() ? Reasons(texts, operations, initial).find() : reason) + "\n\n";
   for (const Operation& operation : operations) {
     const std::string begin = describe_duration(operation.call_ns - start);
     text += operation.outcome == Outcome::unknown

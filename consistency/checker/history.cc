@@ -5,8 +5,8 @@
 namespace parallax::checker {
 namespace {
 
-constexpr std::array<std::string_view, 8> kKindNames{"read",      "write",  "cas", "delete",
-                                                     "increment", "append", "txn", "scan"};
+constexpr std::array<std::string_view, 9> kKindNames{
+    "read", "write", "cas", "delete", "increment", "append", "add", "txn", "scan"};
 
 }  // namespace
 

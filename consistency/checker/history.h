@@ -12,7 +12,8 @@
 // and a "value" is a compare that answered mismatch and saw that value (null: none); with
 // "mismatch":true and no "value" it answered mismatch and did not say what it saw; otherwise it did
 // not happen. An increment's "value" is by how much (1 if left out); "result" is the value that an
-// increment or append answered with, if it did.
+// increment or append answered with, if it did. An add's "value" is a member; a read of a set shows
+// an array of members, in any order.
 //
 // What it does not do: read files, or judge.
 #pragma once
@@ -37,6 +38,7 @@ enum class OperationKind : std::uint8_t {
   remove,     ///< "delete"
   increment,  ///< of decimal text; absent counts as 0
   append,     ///< to the text; absent counts as empty
+  add,        ///< a member to a set, which is a JSON array; absent counts as empty
   txn,        ///< several keys at once; `value` is its JSON
   scan,       ///< a range read; `result` is its JSON
 };

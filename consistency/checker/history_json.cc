@@ -131,6 +131,7 @@ Result<void> read_values(Texts& texts, const json::object& line, Operation& oper
       return {};
     case OperationKind::write:
     case OperationKind::append:
+    case OperationKind::add:
     case OperationKind::txn:
       operation.value = optional_value(texts, line, "value");
       operation.result = optional_value(texts, line, "result");
@@ -157,7 +158,7 @@ Result<Operation> read_operation(Texts& texts, const json::object& line) {
                          : std::nullopt;
   if (!known) {
     return wrong(
-        fmt::format("\"op\" is {}; it must be read, write, cas, delete, increment, append, "
+        fmt::format("\"op\" is {}; it must be read, write, cas, delete, increment, append, add, "
                     "txn or scan",
                     kind == nullptr ? "missing" : json::serialize(*kind)));
   }

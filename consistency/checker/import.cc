@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "consistency/checker/edn.h"
+#include "consistency/checker/sets.h"
 
 namespace parallax::checker {
 namespace {
@@ -24,6 +25,7 @@ struct Event {
   std::string function;  ///< read, write, ...
   std::string key = "register";
   std::vector<std::optional<std::string>> values;  ///< one, or a cas's two; nil is nullopt
+  bool is_list = false;                            ///< the value is a list or set
 };
 
 /// Pairs invocations with their ends, one process at a time.
@@ -55,11 +57,12 @@ class Pairing {
     static const std::map<std::string_view, OperationKind> kKinds{
         {"read", OperationKind::read},   {"get", OperationKind::read},
         {"write", OperationKind::write}, {"put", OperationKind::write},
-        {"cas", OperationKind::cas},     {"append", OperationKind::append}};
+        {"cas", OperationKind::cas},     {"append", OperationKind::append},
+        {"add", OperationKind::add}};
     const auto kind = kKinds.find(event.function);
     if (kind == kKinds.end()) {
-      return wrong(
-          fmt::format(":f is {}; it must be read, get, write, put, append or cas", event.function));
+      return wrong(fmt::format(":f is {}; it must be read, get, write, put, append, add or cas",
+                               event.function));
     }
     Operation operation{.kind = kind->second, .outcome = Outcome::unknown};
     operation.client = event.process;
@@ -94,10 +97,21 @@ class Pairing {
     }
     operation.outcome = Outcome::ok;
     if (operation.kind == OperationKind::read) {
+      if (event.is_list) {
+        operation.result = history_.texts.intern(members_of(event.values));
+        return {};
+      }
       if (event.values.size() != 1) return wrong(":value of a read that is ok must be one value");
       operation.result = text_of(event.values[0]);
     }
     return {};
+  }
+
+  /// What a read of a set shows.
+  static std::string members_of(const std::vector<std::optional<std::string>>& values) {
+    std::vector<std::string> members;
+    for (const auto& value : values) members.push_back(value.value_or("nil"));
+    return members_text(members);
   }
 
   Text text_of(const std::optional<std::string>& value) {
@@ -155,6 +169,7 @@ Result<std::optional<Event>> parse_edn(const EdnValue& map) {
   text_at("key", event.key);
   if (const EdnValue* value = map.at("value")) {
     PARALLAX_ASSIGN(event.values, plain_values(*value));
+    event.is_list = value->is(EdnValue::Kind::list);
   }
   return std::optional(std::move(event));
 }

@@ -22,7 +22,8 @@ Result<History> import_jepsen_log(std::string_view text);
 /// :append, :key "0", :value "x"}", with :f get, read, put, write, append or cas (of [expected
 /// value]), as in the key-value logs of Porcupine (where every key starts as the empty text) and
 /// Knossos' histories (where there is one register, and `:fail` means that it did not happen).
-/// Without :key the key is "register". Other members are skipped. Errors: bad_request, naming the
+/// Without :key the key is "register". A list or set that a read shows is the text
+/// of a set (sets.h), for :f add. Other members are skipped. Errors: bad_request, naming the
 /// line.
 Result<History> import_edn_log(std::string_view text);
 

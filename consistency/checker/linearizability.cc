@@ -7,6 +7,7 @@
 
 #include "consistency/checker/by_key.h"
 #include "consistency/checker/counterexample.h"
+#include "consistency/checker/grow_set.h"
 #include "consistency/checker/search.h"
 #include "consistency/checker/zones.h"
 
@@ -32,9 +33,9 @@ std::string beyond_us(const Operation& operation) {
   }
   const bool has_value = operation.kind == OperationKind::cas ? operation.value != kNothing
                                                               : operation.value > kAbsent;
-  const bool needs_value = operation.kind == OperationKind::write ||
-                           operation.kind == OperationKind::append ||
-                           operation.kind == OperationKind::cas;
+  const bool needs_value =
+      operation.kind == OperationKind::write || operation.kind == OperationKind::append ||
+      operation.kind == OperationKind::add || operation.kind == OperationKind::cas;
   if (effect && needs_value && !has_value) return fmt::format("a {} without a value", name);
   if (operation.kind == OperationKind::cas && operation.outcome != Outcome::failed &&
       operation.expected == kNothing) {
@@ -64,8 +65,9 @@ class Check {
         if (!zones.conflict.empty()) explain(operations, zones);
       }
     }
+    const bool decided = verdict.by_zones || judge_set(operations, verdict);
     result_.keys.push_back(verdict);
-    if (!verdict.by_zones) searched_.push_back({result_.keys.size() - 1, operations});
+    if (!decided) searched_.push_back({result_.keys.size() - 1, operations});
   }
 
   void search_all() {
@@ -119,6 +121,22 @@ class Check {
     const bool out_of_memory =
         found.verdict == Verdict::undecided && found.steps <= limits.max_steps;
     return found.verdict != Verdict::undecided || out_of_memory;
+  }
+
+  /// False if it is not a set that only grows.
+  bool judge_set(std::span<const Operation> operations, KeyVerdict& verdict) {
+    if (options_.method != Method::automatic || initial_ != kAbsent) return false;
+    const GrowSetResult set = check_grow_set(texts_, operations);
+    if (!set.applicable) return false;
+    verdict.verdict = set.conflict.empty() ? Verdict::yes : Verdict::no;
+    if (set.conflict.empty() || explained_++ >= kCounterexamplesCompared) return true;
+    Counterexample found{.key = verdict.key, .operations = {}, .text = {}};
+    for (const std::uint32_t i : set.conflict) found.operations.push_back(operations[i]);
+    std::stable_sort(found.operations.begin(), found.operations.end(),
+                     [](const Operation& a, const Operation& b) { return a.call_ns < b.call_ns; });
+    found.text = parallax::checker::explain(texts_, found.operations, initial_, set.reason);
+    keep_smaller(std::move(found));
+    return true;
   }
 
   void explain(std::span<const Operation> operations, const ZonesResult& zones) {

@@ -2,7 +2,8 @@
 //
 // Linearizability is local: a history is linearizable exactly if each key's part of it is, so keys
 // are judged one by one (P-compositionality: Horn and Kroening 2015). A key with reads, writes and
-// compare-and-sets of unique values goes through zones.h, every other through search.h. On "no"
+// compare-and-sets of unique values goes through zones.h, one with reads of a set
+// and adds through grow_set.h, every other through search.h. On "no"
 // comes a counterexample that a person can follow. The operations' levels play no part: filter
 // before if only some promise linearizability.
 //
@@ -41,6 +42,8 @@ struct Counterexample {
   Text key;
   /// By call. Those still running when the last of the prefix returned are shown as unknown, a cas
   /// of which it does not matter what it replaced as a write.
+  /// Reads of a set that only grows show all members, also those whose adds were left out because
+  /// they do not matter.
   std::vector<Operation> operations;
   bool minimal = true;  ///< false if a limit ended the search for a smaller one
   std::string text;     ///< in words, and a space-time diagram

@@ -1,9 +1,11 @@
 #include "consistency/checker/model.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
 #include "base/assert.h"
+#include "consistency/checker/sets.h"
 
 namespace parallax::checker {
 namespace {
@@ -62,6 +64,15 @@ Next step_append(Texts& texts, State state, const Operation& append) {
   return settle(state, texts.intern(sum), append);
 }
 
+Next step_add(Texts& texts, State state, const Operation& add) {
+  auto members = parse_members(state == kAbsent ? "[]" : texts[state]);
+  if (!members) return settle(state, std::nullopt, add);
+  const std::string member(texts[add.value]);
+  const auto at = std::lower_bound(members->begin(), members->end(), member);
+  if (at == members->end() || *at != member) members->insert(at, member);
+  return settle(state, texts.intern(members_text(*members)), add);
+}
+
 Next step(Texts& texts, State state, const Operation& operation) {
   switch (operation.kind) {
     case OperationKind::read:
@@ -76,6 +87,8 @@ Next step(Texts& texts, State state, const Operation& operation) {
       return step_increment(texts, state, operation);
     case OperationKind::append:
       return step_append(texts, state, operation);
+    case OperationKind::add:
+      return step_add(texts, state, operation);
     case OperationKind::txn:
     case OperationKind::scan:
       break;

@@ -29,6 +29,11 @@ Next step_increment(Texts& texts, State state, const Operation& increment);
 /// Text that grows: a key-value string; interns the sum.
 Next step_append(Texts& texts, State state, const Operation& append);
 
+/// Set: a JSON array, or absent, which is the empty set; interns the one text of the new set, so
+/// the state must have been in that form (sets.h), and absent if it has no members. Ok only if the
+/// state is one.
+Next step_add(Texts& texts, State state, const Operation& add);
+
 /// Whichever of the above `operation` is. It must not have failed, nor be a txn or scan.
 Next step(Texts& texts, State state, const Operation& operation);
 

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "consistency/checker/configuration_set.h"
 #include "consistency/checker/model.h"
+#include "consistency/checker/sets.h"
 
 namespace parallax::checker {
 namespace {
@@ -16,7 +17,8 @@ namespace {
 constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
 bool creates_texts(const Operation& operation) {
-  return operation.kind == OperationKind::increment || operation.kind == OperationKind::append;
+  return operation.kind == OperationKind::increment || operation.kind == OperationKind::append ||
+         operation.kind == OperationKind::add;
 }
 
 /// The state that an operation must find, if it allows only one.
@@ -45,7 +47,7 @@ class Search {
  public:
   Search(const Texts& texts, std::span<const Operation> operations, Text initial,
          const Limits& limits)
-      : limits_(limits), state_(own(texts, initial)) {
+      : limits_(limits), has_sets_(has_adds(operations)), state_(own_state(texts, initial)) {
     for (const Operation& operation : operations) add(texts, operation);
     sort_operations();
     link_operations();
@@ -84,17 +86,31 @@ class Search {
 
   // --- Preparation.
 
+  static bool has_adds(std::span<const Operation> operations) {
+    return std::any_of(operations.begin(), operations.end(),
+                       [](const Operation& o) { return o.kind == OperationKind::add; });
+  }
+
   Text own(const Texts& texts, Text text) {
     return text <= kAbsent ? text : texts_.intern(texts[text]);
+  }
+
+  /// What a key can hold. Where there are sets, each has one text, and that of the empty set is
+  /// kAbsent, to a reader one and the same.
+  Text own_state(const Texts& texts, Text text) {
+    const auto members = has_sets_ && text > kAbsent ? parse_members(texts[text]) : std::nullopt;
+    if (!members) return own(texts, text);
+    return members->empty() ? kAbsent : texts_.intern(members_text(*members));
   }
 
   void add(const Texts& texts, Operation operation) {
     if (operation.outcome == Outcome::failed) return;
     PARALLAX_ASSERT(operation.kind < OperationKind::txn, "a {} is not of one key",
                     to_string(operation.kind));
-    operation.value = own(texts, operation.value);
-    operation.expected = own(texts, operation.expected);
-    operation.result = own(texts, operation.result);
+    const bool is_part = creates_texts(operation);
+    operation.value = is_part ? own(texts, operation.value) : own_state(texts, operation.value);
+    operation.expected = own_state(texts, operation.expected);
+    operation.result = own_state(texts, operation.result);
     creates_texts_ = creates_texts_ || creates_texts(operation);
     if (operation.outcome != Outcome::unknown) {
       known_.push_back(operation);
@@ -293,7 +309,7 @@ class Search {
   /// What the read that returns next shows, if until then nothing can reset the state to a
   /// beginning of it; else kNothing.
   Text text_ahead() const {
-    if (!creates_texts_) return kNothing;
+    if (!creates_texts_ || has_sets_) return kNothing;
     std::size_t next = first_return_;
     while (next < by_return_.size() &&
            (is_done(by_return_[next]) || known_[by_return_[next]].kind != OperationKind::read)) {
@@ -326,8 +342,10 @@ class Search {
   Next step_memoized(const Operation& operation) {
     if (!creates_texts(operation)) return step(texts_, state_, operation);
     const std::uint64_t key = std::uint64_t{state_.value} << 32 |
-                              std::uint64_t{operation.value.value} << 1 |
-                              (operation.kind == OperationKind::append ? 1 : 0);
+                              std::uint64_t{operation.value.value} << 2 |
+                              (operation.kind == OperationKind::append ? 1u
+                               : operation.kind == OperationKind::add  ? 2u
+                                                                       : 0u);
     auto at = sums_.find(key);
     if (at == sums_.end()) {
       Operation open = operation;
@@ -383,6 +401,7 @@ class Search {
   }
 
   Limits limits_;
+  bool has_sets_;
   Texts texts_;  ///< of this key, and those that increments and appends make
   State state_;
   std::vector<Operation> known_;

@@ -10,7 +10,8 @@
 //   - an unknown operation that has no effect here, or one that nobody could see, is not tried;
 //   - without increments and appends, no step leaves a state that somebody still has to see and
 //     nobody can write again, and writes that nobody has to see are done just before another write;
-//   - where texts grow, none grows other than to what the next read shows, unless something can
+//   - where texts grow (sets aside), none grows other than to what the next read shows, unless
+//   something can
 //     still set it back to a beginning of that.
 //
 // What it does not do: split by key, or handle operations on several keys.

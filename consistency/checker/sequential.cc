@@ -8,6 +8,7 @@
 #include "consistency/checker/causal_patterns.h"
 #include "consistency/checker/model.h"
 #include "consistency/checker/proof.h"
+#include "consistency/checker/resolve.h"
 #include "consistency/checker/saturation.h"
 
 namespace parallax::checker {
@@ -238,24 +239,34 @@ bool replay(const History& history, const Events& events, const std::vector<Even
   return true;
 }
 
+/// The events, with all reads resolved for which there is no choice.
+Events resolved_events(const History& history, const SequentialOptions& options) {
+  Events events = make_events(history, options.initial);
+  if (events.refused.empty()) resolve_forced(history, events, options.limits.max_memory_bytes);
+  return events;
+}
+
 Witness make_witness(const History& history, const Events& events,
                      const std::optional<Proof>& proof, const SequentialOptions& options) {
+  const StillViolated still_violated = [&](const History& smaller) {
+    return judge(smaller, resolved_events(smaller, options), options.limits).verdict == Verdict::no;
+  };
   Witness witness{.pattern = "NoOrder"};
-  std::vector<std::uint32_t> operations;
-  if (proof) {
-    operations = proof->operations(events);
+  History part;
+  if (proof || events.all.size() <= kMaxSearchedWitness) {
+    std::vector<std::uint32_t> operations;
+    if (proof) operations = proof->operations(events);
+    for (const Event& event : events.all) {
+      if (!proof) operations.push_back(event.operation);
+    }
+    Shrunk shrunk = shrink_from(history, std::move(operations), still_violated);
+    witness.minimal = shrunk.minimal;
+    part = std::move(shrunk.part);
   } else {
-    for (const Event& event : events.all) operations.push_back(event.operation);
-    std::sort(operations.begin(), operations.end());
+    part = history;
+    witness.minimal = false;
   }
-  History part = extract(history, operations);
-  witness.minimal =
-      (proof || part.operations.size() <= kMaxSearchedWitness) &&
-      shrink(part, [&](const History& smaller) {
-        return judge(smaller, make_events(smaller, options.initial), options.limits).verdict ==
-               Verdict::no;
-      });
-  const Events left = make_events(part, options.initial);
+  const Events left = resolved_events(part, options);
   const Outcomes again = judge(part, left, options.limits);
   if (again.proof) {
     witness.pattern = again.proof->pattern;
@@ -274,30 +285,39 @@ Witness make_witness(const History& history, const Events& events,
 }  // namespace
 
 SequentialResult check_sequential(const History& history, const SequentialOptions& options) {
-  const Events events = make_events(history, options.initial);
+  Events events = resolved_events(history, options);
   if (!events.refused.empty()) return {.reason = events.refused};
-  const Outcomes found = judge(history, events, options.limits);
+  Outcomes found = judge(history, events, options.limits);
   SequentialResult result{.verdict = found.verdict, .reason = found.reason, .steps = found.steps};
   if (found.verdict == Verdict::no) {
     result.witness = make_witness(history, events, found.proof, options);
   }
   if (found.verdict != Verdict::yes) return result;
-  if (!events.left_out.empty()) {
-    result.verdict = Verdict::undecided;
-    result.reason = "nothing is wrong without " + events.left_out;
-  } else if (!replay(history, events, found.sequence, options.initial)) {
-    PARALLAX_ASSERT(
-        !events.unresolved.empty() || events.first_open < events.all.size() ||
-            std::any_of(history.operations.begin(), history.operations.end(),
-                        [](const Operation& o) { return o.outcome == Outcome::mismatch; }),
-        "an order of {} events does not explain them", events.all.size());
-    result.verdict = Verdict::undecided;
-    result.reason =
-        "an order was found, but not one that fits reads of values with several writers, or "
-        "comparisons that did not say what they saw";
-  } else {
-    for (const EventId e : found.sequence) result.order.push_back(events.all[e].operation);
+  const auto explains = [&] {
+    return found.verdict == Verdict::yes &&
+           replay(history, events, found.sequence, options.initial);
+  };
+  bool explained = explains();
+  const bool ambiguous = !events.unresolved.empty();
+  if (!explained && ambiguous) {
+    resolve_by_guess(history, events, options.limits.max_memory_bytes);
+    found = judge(history, events, options.limits);
+    explained = explains();
   }
+  if (explained && events.left_out.empty()) {
+    for (const EventId e : found.sequence) result.order.push_back(events.all[e].operation);
+    return result;
+  }
+  // What an open compare-and-set, or a mismatch without a value, says is not in the events.
+  const bool vague = events.first_open < events.all.size() ||
+                     std::any_of(history.operations.begin(), history.operations.end(),
+                                 [](const Operation& o) { return o.outcome == Outcome::mismatch; });
+  PARALLAX_ASSERT(explained || ambiguous || vague, "an order of {} events does not explain them",
+                  events.all.size());
+  result.verdict = Verdict::undecided;
+  result.reason = explained ? "nothing is wrong without " + events.left_out
+                            : "no order was found that fits reads of values with several writers, "
+                              "or comparisons that did not say what they saw";
   return result;
 }
 

@@ -7,6 +7,7 @@
 
 #include "consistency/checker/guarantee_demands.h"
 #include "consistency/checker/proof.h"
+#include "consistency/checker/resolve.h"
 #include "consistency/checker/version_order.h"
 
 namespace parallax::checker {
@@ -16,6 +17,9 @@ constexpr std::array<std::string_view, 4> kNames{"read your writes", "monotonic 
                                                  "monotonic writes", "writes follow reads"};
 constexpr std::array<std::string_view, 4> kPatterns{"ReadYourWrites", "MonotonicReads",
                                                     "MonotonicWrites", "WritesFollowReads"};
+
+/// For clocks, to choose sources well.
+constexpr std::uint64_t kGuessBytes = std::uint64_t{4} << 30;
 
 /// Demands of one kind: those on the order, and the first that no order can meet.
 struct Collected {
@@ -254,19 +258,106 @@ class Check {
   std::vector<EventId> monotonic_cycle_, writers_cycle_;
 };
 
-std::optional<Proof> find(const History& history, const Events& events, Guarantee guarantee) {
-  return Check(history, events).find(guarantee);
+/// A verdict about one history, and why.
+struct Decision {
+  Verdict verdict = Verdict::yes;
+  std::string reason;          ///< of undecided
+  std::optional<Proof> proof;  ///< of no
+};
+
+/// Of a read with more possible sources than this nobody tries them all.
+constexpr std::size_t kMaxSources = 64;
+
+class Decider {
+ public:
+  Decider(const History& history, const Events& events)
+      : history_(history), events_(events), check_(history, events) {}
+
+  Decision decide(Guarantee guarantee) {
+    if (auto proof = check_.find(guarantee)) return {Verdict::no, {}, std::move(proof)};
+    if (!events_.left_out.empty()) {
+      return {Verdict::undecided, "nothing is wrong without " + events_.left_out, {}};
+    }
+    if (events_.unresolved.empty()) return {};
+    // A guess that satisfies a guarantee is a proof that it holds.
+    if (!guessed_) {
+      guessed_ = events_;
+      resolve_by_guess(history_, *guessed_, kGuessBytes);
+      guess_.emplace(history_, *guessed_);
+    }
+    if (guessed_->unresolved.empty()) {
+      const auto proof = guess_->find(guarantee);
+      if (!proof) return {};
+      if (auto refuted = refute(guarantee, *proof)) return {Verdict::no, {}, std::move(refuted)};
+    }
+    return {Verdict::undecided,
+            "reads saw values that several writes can have given, and no choice was found that "
+            "gives it",
+            {}};
+  }
+
+ private:
+  /// A proof that one of the reads that made a guess fail cannot have seen anything.
+  std::optional<Proof> refute(Guarantee guarantee, const Proof& guess_failed) const {
+    const std::vector<std::uint32_t> named = guess_failed.operations(*guessed_);
+    for (const EventId read : events_.unresolved) {
+      if (!std::binary_search(named.begin(), named.end(), events_.all[read].operation)) continue;
+      const std::vector<EventId> sources = possible_sources(read);
+      std::optional<Proof> proof;
+      bool all = sources.size() <= kMaxSources;
+      for (std::size_t i = 0; i < sources.size() && all; ++i) {
+        Events one = events_;
+        one.all[read].source = sources[i];
+        std::erase(one.unresolved, read);
+        auto found = Check(history_, one).find(guarantee);
+        all = found.has_value();
+        if (!all) break;
+        if (!proof) {
+          proof = std::move(found);
+        } else {
+          proof->blocks.insert(proof->blocks.end(), found->blocks.begin(), found->blocks.end());
+        }
+      }
+      if (all && proof) return proof;
+    }
+    return std::nullopt;
+  }
+
+  std::vector<EventId> possible_sources(EventId read) const {
+    const Event& event = events_.all[read];
+    const Text value = shown_by(history_.operations[event.operation]);
+    std::vector<EventId> sources;
+    if (value == events_.initial) sources.push_back(kInitial);
+    for (EventId e = 0; e < events_.all.size() && sources.size() <= kMaxSources; ++e) {
+      const Event& write = events_.all[e];
+      if (e != read && write.writes && write.key == event.key &&
+          given_by(history_.operations[write.operation]) == value) {
+        sources.push_back(e);
+      }
+    }
+    return sources;
+  }
+
+  const History& history_;
+  const Events& events_;
+  Check check_;
+  std::optional<Events> guessed_;
+  std::optional<Check> guess_;
+};
+
+Decision decide(const History& history, const Events& events, Guarantee guarantee) {
+  return Decider(history, events).decide(guarantee);
 }
 
 Witness make_witness(const History& history, const Events& events, const Proof& proof,
                      Guarantee guarantee, const GuaranteeOptions& options) {
-  History part = extract(history, proof.operations(events));
-  Witness witness;
-  witness.minimal = shrink(part, [&](const History& smaller) {
-    return find(smaller, make_events(smaller, options.initial), guarantee).has_value();
+  Shrunk shrunk = shrink_from(history, proof.operations(events), [&](const History& smaller) {
+    return decide(smaller, make_events(smaller, options.initial), guarantee).verdict == Verdict::no;
   });
+  History& part = shrunk.part;
+  Witness witness{.minimal = shrunk.minimal};
   const Events left = make_events(part, options.initial);
-  const std::optional<Proof> again = find(part, left, guarantee);
+  const std::optional<Proof> again = decide(part, left, guarantee).proof;
   const Proof& shown = again ? *again : proof;
   witness.pattern = shown.pattern;
   witness.text = shown.text(again ? part : history, again ? left : events);
@@ -287,17 +378,12 @@ GuaranteeResults check_session_guarantees(const History& history, const Guarante
     for (GuaranteeResult& result : results) result.reason = events.refused;
     return results;
   }
-  Check check(history, events);
+  Decider decider(history, events);
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (const auto proof = check.find(kGuarantees[i])) {
-      results[i] = {.verdict = Verdict::no,
-                    .witness = make_witness(history, events, *proof, kGuarantees[i], options)};
-    } else if (!events.left_out.empty()) {
-      results[i].reason = "nothing is wrong without " + events.left_out;
-    } else if (!events.unresolved.empty()) {
-      results[i].reason = "some reads saw values that several writes can have given";
-    } else {
-      results[i].verdict = Verdict::yes;
+    Decision decision = decider.decide(kGuarantees[i]);
+    results[i] = {.verdict = decision.verdict, .reason = std::move(decision.reason)};
+    if (decision.proof) {
+      results[i].witness = make_witness(history, events, *decision.proof, kGuarantees[i], options);
     }
   }
   return results;

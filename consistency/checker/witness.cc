@@ -1,6 +1,7 @@
 #include "consistency/checker/witness.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -30,8 +31,7 @@ std::vector<Operation> without_group(const std::vector<Operation>& operations, s
     gone[i] = true;
     const Operation& o = operations[i];
     if (!writes(o)) return;
-    const Text value = o.kind == OperationKind::remove ? kAbsent : o.value;
-    missing.emplace(o.key.value, value.value);
+    missing.emplace(o.key.value, given_by(o).value);
   };
   for (std::size_t i = begin; i < end; ++i) take(i);
   for (bool changed = !missing.empty(); changed;) {
@@ -94,6 +94,34 @@ bool shrink(History& violation, const StillViolated& still_violated) {
     if (size == 1 && !smaller) return true;
     size = std::max<std::size_t>(1, size / 2);
   }
+}
+
+Shrunk shrink_from(const History& history, std::vector<std::uint32_t> operations,
+                   const StillViolated& still_violated) {
+  std::set<Value> seen;
+  std::vector<bool> in(history.operations.size(), false);
+  for (const std::uint32_t i : operations) in[i] = true;
+  for (std::size_t done = 0; done < operations.size();) {
+    for (; done < operations.size(); ++done) {
+      const Operation& o = history.operations[operations[done]];
+      seen.emplace(o.key.value, shown_by(o).value);
+    }
+    for (std::uint32_t i = 0; i < history.operations.size(); ++i) {
+      const Operation& o = history.operations[i];
+      if (in[i] || !writes(o) || !seen.contains({o.key.value, given_by(o).value})) continue;
+      in[i] = true;
+      operations.push_back(i);
+    }
+  }
+  std::sort(operations.begin(), operations.end());
+  Shrunk result{extract(history, operations), false};
+  if (!still_violated(result.part)) {
+    operations.resize(history.operations.size());
+    std::iota(operations.begin(), operations.end(), 0u);
+    result.part = extract(history, operations);
+  }
+  result.minimal = shrink(result.part, still_violated);
+  return result;
 }
 
 std::string describe_event(const History& history, const Events& events, EventId event) {

@@ -32,6 +32,15 @@ using StillViolated = std::function<bool(const History&)>;
 /// have seen what it wrote, as long as it stays one. Returns whether none is left to take away.
 bool shrink(History& violation, const StillViolated& still_violated);
 
+/// A part of `history`, which is violated, that is so by itself, made small: first `operations`
+/// with all that can have written what they saw is tried, then the whole.
+struct Shrunk {
+  History part;
+  bool minimal;
+};
+Shrunk shrink_from(const History& history, std::vector<std::uint32_t> operations,
+                   const StillViolated& still_violated);
+
 /// `"x": client 3 read 7 at n2`.
 std::string describe_event(const History& history, const Events& events, EventId event);
 /// "client 1's write of 9".

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "consistency/merge/crdt.h"
 #include "consistency/merge/dotted_entries.h"
 #include "consistency/merge/json_document.h"
 
@@ -56,6 +57,10 @@ std::optional<DottedEntries> merged_document(const KeyState& state, UnixMillis n
   return entries;
 }
 
+Shown show(const Version& version, const Crdt& crdt) {
+  return {version.stamp, Bytes{crdt_document(shown_crdt(crdt))}, std::string(kJson), true};
+}
+
 /// One version alone.
 Shown show(const Version& version, UnixMillis now) {
   if (is_document(version)) {
@@ -66,6 +71,8 @@ Shown show(const Version& version, UnixMillis now) {
       return {version.stamp, Bytes{json_of_leaves(shown_leaves(*entries))}, std::string(kJson),
               true};
     }
+  } else if (const auto crdt = crdt_of(version)) {
+    return show(version, *crdt);
   }
   return {version.stamp, version.value, version.content_type};
 }
@@ -141,6 +148,9 @@ const Version* chosen_version(const KeyState& state, ConflictStrategy strategy, 
 std::optional<Shown> resolve(const KeyState& state, ConflictStrategy strategy, UnixMillis now) {
   const Version* chosen = chosen_version(state, strategy, now);
   if (chosen == nullptr) return std::nullopt;
+  if (chosen == chosen_version(state, ConflictStrategy::siblings, now) && crdt_type_of(*chosen)) {
+    return show(*chosen, merged_crdt(state, now));
+  }
   if (strategy == ConflictStrategy::merge_json) {
     const auto live = [&](const Version& version) { return is_live(version, now); };
     const bool alone = std::count_if(state.versions().begin(), state.versions().end(), live) == 1;

@@ -27,6 +27,8 @@
 // (overwritten, hidden, expired, removed), which is for good. Where nothing but the new object is
 // shown the value is stored as it came.
 //
+// Convergent values (crdt.h) show as JSON, merged, under every strategy that shows the newest one.
+//
 // Equal states resolve equally everywhere: all of this is a function of the state, and the time.
 // What it does not do: it knows nothing of levels, and does not decide who may write
 // (evaluation.h).

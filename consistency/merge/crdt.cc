@@ -103,12 +103,17 @@ std::string_view crdt_content_type(CrdtType type) {
   PARALLAX_UNREACHABLE("type {}", static_cast<int>(type));
 }
 
-std::optional<CrdtType> crdt_type_of(const Version& version) {
+std::optional<Crdt> crdt_of(const Version& version) {
   if (!version.content_type.starts_with(kOwnContentTypes)) return std::nullopt;
   for (const auto& [type, name] : kCrdtTypes) {
-    if (entries_of(version, type)) return type;
+    if (auto entries = entries_of(version, type)) return Crdt{type, std::move(*entries)};
   }
   return std::nullopt;
+}
+
+std::optional<CrdtType> crdt_type_of(const Version& version) {
+  const std::optional<Crdt> crdt = crdt_of(version);
+  return crdt ? std::optional(crdt->type) : std::nullopt;
 }
 
 Crdt merged_crdt(const KeyState& state, UnixMillis now) {

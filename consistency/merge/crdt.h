@@ -40,6 +40,9 @@ struct Crdt {
   DottedEntries entries;
 };
 
+/// What `version` holds alone; nothing: as above.
+std::optional<Crdt> crdt_of(const Version& version);
+
 /// What the versions of `state` say together. Its newest live version must hold one.
 Crdt merged_crdt(const KeyState& state, UnixMillis now);
 

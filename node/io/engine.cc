@@ -149,6 +149,8 @@ Result<Engine::Data> Engine::open_replica(bool lost_disk) const {
   replica.heartbeat_interval = config_.heartbeat_interval();
   replica.max_clock_skew = config_.max_clock_skew;
   replica.history_retention = config_.history_retention;
+  replica.anti_entropy_interval = config_.anti_entropy_interval;
+  replica.tombstone_grace = config_.tombstone_grace;
   PARALLAX_ASSIGN(data.replica,
                   Replica::open(std::move(replica), *data.store,
                                 TurnTime{clock_.monotonic_now(), clock_.now()}, lost_disk));

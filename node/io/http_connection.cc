@@ -37,8 +37,8 @@ Error too_many_answers() {
 }
 
 bool is_read(KvOp op) {
-  return op != KvOp::put && op != KvOp::remove && op != KvOp::increment && op != KvOp::put_policy &&
-         op != KvOp::delete_policy;
+  return op != KvOp::put && op != KvOp::remove && op != KvOp::increment &&
+         op != KvOp::update_crdt && op != KvOp::put_policy && op != KvOp::delete_policy;
 }
 
 /// Of what an answer carries from the store.

@@ -265,9 +265,8 @@ bool Causal::covers(const VersionVector& context) const {
 }
 
 bool Causal::has_all_that_is_known() const {
-  return std::all_of(peers_.begin(), peers_.end(), [&](const auto& peer) {
-    return applied().dominates(peer.second.applied);
-  });
+  return std::all_of(peers_.begin(), peers_.end(),
+                     [&](const auto& peer) { return applied().dominates(peer.second.applied); });
 }
 
 bool Causal::consistent() const {

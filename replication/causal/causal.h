@@ -43,10 +43,10 @@
 // serves no causal read and no causal write (it lets them wait, or passes them on). A crash in
 // between leaves the ceiling on the disk. The sender may itself be inconsistent: what it passes on
 // is its own ceiling.
-//   This is for the transfers here. State that repair or anti-entropy bring early does not raise the
-// ceiling: the owner keeps it apart until covers() says of its context that all operations that it
-// knows of are applied here, and with them what they depend on. An origin's stamps rise with its
-// numbers, so a context needs no numbers to be judged.
+//   A ceiling is for the transfers here. State that repair or anti-entropy bring early raises none:
+// the owner keeps it apart until covers() says of its context that every causal version that it
+// knows of is applied here, and with it what that depends on. An origin's stamps rise with its
+// numbers, so stamps are enough to judge a context by.
 //
 // --- Lost disks ---------------------------------------------------------------------------------
 //
@@ -59,14 +59,14 @@
 //   - every member has sent a status, not recovering, that has heard of every incarnation that this
 //     node has heard of (the entry that ends a recovery is one way to hear: heard());
 //   - this node has applied as much of that origin as each of them says.
-// A state that repair brings may know of lost operations. What those depended on is either lost, too,
-// or was durable at a member before the incarnation was over; so its statuses since then say it,
-// and such a state may be shown once everything is applied here that all members say.
 // Why that is final: whoever has heard of an incarnation takes nothing from earlier ones, drops
 // what it has buffered (it may be from them), and remembers so on its disk before it says so. A
 // message with more would have to come from a member whose status did not say so, or from an
 // incarnation that somebody has heard is over. A node without memory (a disk just lost) takes
 // nothing in until a majority names its incarnation: who counts its silence has heard of it.
+//   A state that repair brings may know of lost operations. What those depended on is lost, too, or
+// was durable at a member before the incarnation was over; then its statuses since say so. Such a
+// state may be shown once all is applied here that any member says it has applied.
 //
 // --- How it is composed -------------------------------------------------------------------------
 //
@@ -260,11 +260,11 @@ class Causal {
   const OriginLog* log(const Origin& origin) const;
 
   struct Counters {
-    std::uint64_t fetches = 0;         ///< asked
-    std::uint64_t relayed = 0;         ///< operations given to whoever asked
-    std::uint64_t transfers = 0;       ///< that ended with a jump
-    std::uint64_t trimmed_early = 0;   ///< operations let go of that some peer lacks
-    std::uint64_t turned_away = 0;     ///< operations beyond the credit, or known already
+    std::uint64_t fetches = 0;        ///< asked
+    std::uint64_t relayed = 0;        ///< operations given to whoever asked
+    std::uint64_t transfers = 0;      ///< that ended with a jump
+    std::uint64_t trimmed_early = 0;  ///< operations let go of that some peer lacks
+    std::uint64_t turned_away = 0;    ///< operations beyond the credit, or known already
   };
   const Counters& counters() const { return counters_; }
   /// Asserts the invariants; for tests.

@@ -15,8 +15,7 @@ constexpr int kMostFailures = 5;
 
 /// Heard from so lately that it is worth asking.
 bool Causal::present(const Peer& peer) const {
-  return peer.heard && !peer.recovering &&
-         now_ - peer.heard_at <= 3 * config_.idle_status_interval;
+  return peer.heard && !peer.recovering && now_ - peer.heard_at <= 3 * config_.idle_status_interval;
 }
 
 // --- Fetches ------------------------------------------------------------------------------------
@@ -31,8 +30,8 @@ void Causal::request_fetches() {
       fetches_.erase(origin);
       continue;
     }
-    Fetch& fetch = fetches_.try_emplace(origin, Fetch{.since = now_, .reached = reached})
-                       .first->second;
+    Fetch& fetch =
+        fetches_.try_emplace(origin, Fetch{.since = now_, .reached = reached}).first->second;
     // It falls, too, when an incarnation is over and what waits is let go of.
     if (reached != fetch.reached) {
       fetch.reached = reached;
@@ -120,8 +119,7 @@ void Causal::request_page() {
   transfer_->asked = next_call();
   transfer_->deadline = now_ + config_.answer_timeout;
   ready_.send_now.push_back(
-      {transfer_->peer,
-       CausalTransferQuery{.call = *transfer_->asked, .after = transfer_->after}});
+      {transfer_->peer, CausalTransferQuery{.call = *transfer_->asked, .after = transfer_->after}});
 }
 
 void Causal::step_page(const Sender& from, const CausalTransferPage& page) {

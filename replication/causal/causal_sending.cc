@@ -46,8 +46,7 @@ void Causal::supply(NodeId peer, const CausalFetch& fetch) {
     if (fetch.after < log->start()) {
       reply.trimmed = true;
     } else if (log->cached(fetch.after + 1) == nullptr) {
-      ready_.loads.push_back(
-          {peer, fetch.call, fetch.origin, fetch.after, config_.batch_bytes});
+      ready_.loads.push_back({peer, fetch.call, fetch.origin, fetch.after, config_.batch_bytes});
       return;
     } else {
       std::size_t bytes = 0;

@@ -110,8 +110,12 @@ std::string pack(const std::vector<CausalOperation>& operations) {
   Actors actors(actor_of(first.origin()));
   Hlc last;
   std::string body;
+  std::uint64_t next = first.number;
   for (const CausalOperation& operation : operations) {
+    PARALLAX_ASSERT(operation.origin() == first.origin() && operation.number == next,
+                    "operation {} where {} follows", operation.number, next);
     append_operation(body, operation, last, actors);
+    ++next;
   }
   std::string out;
   out.reserve(body.size() + 64);

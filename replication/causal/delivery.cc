@@ -15,8 +15,7 @@ bool Delivery::offer(CausalOperation operation) {
     return false;
   }
   Waiting& waiting = waiting_[origin];
-  const bool fresh =
-      waiting.operations.try_emplace(operation.number, std::move(operation)).second;
+  const bool fresh = waiting.operations.try_emplace(operation.number, std::move(operation)).second;
   if (fresh) waiting.bytes += bytes;
   return fresh;
 }
@@ -24,8 +23,7 @@ bool Delivery::offer(CausalOperation operation) {
 bool Delivery::due(const CausalOperation& operation) const {
   const bool next = operation.number == applied_.at(operation.origin()) + 1;
   return (next || canary(Canary::causal_gap_ignored)) &&
-         (applied_.dominates(operation.dependencies) ||
-          canary(Canary::causal_dependency_ignored));
+         (applied_.dominates(operation.dependencies) || canary(Canary::causal_dependency_ignored));
 }
 
 std::optional<CausalOperation> Delivery::next() {

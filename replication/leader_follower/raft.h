@@ -155,6 +155,8 @@ class Raft {
   void on_snapshot_chunk(NodeId peer, SnapshotChunk chunk);
   /// A chunk of this peer's transfer could not be read: begin again later.
   void on_snapshot_failed(NodeId peer, std::uint64_t transfer);
+  /// The transfer is of too long ago to be of use: another one begins when the peer is heard again.
+  void abandon_snapshot(NodeId peer, std::uint64_t transfer);
   /// Hands leadership to `to`, or to the best follower when none is named. False: not leader, or no
   /// such member. Gives up after one election timeout.
   bool transfer_leadership(NodeId to = kNoNode);

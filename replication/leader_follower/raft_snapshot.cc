@@ -61,6 +61,13 @@ void Raft::on_snapshot_failed(NodeId peer, std::uint64_t transfer) {
   if (found == progress_.end() || found->second.transfer != transfer) return;
   if (found->second.state != ProgressState::snapshot) return;
   if (found->second.all_requested) return;  // chunks behind the last one do not exist
+  abandon_snapshot(peer, transfer);
+}
+
+void Raft::abandon_snapshot(NodeId peer, std::uint64_t transfer) {
+  const auto found = progress_.find(peer);
+  if (found == progress_.end() || found->second.transfer != transfer) return;
+  if (found->second.state != ProgressState::snapshot) return;
   found->second.become_probe();
   found->second.paused = true;  // until the next heartbeat
 }

@@ -23,11 +23,9 @@ QuorumWrite::Config majority_store(const AtomicConfig& config) {
           .absent = config.absent};
 }
 
-/// Every majority query meets it: the log has it. What the log has not agreed on is that its time
-/// is over.
+/// Every majority query meets it: the log has it.
 bool committed(const Version& version) {
-  const bool expired = version.tombstone && version.expires_at.value != 0;
-  return version.log_index != LogIndex{} && !expired;
+  return version.log_index != LogIndex{};
 }
 
 /// `state` with its winner buried if its time is over at `now`.

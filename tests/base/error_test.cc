@@ -31,6 +31,7 @@ constexpr bool listed(ErrorCode code) {
     case ErrorCode::request_timeout:
     case ErrorCode::mixing_denied:
     case ErrorCode::not_a_number:
+    case ErrorCode::wrong_type:
     case ErrorCode::too_many_siblings:
     case ErrorCode::precondition_failed:
     case ErrorCode::not_leader:
@@ -64,6 +65,7 @@ const std::map<std::string_view, int> kStatuses{
     {"method-not-allowed", 405},
     {"mixing-denied", 409},
     {"not-a-number", 409},
+    {"wrong-type", 409},
     {"too-many-siblings", 409},
     {"precondition-failed", 412},
     {"payload-too-large", 413},

@@ -61,6 +61,12 @@ struct Build {
     operation.value = text(value);
     return operation;
   }
+  Operation& adds(std::uint32_t client, std::string_view member, std::int64_t call,
+                  std::int64_t end) {
+    Operation& operation = add(OperationKind::add, client, call, end);
+    operation.value = text(member);
+    return operation;
+  }
   Operation& increment(std::uint32_t client, std::string_view by, std::int64_t call,
                        std::int64_t end) {
     Operation& operation = add(OperationKind::increment, client, call, end);

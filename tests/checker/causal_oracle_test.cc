@@ -82,6 +82,7 @@ TEST_CASE("causal: deletes and duplicates against the definitions") {
         {.operations = 7, .removes = 0.3, .unknown = 0.1, .duplicates = 0.2}, 1'500, 4, model);
     CHECK(counts.yes > 50);
     CHECK(counts.no > 50);
+    CHECK(counts.undecided < 20);
   }
 }
 

@@ -112,6 +112,18 @@ TEST_CASE("import: what EDN has beside the maps") {
   CHECK(import_edn_log("")->operations.empty());
 }
 
+TEST_CASE("import: a set in EDN") {
+  const auto history = import_edn_log(
+      "{:process 1, :type :invoke, :f :add, :value 3}\n"
+      "{:process 1, :type :ok, :f :add, :value 3}\n"
+      "{:process 1, :type :invoke, :f :read, :value nil}\n"
+      "{:process 1, :type :ok, :f :read, :value #{3 12}}\n");
+  REQUIRE(history.has_value());
+  CHECK(history->operations.at(0).kind == OperationKind::add);
+  CHECK(history->texts[history->operations.at(0).value] == "3");
+  CHECK(history->texts[history->operations.at(1).result] == R"(["3","12"])");
+}
+
 TEST_CASE("import: a log of a later Jepsen") {
   const auto history = import_jepsen_log(
       "2016-09-25 17:39:49,297{GMT}\tINFO\t[jepsen worker 4] jepsen.util: 4\t:invoke\t:read\tnil\n"

@@ -80,4 +80,22 @@ TEST_CASE("model: append") {
   CHECK(after(h, "b") == "-");
 }
 
+TEST_CASE("model: a set") {
+  Build h;
+  Texts& texts = h.history.texts;
+  Operation add = h.adds(1, "b", 0, 1);
+  const auto after = [&](Text state) {
+    const Next next = step(texts, state, add);
+    return next ? std::string(texts[*next]) : "no";
+  };
+  CHECK(after(kAbsent) == R"(["b"])");
+  CHECK(after(h.text(R"(["a","c"])")) == R"(["a","b","c"])");
+  CHECK(after(h.text(R"(["a","b"])")) == R"(["a","b"])");
+  CHECK(after(h.text("a")) == "no");
+  CHECK(after(h.text("{}")) == "no");
+  add.outcome = Outcome::unknown;
+  CHECK(after(h.text("a")) == "a");
+  CHECK_FALSE(is_pure(add));
+}
+
 }  // namespace parallax::checker

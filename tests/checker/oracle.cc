@@ -1,6 +1,8 @@
 #include "tests/checker/oracle.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <set>
 
 namespace parallax::checker {
 namespace {
@@ -21,6 +23,20 @@ bool number(const std::string& text, long long& out) {
   char* end = nullptr;
   out = std::strtoll(text.c_str(), &end, 10);
   return *end == '\0';
+}
+
+/// The members of "[\"a\",\"b\"]", and one more, in order.
+std::string set_text(const std::string& set, const std::string& more) {
+  std::set<std::string> members;
+  for (std::size_t at = set.find('"'); at != set.npos; at = set.find('"', at)) {
+    const std::size_t end = set.find('"', at + 1);
+    members.insert(set.substr(at + 1, end - at - 1));
+    at = end + 1;
+  }
+  if (!more.empty()) members.insert(more);
+  std::string text;
+  for (const std::string& member : members) text += (text.empty() ? "[\"" : ",\"") + member + "\"";
+  return text + "]";
 }
 
 /// Lets the event happen to `value`; false if it cannot have answered as it did.
@@ -44,6 +60,10 @@ bool take_effect(const Event& event, Value& value) {
       return true;
     case OperationKind::append:
       value = value.value_or("") + *event.value;
+      return unknown || !event.shows || value == event.result;
+    case OperationKind::add:
+      if (value && value->front() != '[') return unknown;
+      value = set_text(value.value_or("[]"), *event.value);
       return unknown || !event.shows || value == event.result;
     case OperationKind::increment: {
       long long before = 0, by = 0;
@@ -76,8 +96,14 @@ bool some_order(std::vector<Event>& events, std::size_t placed, const Value& val
 
 bool brute_force_linearizable(const Texts& texts, const std::vector<Operation>& operations,
                               std::optional<std::string> initial) {
+  const bool sets = std::any_of(operations.begin(), operations.end(),
+                                [](const Operation& o) { return o.kind == OperationKind::add; });
   const auto value = [&](Text text) {
-    return text <= kAbsent ? Value{} : Value{std::string(texts[text])};
+    if (text <= kAbsent) return Value{};
+    std::string content(texts[text]);
+    if (!sets || content.front() != '[') return Value{content};
+    content = set_text(content, "");
+    return content == "]" ? Value{} : Value{content};
   };
   std::vector<Event> sure, maybe;
   for (const Operation& o : operations) {

@@ -57,6 +57,20 @@ class Store {
       case OperationKind::append:
         state = texts_.intern(std::string(texts_[state]) + std::string(texts_[operation.value]));
         break;
+      case OperationKind::add: {
+        if (state != kAbsent && texts_[state].front() != '[') {
+          if (operation.outcome == Outcome::ok) operation.outcome = Outcome::failed;
+          break;
+        }
+        // As members come, and as other stores may show them.
+        std::string set(state == kAbsent ? "[]" : texts_[state]);
+        const std::string member = fmt::format("\"{}\"", texts_[operation.value]);
+        if (set.find(member) == set.npos) {
+          set.insert(set.size() - 1, (set.size() > 2 ? "," : "") + member);
+        }
+        state = texts_.intern(set);
+        break;
+      }
       case OperationKind::increment:
         state = texts_.intern(std::to_string(number(state) + number(operation.value)));
         operation.result = state;

@@ -1,14 +1,10 @@
-// Sequential consistency: against the definition, on histories of a store that has it, and planted
-// violations.
+// Sequential consistency against the definition.
 #include "consistency/checker/sequential.h"
 
-#include <chrono>
 #include <map>
 
 #include <catch2/catch.hpp>
 
-#include "tests/checker/build.h"
-#include "tests/checker/planted.h"
 #include "tests/checker/small_history.h"
 #include "tests/checker/stores.h"
 
@@ -88,38 +84,9 @@ TEST_CASE("sequential: unknown outcomes and compare-and-sets against the definit
 TEST_CASE("sequential: deletes and duplicates against the definition") {
   const Counts counts =
       compare({.operations = 7, .removes = 0.3, .unknown = 0.1, .duplicates = 0.2}, 1'500, 7);
+  CHECK(counts.undecided < 20);
   CHECK(counts.yes > 50);
   CHECK(counts.no > 50);
-}
-
-TEST_CASE("sequential: a hundred histories of lagging replicas and their planted violations") {
-  Random random(8);
-  int decided = 0;
-  std::chrono::steady_clock::duration longest{};
-  for (int i = 0; i < 100; ++i) {
-    const std::uint32_t keys = i % 2 == 0 ? 10 : 100;
-    History history = random_sessions({.store = Store::log,
-                                       .operations = 10'000,
-                                       .clients = 20,
-                                       .keys = keys,
-                                       .unknown = i % 4 == 0 ? 0.02 : 0,
-                                       .lag = 1u + static_cast<std::uint64_t>(i)},
-                                      random);
-    const auto start = std::chrono::steady_clock::now();
-    const SequentialResult result = check_sequential(history);
-    longest = std::max(longest, std::chrono::steady_clock::now() - start);
-    CAPTURE(i, result.reason, result.witness ? result.witness->text : "");
-    CHECK(result.verdict != Verdict::no);
-    decided += result.verdict == Verdict::yes ? 1 : 0;
-    const Plant what = kPlants[static_cast<std::size_t>(i) % kPlants.size()];
-    CAPTURE(to_string(what));
-    plant(history, what, random);
-    const SequentialResult planted = check_sequential(history);
-    CHECK(planted.verdict == Verdict::no);
-    if (planted.witness) CHECK(planted.witness->part.operations.size() <= 10);
-  }
-  CHECK(decided >= 95);
-  CHECK(longest < std::chrono::seconds(10));
 }
 
 }  // namespace parallax::checker

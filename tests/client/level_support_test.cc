@@ -38,6 +38,8 @@ const std::vector<Kind>& kinds() {
       {"policy", {.operation = GetPolicy{"k"}}},
       {"policies", {.operation = ListPolicies{}}},
       {"set-policy", {.operation = SetPolicy{"k", Policy{}}}},
+      {"update-crdt", {.operation = UpdateCrdt{"k"}}},
+      {"get-crdt", {.operation = GetCrdt{"k"}}},
   };
   return all;
 }
@@ -47,9 +49,9 @@ const std::vector<Kind>& kinds() {
 TEST_CASE("level support: which operations each level carries out") {
   // By the rows of kinds(): + carried out, c condition-unsupported, p bad-parameter.
   const std::pair<Level, std::string_view> expected[] = {
-      {Level::linearizable, "+++++++++++++++"}, {Level::prefix, "+++++++++++++++"},
-      {Level::atomic, "++++cccccpppppp"},       {Level::quorum, "++++cccccpppppp"},
-      {Level::eventual, "++++ccccc+++ppp"},     {Level::weak, "++++ccccc+++ppp"},
+      {Level::linearizable, "+++++++++++++++pp"}, {Level::prefix, "+++++++++++++++pp"},
+      {Level::atomic, "++++cccccpppppppp"},       {Level::quorum, "++++cccccpppppp++"},
+      {Level::eventual, "++++ccccc+++ppp++"},     {Level::weak, "++++ccccc+++ppp++"},
   };
   CHECK(std::size(expected) == kLevels.size());
   for (const auto& [level, row] : expected) {

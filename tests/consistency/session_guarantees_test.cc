@@ -81,10 +81,8 @@ TEST_CASE("session guarantees: each more waits for no less") {
   for (unsigned some = 0; some < 16; ++some) {
     for (unsigned more = 0; more < 16; ++more) {
       if ((some & more) != some) continue;
-      CHECK(read_waits_for(set(more), session())
-                .dominates(read_waits_for(set(some), session())));
-      CHECK(write_waits_for(set(more), session())
-                .dominates(write_waits_for(set(some), session())));
+      CHECK(read_waits_for(set(more), session()).dominates(read_waits_for(set(some), session())));
+      CHECK(write_waits_for(set(more), session()).dominates(write_waits_for(set(some), session())));
     }
   }
 }
@@ -101,8 +99,9 @@ TEST_CASE("session guarantees: names") {
   CHECK(*parse_guarantees("wfr,ryw") ==
         SessionGuarantees{.read_your_writes = true, .writes_follow_reads = true});
   const std::pair<const char*, const char*> refused[] = {
-      {"", "guarantees: unknown ''; some of ryw, mr, mw, wfr are expected, with commas between "
-           "them"},
+      {"",
+       "guarantees: unknown ''; some of ryw, mr, mw, wfr are expected, with commas between "
+       "them"},
       {"mr,", "unknown ''"},
       {",mr", "unknown ''"},
       {"mr,,mw", "unknown ''"},

@@ -9,6 +9,8 @@
 
 #include "base/base64.h"
 #include "consistency/key_context.h"
+#include "consistency/merge/conflict.h"
+#include "consistency/merge/crdt.h"
 #include "consistency/session_token.h"
 #include "node/operation_codec.h"
 #include "replication/codec.h"
@@ -101,6 +103,32 @@ void write_tokens(Seeds seeds) {
   seeds.add("b", "Zm9vYmE=");
 }
 
+void write_merge(Seeds seeds) {
+  seeds.add("j", R"({"a":{"b":[1,{"c":null}],"d":{}},"e":"\u0000","a":1.5e3})");
+  const Actor actor{ActorPath::quorum, NodeId{2}, Incarnation{1}};
+  const Stamp early{Hlc{kStamp.hlc.value - 9}, NodeId{2}};
+  const DottedEntries entries{{kLogActor, kStamp, std::string("a\0\1", 3), "7"},
+                              {actor, early, std::string("b\0\1", 3), "8"}};
+  const Bytes payload = encode_entries(entries);
+  seeds.add("d", payload.view());
+  for (const std::string_view type :
+       {kDocumentContentType, crdt_content_type(CrdtType::counter),
+        crdt_content_type(CrdtType::set), crdt_content_type(CrdtType::map)}) {
+    KeyState state;
+    state.add({.stamp = kStamp,
+               .actor = kLogActor,
+               .context = VersionVector({{actor, early.hlc}}),
+               .value = payload,
+               .content_type = std::string(type)});
+    state.add({.stamp = {kStamp.hlc, NodeId{3}},
+               .actor = {ActorPath::causal, NodeId{3}, Incarnation{1}},
+               .value = "{\"a\":{\"x\":1}}"});
+    std::string bytes;
+    encode_key_state(state, bytes);
+    seeds.add("s", bytes);
+  }
+}
+
 void write_forwarded(Seeds seeds) {
   const Policy policy{.default_consistency = Consistency{Level::prefix}, .mixing = Mixing::deny};
   const std::vector<Operation> operations{
@@ -151,12 +179,14 @@ void write_forwarded(Seeds seeds) {
                                      .policies = {{"p", policy}}})
                      .view());
   const std::vector<Command> commands{
-      NoOp{}, InitCluster{{1, 2}},
+      NoOp{},
+      InitCluster{{1, 2}},
       WriteKey{.key = "k",
                .state = a_key_state(),
                .idempotency = IdempotencyRow{"once", {.at = kStamp.hlc, .fingerprint = 1}}},
       EndRecovery{NodeId{1}, Incarnation{2}},
-      WritePolicy{"p", {.log_index = {}, .mixing = "deny", .conflict = "last-writer"}}};
+      WritePolicy{"p", {.log_index = {}, .mixing = "deny", .conflict = "last-writer"}},
+      RemoveTombstones{{}, kStamp.hlc}};
   for (const Command& command : commands) seeds.add("c", encode_command(command).view());
 }
 
@@ -284,6 +314,7 @@ int main(int argc, char** argv) {
   const std::filesystem::path folder = argv[1];
   using parallax::fuzz::Seeds;
   parallax::fuzz::write_forwarded(Seeds(folder / "forwarded"));
+  parallax::fuzz::write_merge(Seeds(folder / "merge"));
   parallax::fuzz::write_peer(Seeds(folder / "peer"));
   parallax::fuzz::write_records(Seeds(folder / "records"));
   parallax::fuzz::write_tokens(Seeds(folder / "tokens"));

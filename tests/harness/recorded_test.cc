@@ -39,7 +39,7 @@ TEST_CASE("recorded: names of formats and models can be parsed again") {
   for (const Format format : kFormats) CHECK(parse_format(to_string(format)) == format);
   CHECK_FALSE(parse_format("auto"));
   for (const auto* name :
-       {"register", "cas-register", "counter", "list-append", "kv-append", "mixed"}) {
+       {"register", "cas-register", "counter", "set", "list-append", "kv-append", "mixed"}) {
     REQUIRE(find_model(name) != nullptr);
     CHECK_THAT(model_names(), Catch::Contains(name));
   }
@@ -58,6 +58,7 @@ TEST_CASE("recorded: models are recognised from the operations") {
   CHECK(model({"read", "write", "delete"}) == "register");
   CHECK(model({"read", "cas"}) == "cas-register");
   CHECK(model({"increment", "read", "write"}) == "counter");
+  CHECK(model({"add", "read"}) == "set");
   CHECK(model({"append", "read"}) == "mixed");
   CHECK(model({"append", "cas", "increment"}) == "mixed");
   CHECK(model({"txn"}) == "register");

@@ -23,21 +23,22 @@ TEST_CASE("cluster json: what is known and what is not") {
                      .match_index = LogIndex{41},
                      .applied_index = LogIndex{39},
                      .clock_offset_ms = -3,
-                     .lag_ms = 0}};
+                     .lag_ms = 0,
+                     .hints = 4}};
   ProcessStatus process;
   process.addresses = {{NodeId{1}, "127.0.0.1:7101", "127.0.0.1:7201"},
                        {NodeId{2}, "", "127.0.0.1:7202"},
                        {NodeId{3}, "", "127.0.0.1:7203"}};
-  CHECK(
-      render_cluster(status, process) ==
-      "{\"cluster_id\":\"00000000000000120000000000000034\",\"term\":5,\"leader\":1,\"members\":["
-      "{\"id\":1,\"client\":\"127.0.0.1:7101\",\"peer\":\"127.0.0.1:7201\",\"role\":\"leader\","
-      "\"up\":true,\"match_index\":42,\"applied_index\":40,\"lag_ms\":null,"
-      "\"clock_offset_ms\":null},"
-      "{\"id\":2,\"client\":null,\"peer\":\"127.0.0.1:7202\",\"role\":\"follower\",\"up\":true,"
-      "\"match_index\":41,\"applied_index\":39,\"lag_ms\":0,\"clock_offset_ms\":-3},"
-      "{\"id\":3,\"client\":null,\"peer\":\"127.0.0.1:7203\",\"role\":\"unknown\",\"up\":false,"
-      "\"match_index\":null,\"applied_index\":null,\"lag_ms\":null,\"clock_offset_ms\":null}]}\n");
+  CHECK(render_cluster(status, process) ==
+        "{\"cluster_id\":\"00000000000000120000000000000034\",\"term\":5,\"leader\":1,\"members\":["
+        "{\"id\":1,\"client\":\"127.0.0.1:7101\",\"peer\":\"127.0.0.1:7201\",\"role\":\"leader\","
+        "\"up\":true,\"match_index\":42,\"applied_index\":40,\"lag_ms\":null,"
+        "\"clock_offset_ms\":null,\"hints\":0},"
+        "{\"id\":2,\"client\":null,\"peer\":\"127.0.0.1:7202\",\"role\":\"follower\",\"up\":true,"
+        "\"match_index\":41,\"applied_index\":39,\"lag_ms\":0,\"clock_offset_ms\":-3,\"hints\":4},"
+        "{\"id\":3,\"client\":null,\"peer\":\"127.0.0.1:7203\",\"role\":\"unknown\",\"up\":false,"
+        "\"match_index\":null,\"applied_index\":null,\"lag_ms\":null,\"clock_offset_ms\":null,"
+        "\"hints\":0}]}\n");
   CHECK(client_address(process, NodeId{1}) == "127.0.0.1:7101");
   CHECK(client_address(process, NodeId{2}).empty());
   CHECK(client_address(process, NodeId{9}).empty());

@@ -78,6 +78,8 @@ TEST_CASE("config: every optional setting by flag") {
   CHECK(parsed(with("--max-value-bytes", "4096")).max_value_bytes == 4096);
   CHECK(parsed(with("--history-retention", "2h")).history_retention == 2h);
   CHECK(parsed(with("--history-retention", "250ms")).history_retention == 250ms);
+  CHECK(parsed(with("--anti-entropy-interval", "500ms")).anti_entropy_interval == 500ms);
+  CHECK(parsed(with("--tombstone-grace", "5m")).tombstone_grace == 5min);
   CHECK(parsed(with("--max-clock-skew-ms", "50")).max_clock_skew == 50ms);
   CHECK(parsed(with("--max-reconnect-backoff-ms", "200")).max_reconnect_backoff == 200ms);
   const NodeConfig quick = parsed(with("--election-timeout-ms", "150-300"));
@@ -123,6 +125,8 @@ TEST_CASE("config: a wrong value is named with what was found and what would be 
       {"--max-value-bytes", "0", "from 1 to"},
       {"--max-value-bytes", "99999999999", "from 1 to"},
       {"--history-retention", "60", "like \"60s\""},
+      {"--anti-entropy-interval", "99ms", "below 100ms"},
+      {"--tombstone-grace", "4m", "below 300s"},
       {"--history-retention", "-1s", "like \"60s\""},
       {"--max-clock-skew-ms", "0", "from 1 to 60000"},
       {"--election-timeout-ms", "1000-500", "MIN-MAX"},

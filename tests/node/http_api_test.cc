@@ -40,6 +40,7 @@ Sample sample(const RouteInfo& route) {
   if (route.id == RouteId::batch) out.body = R"({"operations":[{"op":"get","key":"a"}]})";
   if (route.id == RouteId::transfer) out.body = R"({"to":1})";
   if (route.body == BodyKind::policy || route.body == BodyKind::faults) out.body = "{}";
+  if (route.body == BodyKind::crdt) out.body = R"({"type":"counter","op":"increment"})";
   return out;
 }
 
@@ -70,11 +71,17 @@ const json::object& operation(const RouteInfo& route, bool head = false) {
   return document().at("paths").at(route.path).at(head ? "head" : method).as_object();
 }
 
+/// A level that carries what the route is about.
+std::string level_for(const RouteInfo& route) {
+  const bool crdt = route.id == RouteId::get_crdt || route.id == RouteId::update_crdt;
+  return crdt ? "eventual" : "prefix";
+}
+
 /// What must not be given together with another parameter.
-std::string value_for(const Field& field) {
+std::string value_for(const RouteInfo& route, const Field& field) {
   switch (field.shape) {
     case Shape::level:
-      return "prefix";
+      return level_for(route);
     case Shape::replicas:
       return "all";
     case Shape::integer:
@@ -145,7 +152,7 @@ TEST_CASE("http api: a parameter is taken by the routes that list it, within its
       const std::string name(field.name);
       INFO(route.name << " " << name);
       const std::string query = (listed ? level_before(field) : "?") + name + "=";
-      const auto taken = refusal(ask(route, query + value_for(field)));
+      const auto taken = refusal(ask(route, query + value_for(route, field)));
       CHECK(taken.second.empty() == listed);
       if (!listed) {
         CHECK(taken.first == "bad-parameter");
@@ -178,7 +185,7 @@ TEST_CASE("http api: a header is taken by the routes that list it, within its bo
       if (id == HeaderId::content_type) continue;  // harmless with any body
       const bool listed = route.headers.contains(id);
       INFO(route.name << " " << field.name);
-      std::string value = field.shape == Shape::level ? "prefix" : "*";
+      std::string value = field.shape == Shape::level ? level_for(route) : "*";
       if (id == HeaderId::session) value = SessionToken{}.encode();
       if (id == HeaderId::context) value = encode_key_context("some", {});
       CHECK(refusal(ask(route, "", {{field.name, value}})).second.empty() == listed);
@@ -230,6 +237,7 @@ TEST_CASE("http api: statuses of answers are those of the route") {
   const std::pair<RouteId, KvOp> kinds[] = {
       {RouteId::get_key, KvOp::get},           {RouteId::get_key, KvOp::head},
       {RouteId::put_key, KvOp::put},           {RouteId::delete_key, KvOp::remove},
+      {RouteId::get_crdt, KvOp::get_crdt},     {RouteId::update_crdt, KvOp::update_crdt},
       {RouteId::increment, KvOp::increment},   {RouteId::range, KvOp::scan},
       {RouteId::range, KvOp::get_many},        {RouteId::history, KvOp::history},
       {RouteId::get_policy, KvOp::get_policy}, {RouteId::list_policies, KvOp::list_policies},

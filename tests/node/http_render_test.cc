@@ -225,6 +225,35 @@ TEST_CASE("http render: increments") {
         R"({"value":-42})");
 }
 
+TEST_CASE("http render: convergent values") {
+  Answer answer = found_answer();
+  answer.value = Bytes{};
+  answer.crdt = CrdtValue{CrdtType::set, R"([1,"a"])"};
+  CHECK(json_body_of(rendered(form_of(KvOp::get_crdt), answer), 200, claim_headers(answer)) ==
+        R"({"type":"set","value":[1,"a"]})");
+  CHECK(json_body_of(rendered(form_of(KvOp::update_crdt), answer), 200, claim_headers(answer)) ==
+        R"({"type":"set","value":[1,"a"]})");
+  answer.found = false;
+  answer.crdt.reset();
+  CHECK(kv_status(form_of(KvOp::get_crdt), answer) == 404);
+  answer.crdt = CrdtValue{CrdtType::counter, "7"};
+  answer.consistency.level = Level::weak;
+  const std::string weak = rendered(form_of(KvOp::update_crdt), answer);
+  CHECK(weak.starts_with("HTTP/1.1 202 "));
+  CHECK(weak.ends_with("{\"type\":\"counter\",\"value\":7}\n"));
+  answer.refusal = definite(ErrorCode::wrong_type, "x");
+  CHECK(kv_status(form_of(KvOp::update_crdt), answer) == 409);
+}
+
+TEST_CASE("http render: a merged value is sent again although its stamp is known") {
+  Answer answer = found_answer();
+  KvForm form = form_of(KvOp::get);
+  form.if_none_match = EtagSet{.any = false, .stamps = {*answer.stamp}};
+  CHECK(kv_status(form, answer) == 304);
+  answer.merged = true;
+  CHECK(kv_status(form, answer) == 200);
+}
+
 TEST_CASE("http render: ranges") {
   Answer answer = found_answer();
   answer.stamp.reset();

@@ -124,6 +124,35 @@ TEST_CASE("http routes: reads of one key") {
   CHECK(kv(ask("GET", "/v1/history/a")).request.operation == Operation(ReadHistory{.key = "a"}));
 }
 
+TEST_CASE("http routes: convergent values") {
+  const auto update = [](std::string body, std::string_view query = "") {
+    const KvCall call = kv(ask("POST", "/v1/crdt/a%2Fb" + std::string(query), {}, std::move(body)));
+    CHECK(call.form.op == KvOp::update_crdt);
+    CHECK(call.form.key == "a/b");
+    CHECK(call.request.level_by_policy == query.empty());
+    const auto& asked = std::get<UpdateCrdt>(call.request.operation);
+    CHECK(asked.key == "a/b");
+    CHECK(crdt_op_info(asked.update.op).type == asked.type);
+    return asked.update;
+  };
+  CHECK(update(R"({"type":"counter","op":"increment"})") == CrdtUpdate{});
+  CHECK(update(R"({"type":"counter","op":"increment","by":-7,"element":null})") ==
+        CrdtUpdate{.by = -7});
+  CHECK(update(R"({"type":"set","op":"add","element":"x"})", "?consistency=quorum&w=3") ==
+        CrdtUpdate{.op = CrdtOp::add, .name = R"("x")"});
+  // Equal elements are one, however they are written.
+  CHECK(update(R"({"type":"set","op":"remove","element":{"b":[1,2.5],"a":"\u0041"}})") ==
+        CrdtUpdate{.op = CrdtOp::remove, .name = R"({"a":"A","b":[1,2.5]})"});
+  CHECK(update(R"({"type":"map","op":"put","field":"f","value":false})") ==
+        CrdtUpdate{.op = CrdtOp::put, .name = "f", .value = "false"});
+  CHECK(update(R"({"type":"map","op":"delete","field":"f"})") ==
+        CrdtUpdate{.op = CrdtOp::erase, .name = "f"});
+  const KvCall get = kv(ask("GET", "/v1/crdt/k?consistency=weak"));
+  CHECK(get.request.operation == Operation(GetCrdt{"k"}));
+  CHECK(get.form.op == KvOp::get_crdt);
+  CHECK(get.form.level == Level::weak);
+}
+
 TEST_CASE("http routes: increments") {
   const auto increment = [](std::string_view target, std::string body) {
     return std::get<Increment>(kv(ask("POST", target, {}, std::move(body))).request.operation);

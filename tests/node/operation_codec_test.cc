@@ -122,6 +122,16 @@ GetMany random_get_many(Random& random) {
   return many;
 }
 
+UpdateCrdt random_update_crdt(Random& random) {
+  const CrdtOpInfo& info = kCrdtOps[random.below(kCrdtOps.size())];
+  return UpdateCrdt{.key = random_key(random),
+                    .type = info.type,
+                    .update = {.op = info.op,
+                               .by = static_cast<std::int64_t>(random_number(random)),
+                               .name = random_text(random, 0, 20),
+                               .value = random_text(random, 0, 20)}};
+}
+
 Operation random_operation(Random& random) {
   switch (random.below(std::variant_size_v<Operation>)) {
     case 0:
@@ -149,6 +159,10 @@ Operation random_operation(Random& random) {
       return GetPolicy{random_text(random, 0, 20)};
     case 8:
       return ListPolicies{};
+    case 9:
+      return random_update_crdt(random);
+    case 10:
+      return GetCrdt{random_key(random)};
     default:
       return random_set_policy(random);
   }
@@ -223,6 +237,10 @@ Answer random_answer(Random& random) {
     answer.refusal->certainty = Certainty::definite;
   }
   answer.replayed = coin(random);
+  answer.merged = coin(random);
+  if (coin(random)) {
+    answer.crdt = CrdtValue{kCrdtTypes[random.below(3)].first, random_text(random, 0, 20)};
+  }
   if (coin(random)) answer.number = static_cast<std::int64_t>(random_number(random));
   if (coin(random)) answer.context = random_context(random);
   if (coin(random)) answer.session = random_session(random);

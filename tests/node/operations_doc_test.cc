@@ -101,6 +101,9 @@ void check_allowed(const std::string& name, const std::string& allowed) {
   } else if (allowed == "a duration in ms, s, m or h") {
     for (const char* good : {"5ms", "5s", "5m", "5h"}) CHECK(accepted(name, good));
     for (const char* bad : {"5", "5d", "s"}) CHECK_FALSE(accepted(name, bad));
+  } else if (std::regex_match(allowed, match, std::regex("a duration from (\\w+)"))) {
+    for (const std::string& good : {match[1].str(), std::string("5h")}) CHECK(accepted(name, good));
+    for (const char* bad : {"5", "1ms", "s"}) CHECK_FALSE(accepted(name, bad));
   } else if (allowed == "true or false") {
     CHECK(configured({"--" + name}).has_value());
   } else if (allowed == "a path") {

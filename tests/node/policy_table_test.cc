@@ -220,6 +220,10 @@ TEST_CASE("policy table: the level of a request that names none") {
   CHECK(table.level_for(Get{.key = "a/b/c"}) == kStrong);  // its own policy names none
   CHECK(table.level_for(Get{.key = "b"}) == kStrong);
   CHECK(table.level_for(Get{.key = "z"}) == kStrong);
+  // Convergent values have a default of their own, since linearizable does not carry them.
+  CHECK(PolicyTable{}.level_for(GetCrdt{"a"}) == Consistency{Level::eventual});
+  CHECK(table.level_for(UpdateCrdt{"b"}) == Consistency{Level::eventual});
+  CHECK(table.level_for(UpdateCrdt{"a"}) == kPrefix);  // to be refused, naming it
   // What is about policies is no weaker than what it is about.
   CHECK(table.level_for(GetPolicy{"a"}) == kStrong);
   CHECK(table.level_for(ListPolicies{}) == kStrong);

@@ -102,6 +102,11 @@ TEST_CASE("command: what no leader appends is refused with the field's name") {
         "a command is corrupt: end_recovery.node: 0, a node expected");
   CHECK(refusal(encode_command(EndRecovery{NodeId{1}, {}})) ==
         "a command is corrupt: end_recovery.incarnation: 0, at least 1 expected");
+  CHECK(refusal(encode_command(RemoveTombstones{.tombstones = {{.key = "", .state = {}}}})) ==
+        "a command is corrupt: remove_tombstones.key: 0 bytes, 1 to 1024 expected");
+  CHECK(refusal(encode_command(
+            RemoveTombstones{.tombstones = {{.key = "k", .state = one_version()}}})) ==
+        "a command is corrupt: remove_tombstones: a version that is none");
 }
 
 TEST_CASE("command: a row or a policy that no leader appends is refused with the field's name") {

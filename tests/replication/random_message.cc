@@ -362,6 +362,18 @@ EndRecovery make(Random& random, EndRecovery) {
           Incarnation{std::max<std::uint64_t>(1, random_number(random))}};
 }
 
+RemoveTombstones make(Random& random, RemoveTombstones) {
+  RemoveTombstones remove{.tombstones = {}, .at = Hlc{random_number(random)}};
+  for (std::uint64_t left = random.below(4); left > 0; --left) {
+    const KeyState state = random_key_state(random);
+    std::vector<Version> versions = state.versions();
+    for (Version& version : versions) bury(version);
+    remove.tombstones.push_back({"k" + random_bytes(random, 20),
+                                 KeyState::from_parts(std::move(versions), state.context())});
+  }
+  return remove;
+}
+
 /// A random value of the alternative with this place in `Variant`.
 template <class Variant, std::size_t I = 0>
 Variant make_alternative(Random& random, std::size_t kind) {

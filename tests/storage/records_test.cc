@@ -234,9 +234,19 @@ std::string random_key<CausalRecord>(Random&) {
   return records::causal_key(kOnlyGroup);
 }
 
+template <>
+LeafRecord random_record(Random&) {
+  return {};
+}
+template <>
+std::string random_key<LeafRecord>(Random& random) {
+  return records::leaf_key(kOnlyGroup, static_cast<std::uint32_t>(random.below(65'536)),
+                           random_bytes(random, random.below(20)));
+}
+
 #define RECORD_TYPES                                                                      \
   NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord, \
-      IdempotencyRecord, PolicyRecord, HintRecord, CausalOperation, CausalRecord
+      IdempotencyRecord, PolicyRecord, HintRecord, LeafRecord, CausalOperation, CausalRecord
 
 // --- Records ----------------------------------------------------------------------------------
 
@@ -534,6 +544,12 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
       rows.emplace_back(records::causal_operation_key(g, origin, ~std::uint64_t{0}), "operation");
     }
     rows.emplace_back(records::causal_key(g), "g");
+    rows.emplace_back(records::leaf_key(g, 7, "a"), "leaf");
+    rows.emplace_back(records::leaf_key(g, 7, "a\xff"), "leaf");
+    rows.emplace_back(records::leaf_key(g, 7, "b"), "leaf");
+    rows.emplace_back(records::leaf_key(g, 8, "a"), "leaf");
+    rows.emplace_back(records::leaf_key(g, 0xffff, "a"), "leaf");
+    rows.emplace_back(records::leaves_complete_key(g), "g");
     rows.emplace_back(records::key_state_key(g, ""), "state");
     rows.emplace_back(records::key_state_key(g, "\xff\xff"), "state");
     for (const std::string& name : {""s, "\xff\xff"s}) {
@@ -562,6 +578,12 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
   CHECK(must_scan(store, records::causal_log_range(group, kLast, 1)).size() == 2);
   CHECK(must_scan(store, records::causal_log_range(group, kFirst, 2)) ==
         Rows{{records::causal_operation_key(group, kFirst, ~std::uint64_t{0}), "operation"}});
+  CHECK(must_scan(store, records::leaf_range(group, 7, "")).size() == 3);
+  CHECK(must_scan(store, records::leaf_range(group, 7, "a")) ==
+        Rows{{records::leaf_key(group, 7, "a\xff"), "leaf"},
+             {records::leaf_key(group, 7, "b"), "leaf"}});
+  CHECK(must_scan(store, records::leaf_range(group, 0xffff, "")).size() == 1);
+  CHECK(records::key_in_leaf(records::leaf_key(group, 7, "a\xff")) == "a\xff");
   CHECK(must_scan(store, records::key_state_range(group)) ==
         Rows{{records::key_state_key(group, ""), "state"},
              {records::key_state_key(group, "\xff\xff"), "state"}});

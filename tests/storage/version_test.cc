@@ -39,6 +39,7 @@ TEST_CASE("version: a buried one keeps who it was and nothing of what it held") 
   expected.tombstone = true;
   expected.value = {};
   expected.content_type = "";
+  expected.log_index = {};  // the log had the value; nobody says that it has this
   CHECK(buried == expected);
   bury(buried);
   CHECK(buried == expected);
@@ -51,8 +52,8 @@ TEST_CASE("version: copies of one version know together what either knew") {
   plain.expires_at = UnixMillis{10};
   const auto copy = [&](bool buried, std::uint64_t index) {
     Version made = plain;
-    made.log_index = LogIndex{index};
     if (buried) bury(made);
+    made.log_index = LogIndex{index};
     return made;
   };
   const auto merged = [](Version mine, const Version& theirs) {
@@ -73,7 +74,9 @@ TEST_CASE("version: copies of one version know together what either knew") {
       for (const Version& c : all) CHECK(merged(merged(a, b), c) == merged(a, merged(b, c)));
     }
   }
-  CHECK(merged(copy(false, 7), copy(true, 0)) == copy(true, 7));
+  // What the log has of the value is nothing that it has of its burial.
+  CHECK(merged(copy(false, 7), copy(true, 0)) == copy(true, 0));
+  CHECK(merged(copy(false, 3), copy(true, 7)) == copy(true, 7));
   // The entry that committed it first, of those that are known.
   CHECK(merged(copy(false, 7), copy(false, 3)) == copy(false, 3));
   CHECK(merged(copy(false, 0), copy(false, 3)) == copy(false, 3));

@@ -42,6 +42,12 @@ Action answer(const SeenRequest& request) {
                    R"("outcome":"not_applied"}},)"
                    R"({"status":200,"consistency":"linearizable","value":8}]})");
   }
+  if (request.path == "/v1/crdt/likes") {
+    return respond(200, level, R"({"type":"counter","value":2})");
+  }
+  if (request.path == "/v1/crdt/shopping") {
+    return respond(200, level, R"({"type":"set","value":["milk"]})");
+  }
   if (request.path.ends_with("/increment")) return respond(200, level, R"({"value":1})");
   if (request.path == "/v1/kv") return respond(200, level, R"({"items":[],"missing":["a","b"]})");
   if (request.path.starts_with("/v1/history")) {
@@ -95,6 +101,23 @@ TEST_CASE("docs: the client's page does what it says") {
 
   const auto first = client.put("lock", "me", {.if_none_match = any_version()});
   CHECK(first);
+
+  used = 0;
+  const auto likes = client.update_crdt("likes", CrdtType::counter, {.by = 2});
+  const CrdtUpdate milk{.op = CrdtOp::add, .name = R"("milk")"};
+  const auto noted = client.update_crdt("shopping", CrdtType::set, milk);
+  const auto list = client.get_crdt("shopping");
+  if (list && list->crdt) use(list->crdt->json);
+  REQUIRE(likes);
+  CHECK(likes->crdt == CrdtValue{CrdtType::counter, "2"});
+  REQUIRE(list);
+  CHECK(list->found);
+  CHECK(list->crdt == CrdtValue{CrdtType::set, R"(["milk"])"});
+  REQUIRE(server.seen().size() > 2);
+  CHECK(server.seen().end()[-3].body == R"({"type":"counter","op":"increment","by":2})");
+  CHECK(server.seen().end()[-2].body == R"({"type":"set","op":"add","element":"milk"})");
+  CHECK(server.seen().back().method == "GET");
+  CHECK(used == 1);
 
   const auto both = client.get_many({"a", "b"});
   const auto batch = client.batch({

@@ -22,8 +22,7 @@ inline Version causal_version(const Origin& by, std::uint64_t hlc, std::string v
 /// Number `number` of `by`, with the stamp 100 * number, of key "k".
 inline CausalOperation operation(const Origin& by, std::uint64_t number,
                                  OriginVector dependencies = {}, std::string value = "v") {
-  return {number, "k", causal_version(by, 100 * number, std::move(value)),
-          std::move(dependencies)};
+  return {number, "k", causal_version(by, 100 * number, std::move(value)), std::move(dependencies)};
 }
 
 }  // namespace parallax::test

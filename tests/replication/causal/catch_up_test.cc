@@ -61,7 +61,8 @@ CausalTransferQuery begin_transfer(OneCore& one, const OriginVector& applied) {
 
 }  // namespace
 
-TEST_CASE("causal: what others have for a while and did not come is asked for, of its origin first") {
+TEST_CASE(
+    "causal: what others have for a while and did not come is asked for, of its origin first") {
   OneCore one;
   one.core.step(sender(2), status(counts({{origin(3), 2}})));
   CHECK(one.turn().send_now.empty());
@@ -72,10 +73,10 @@ TEST_CASE("causal: what others have for a while and did not come is asked for, o
   CHECK(first.after == 0);
   CHECK(one.turn_after(100ms).send_now.empty());
   SECTION("what comes is applied, and nothing more asked") {
-    one.core.step(sender(3), CausalFetched{.call = first.call,
-                                           .trimmed = false,
-                                           .operations = {operation(origin(3), 1),
-                                                          operation(origin(3), 2)}});
+    one.core.step(sender(3),
+                  CausalFetched{.call = first.call,
+                                .trimmed = false,
+                                .operations = {operation(origin(3), 1), operation(origin(3), 2)}});
     const CausalReady ready = one.turn();
     CHECK(ready.apply.size() == 2);
     CHECK(ready.send_now.empty());
@@ -309,7 +310,8 @@ TEST_CASE("causal: a page that does not come is asked for again, and then somebo
     CHECK(one.turn().install.empty());
   }
   SECTION("it comes for a key that is there already") {
-    one.core.step(sender(2), page(second, from, from, {state("b", operation(origin(3), 9))}, false));
+    one.core.step(sender(2),
+                  page(second, from, from, {state("b", operation(origin(3), 9))}, false));
     const CausalTransferQuery third = page_query(one.turn(), 2);
     one.core.step(sender(2), page(third, from, from, {state("b", operation(origin(3), 9))}, true));
     CHECK(one.turn().install.empty());
@@ -357,6 +359,17 @@ TEST_CASE("causal: a page is between what was applied before and after it was re
   CHECK(pages[0].stamps == stamps(counts({{origin(2), 1}})));
   CHECK(pages[0].ceiling == counts({{origin(1), 1}, {origin(2), 1}}));
   CHECK(pages[0].complete);
+}
+
+TEST_CASE("causal: a page of one who is inconsistent leaves whoever takes it so, too") {
+  OneCore one;
+  const OriginVector from = counts({{origin(3), 9}});
+  const OriginVector beyond = counts({{origin(3), 12}});
+  const CausalTransferQuery query = begin_transfer(one, from);
+  one.core.step(sender(2), page(query, from, beyond, {state("a", operation(origin(3), 12))}, true));
+  CHECK(one.turn().record->ceiling == beyond);
+  CHECK(one.core.applied() == from);
+  CHECK_FALSE(one.core.consistent());
 }
 
 TEST_CASE("causal: whoever is inconsistent itself passes its ceiling on") {

@@ -133,7 +133,8 @@ struct Run {
     // Whatever a session has seen, survived or lost: it is waited for nowhere.
     for (const CausalWorld::Session& session : sessions) {
       for (std::uint32_t i = 1; i <= world.size(); ++i) {
-        if (!world.core(i).covers(session.token.read) || !world.core(i).covers(session.token.write)) {
+        if (!world.core(i).covers(session.token.read) ||
+            !world.core(i).covers(session.token.write)) {
           world.fail("a session is waited for that is over");
         }
       }

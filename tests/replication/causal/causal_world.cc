@@ -24,7 +24,8 @@ void CausalWorld::start(Node& node) {
   config.log_bytes = options_.log_bytes;
   config.cache_bytes = options_.cache_bytes;
   config.max_removals = options_.max_removals;
-  CausalRestored restored{.record = node.disk.record, .log = {}, .recovering = node.disk.recovering};
+  CausalRestored restored{
+      .record = node.disk.record, .log = {}, .recovering = node.disk.recovering};
   for (const auto& [id, operation] : node.disk.log) {
     restored.log.push_back({id.first, id.second, operation.bytes()});
   }

@@ -50,9 +50,9 @@ class CausalWorld {
     NodeId id;
     std::unique_ptr<Causal> core;  ///< null while down
     Disk disk;
-    std::map<std::string, KeyState> keys;  ///< disk.keys with what is on its way there
+    std::map<std::string, KeyState> keys;   ///< disk.keys with what is on its way there
     std::map<std::string, KeyState> early;  ///< brought by repair, ahead of its past
-    std::set<std::string> dirty;           ///< keys that changed since the last batch
+    std::set<std::string> dirty;            ///< keys that changed since the last batch
     Hlc clock;
     using Answer = std::pair<Session*, std::function<void()>>;
     struct Batch {

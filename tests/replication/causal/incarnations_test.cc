@@ -143,11 +143,42 @@ TEST_CASE("causal: a recovering node has joined whose vector, as it first was, i
   CHECK(core.joined() == std::vector{NodeId{2}, NodeId{3}});
 }
 
+TEST_CASE("causal: a recovering node gives nothing up: others may hold what it does not know of") {
+  CausalConfig config = one_of_three();
+  config.incarnation = Incarnation{2};
+  Causal core(config, {.record = {}, .log = {}, .recovering = true}, MonoTime{});
+  core.step(sender(2), status({}, 2));
+  core.step(sender(3), status({}, 2));
+  core.take_ready();
+  const OriginVector lost({{origin(1), 1}});
+  CHECK_FALSE(core.covers(lost));
+  core.end_recovery();
+  CHECK(core.covers(lost));
+}
+
+TEST_CASE("causal: what was let go of with an incarnation is asked for again") {
+  OneCore one;
+  // Four wait for something of node 2, and the fifth is asked for; node 2 has three of them.
+  std::vector<CausalOperation> operations{operation(origin(3), 1, counts({{origin(2), 1}}))};
+  for (std::uint64_t n = 2; n <= 4; ++n) operations.push_back(operation(origin(3), n));
+  one.core.step(sender(3), CausalOperations{operations});
+  one.core.step(sender(3), status(counts({{origin(3), 5}})));
+  one.core.step(sender(2), status(counts({{origin(3), 3}})));
+  one.turn();
+  CHECK(sent<CausalFetch>(one.turn_after(300ms).send_now, 3).at(0).after == 4);
+  one.core.heard(NodeId{3}, Incarnation{2});
+  CHECK(one.core.waiting(origin(3)) == 0);
+  one.turn();
+  const auto fetches = sent<CausalFetch>(one.turn_after(300ms).send_now, 2);
+  REQUIRE(fetches.size() == 1);
+  CHECK(fetches[0].after == 0);
+}
+
 TEST_CASE("causal: state that repair brings is judged by the stamps that it knows of") {
   OneCore one;
   const auto context = [](const Origin& by, std::uint64_t hlc) {
-    return VersionVector({{kLogActor, Hlc{1'000'000}},
-                          {{ActorPath::causal, by.node, by.incarnation}, Hlc{hlc}}});
+    return VersionVector(
+        {{kLogActor, Hlc{1'000'000}}, {{ActorPath::causal, by.node, by.incarnation}, Hlc{hlc}}});
   };
   CHECK(one.core.covers(VersionVector{}));
   CHECK_FALSE(one.core.covers(context(origin(3), 100)));

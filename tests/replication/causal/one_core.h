@@ -27,9 +27,8 @@ inline CausalStatus status(OriginVector applied, std::uint64_t first = 1, std::u
 }
 
 inline CausalConfig one_of_three() {
-  return {.id = NodeId{1},
-          .incarnation = Incarnation{1},
-          .members = {NodeId{1}, NodeId{2}, NodeId{3}}};
+  return {
+      .id = NodeId{1}, .incarnation = Incarnation{1}, .members = {NodeId{1}, NodeId{2}, NodeId{3}}};
 }
 
 struct OneCore {

@@ -38,8 +38,8 @@ TEST_CASE("causal: an operation leaves once it is durable here, to everybody, on
 TEST_CASE("causal: an operation names what its origin's earlier ones do not depend on") {
   OneCore one;
   for (const std::uint32_t node : {2u, 3u}) {
-    one.core.step(sender(node), CausalOperations{{operation(origin(node), 1),
-                                                  operation(origin(node), 2)}});
+    one.core.step(sender(node),
+                  CausalOperations{{operation(origin(node), 1), operation(origin(node), 2)}});
   }
   one.turn();
   one.write(counts({{origin(2), 1}}));
@@ -236,8 +236,8 @@ TEST_CASE("causal: above their size logs let go of what a peer lacks, the longes
     one.turn();
     for (int i = 0; i < 2; ++i) one.write();
     one.turn();
-    CHECK(one.turn_after(200ms).remove ==
-          std::vector{CausalRange{origin(1), 1, 5}});
+    one.core.step(sender(3), CausalTransferQuery{.call = {1, RequestId{2}}, .after = "k"});
+    CHECK(one.turn_after(200ms).remove == std::vector{CausalRange{origin(1), 1, 5}});
     for (int i = 0; i < 5; ++i) one.write();
     one.turn();
     CHECK(one.core.log(origin(1))->start() == 5);
@@ -266,7 +266,8 @@ TEST_CASE("causal: an operation costs at most 96 bytes beside key and value") {
     const Hlc now = Hlc::from_millis(UnixMillis{1'790'000'900'000});
     CausalOperations message;
     for (std::size_t i = 0; i < batch; ++i) {
-      CausalOperation next{100'000 + i, "key-12345", causal_version(by, now.value + 70'000 * i), {}};
+      CausalOperation next{
+          100'000 + i, "key-12345", causal_version(by, now.value + 70'000 * i), {}};
       next.version.value = Bytes{std::string(100, 'v')};
       next.version.context.advance({ActorPath::causal, by.node, by.incarnation},
                                    Hlc{now.value - (20'000 << 16)});
