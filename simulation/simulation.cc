@@ -155,7 +155,10 @@ class Run {
   void end_leadership() {
     const auto begun = [&] {
       return std::all_of(ids_.begin(), ids_.end(), [&](NodeId id) {
-        return world_.up(id) && !world_.replica(id).status().cluster.empty();
+        if (!world_.up(id)) return false;
+        const ReplicaStatus status = world_.replica(id).status();
+        // Only a leader can end a recovery: whoever came late has to be through with it.
+        return !status.cluster.empty() && status.membership == Membership::member;
       });
     };
     PARALLAX_ASSERT(world_.run_until(begun, kSettleTime), "the cluster does not begin");
