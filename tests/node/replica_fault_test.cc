@@ -268,6 +268,7 @@ TEST_CASE("faults: a snapshot leaves every write unknown that it may hold or lea
   envelope.from = next;
   envelope.to = leader;
   envelope.incarnation = Incarnation{~std::uint64_t{0} >> 1};
+  envelope.clock = status.clock;  // one of long ago would be void
   envelope.message = chunk;
   world.replica(leader).on_envelope(envelope);
   world.run_for(50ms);
