@@ -245,8 +245,8 @@ bool Replica::Impl::route_waiting() {
   const Situation now = situation();
   if (now == situation_ && !std::exchange(route_again_, false)) return false;
   situation_ = now;
+  clock_waited_for_ = false;  // whoever still waits for it says so again, in this turn
   if (waiting_.empty()) return false;
-  clock_waited_for_ = false;
   for (RequestHandle handle : std::exchange(waiting_, {})) {
     PendingRequest* const pending = requests_.find(handle);
     if (pending == nullptr) continue;
