@@ -16,13 +16,6 @@ constexpr Duration kLinger = std::chrono::milliseconds(1'000);
 /// oldest waits no longer.
 constexpr std::size_t kMostLingering = 20'000;
 
-}  // namespace
-
-// --- What the cores ask for
-// ----------------------------------------------------------------------
-
-namespace {
-
 void expire_core(QuorumCore& core) {
   std::visit([](auto& c) { c.expire(); }, core);
 }
@@ -42,6 +35,9 @@ bool wants_nothing(const QuorumCore& core) {
 }
 
 }  // namespace
+
+// --- What the cores ask for
+// ----------------------------------------------------------------------
 
 /// Carries out what a core asks for until it asks for nothing more, and answers when it can.
 void Replica::Impl::advance(std::uint64_t id) {
