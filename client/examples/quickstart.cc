@@ -25,18 +25,28 @@ int main(int argc, char** argv) {
   if (!opened) return fail(opened.error());
   Client& client = **opened;
 
-  // Whatever uses this session sees at least what it has seen and written, at any node.
+  // Whatever uses this session sees at least what it has seen and written, at any node. A write
+  // with an idempotency key happens once however often it is sent, so the library sends it again
+  // when an answer is lost; without one, that error is the caller's to judge.
   const Session session;
-  const auto written = client.put("quickstart/greeting", "hello", {.session = session});
+  const auto written = client.put("quickstart/greeting", "hello",
+                                  {.session = session, .idempotency_key = draw_idempotency_key()});
   if (!written) return fail(written.error());
 
   // Only over what we stored: somebody else's write in between is not lost.
   const auto replaced = client.put("quickstart/greeting", "hello, world",
-                                   {.session = session, .if_match = this_version(*written->stamp)});
+                                   {.session = session,
+                                    .if_match = this_version(*written->stamp),
+                                    .idempotency_key = draw_idempotency_key()});
   if (!replaced) return fail(replaced.error());
-  const auto late =
-      client.put("quickstart/greeting", "too late", {.if_match = this_version(*written->stamp)});
-  if (late || late.error().code != ErrorCode::precondition_failed) return 1;
+  const auto late = client.put(
+      "quickstart/greeting", "too late",
+      {.if_match = this_version(*written->stamp), .idempotency_key = draw_idempotency_key()});
+  if (!late && late.error().code != ErrorCode::precondition_failed) return fail(late.error());
+  if (late) {
+    fmt::print(stderr, "a write over a version that is gone was accepted\n");
+    return 1;
+  }
   fmt::print("refused: version {} is there now\n", late.error().etag);
 
   // A range; the answer names the level that it got, and what it rests on.
