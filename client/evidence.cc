@@ -185,13 +185,16 @@ Result<void> check_evidence(const Consistency& consistency, bool is_read,
   const LevelInfo& level = level_info(consistency.level);
   const Path path = evidence.path;
   const bool of_quorums = path == Path::quorum || path == Path::abd;
+  const bool at_quorum = consistency.level == Level::quorum;
+  const std::uint32_t needed = is_read ? consistency.r : consistency.w;
+  // One replica is a quorum of one, and may be the node itself.
+  const bool alone = path == Path::local && needed == 1;
   const bool fits = consistency.level == Level::atomic            ? path == Path::abd
-                    : consistency.level == Level::quorum          ? path == Path::quorum
+                    : at_quorum                                   ? path == Path::quorum || alone
                     : level.protocol == Protocol::leader_follower ? !of_quorums
                                                                   : path == Path::local;
   if (!fits) return corrupt(fmt::format("path {} is none of {}", path_name(path), level.name));
-  const std::uint32_t needed = is_read ? consistency.r : consistency.w;
-  if (path != Path::quorum || consistency.sloppy || evidence.replicas.size() >= needed) return {};
+  if (!at_quorum || consistency.sloppy || evidence.replicas.size() >= needed) return {};
   return corrupt(
       fmt::format("{} replicas for {}", evidence.replicas.size(), consistency.to_string()));
 }

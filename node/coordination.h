@@ -44,4 +44,12 @@ constexpr std::uint64_t coordination_of(RequestId call) {
   return call.value / 2;
 }
 
+/// How often a coordination looks whether those it waits for are still there.
+inline constexpr Duration kCoordinationLook = std::chrono::milliseconds(200);
+
+/// 503: so many of the replicas that it takes have done `what`; of a query, how many could not
+/// tell.
+Error not_enough_replicas(Certainty certainty, std::size_t required, std::size_t received,
+                          std::string_view what, std::size_t unresolved = 0);
+
 }  // namespace parallax

@@ -110,7 +110,7 @@ constexpr std::string_view kSchemas = R"({
         "up": {"type": "boolean"}, "match_index": {"type": ["integer", "null"]},
         "applied_index": {"type": ["integer", "null"]}, "lag_ms": {"type": ["integer", "null"]},
         "clock_offset_ms": {"type": ["integer", "null"]},
-        "hints": {"type": "integer"}}}}}}},
+        "hints": {"type": "integer"}}}}}},
 "Transfer": {"type": "object", "required": ["to"], "properties": {"to": {"type": "integer"}}},
 "Status": {"type": "object", "required": ["id", "role", "ready", "term", "leader", "cluster_id",
     "commit_index", "applied_index", "durable_index", "last_index", "log_start_index",

@@ -9,6 +9,7 @@
 //   replica_reads.cc      reads: rounds, what is shown
 //   replica_forward.cc    requests passed on between nodes
 //   replica_quorum.cc     requests of the levels without a leader
+//   replica_coordinate.cc  what their cores ask for
 //   replica_quorum_serve.cc  what others ask for, and hand over
 //   replica_join.cc       the way into the key states; what waits for the disk before it is shown
 //   replica_repair.cc     what brings replicas together: when, and the calls of it

@@ -57,7 +57,7 @@ MemberStatus Replica::Impl::member_status(NodeId id) const {
   }
   const Peer& peer = peers_.at(id);
   status.hints = hints_.status(id).hints;
-  status.up = peer.heard && now_.monotonic - *peer.heard < config_.election_timeout_max;
+  status.up = !silent(id);
   status.role = !status.up        ? "unknown"
                 : peer.recovering ? "recovering"
                 : leads           ? "leader"

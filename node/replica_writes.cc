@@ -54,11 +54,8 @@ std::optional<Stamp> Replica::Impl::issue_stamp() {
 void Replica::Impl::propose_write(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
   const Request& request = pending.request;
-  if (skewed_) {
-    ++counters_.stamps_refused_for_skew;
-    finish(handle, definite(ErrorCode::clock_skew,
-                            fmt::format("the clock of node {} is more than {} ms from a majority's",
-                                        config_.id, config_.max_clock_skew.count())));
+  if (const auto refusal = refuse_stamps()) {
+    finish(handle, *refusal);
     return;
   }
   if (raft_->transferring()) {

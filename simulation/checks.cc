@@ -170,6 +170,7 @@ void Checks::commit(LogIndex index, Term term, const Bytes& payload) {
   }
   std::vector<WrittenAt>& past = reference_[write->key];
   for (const Version& version : write->state.versions()) {
+    in_log_.emplace(write->key, version.stamp);
     const bool known = std::any_of(past.begin(), past.end(), [&](const WrittenAt& written) {
       return written.stamp == version.stamp;
     });
@@ -285,7 +286,8 @@ void Checks::check_answer(const Request& request, const Answer& answer) const {
     return;
   }
   const std::string* key = operation_key(request.operation);
-  if (key == nullptr || is_leaderless(*key) || std::holds_alternative<SetPolicy>(request.operation) ||
+  if (key == nullptr || is_leaderless(*key) ||
+      std::holds_alternative<SetPolicy>(request.operation) ||
       std::holds_alternative<GetPolicy>(request.operation)) {
     return;
   }

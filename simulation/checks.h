@@ -13,6 +13,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -60,6 +61,10 @@ class Checks : public Observer {
   std::size_t committed() const { return committed_.size(); }
   /// How often the node has lost its disk.
   std::uint64_t losses(NodeId id) const;
+  /// Whether a committed entry has this version of `key`.
+  bool in_log(const std::string& key, const Stamp& stamp) const {
+    return in_log_.contains({key, stamp});
+  }
   /// Whether a committed entry writes `value`.
   bool was_written(const std::string& value) const { return values_.contains(value); }
 
@@ -113,6 +118,7 @@ class Checks : public Observer {
   std::vector<Entry> committed_;                                  ///< entry i + 1
   Hlc last_stamp_;                                                ///< along the committed log
   std::map<std::string, std::vector<WrittenAt>> reference_;
+  std::set<std::pair<std::string, Stamp>> in_log_;
   std::unordered_set<std::string> values_;  ///< every client writes each value once
   std::unordered_set<std::string> rows_;    ///< idempotency keys: each has one outcome
 };

@@ -11,8 +11,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(FaultKind::count)> kNames{
-    "loss",      "duplication", "reordering", "delay", "partition", "crash",   "pause",
-    "slow-disk", "disk-full",   "corruption", "wipe",  "clock",     "transfer"};
+    "loss",      "duplication", "reordering", "delay", "partition", "crash",    "pause",
+    "slow-disk", "disk-full",   "corruption", "wipe",  "clock",     "transfer", "silence"};
 
 /// How likely a seed has the kind, and how many events of it a minute then brings.
 struct Habit {
@@ -29,6 +29,7 @@ constexpr Habit kHabits[] = {
     {FaultKind::slow_disk, 0.3, 1, 3, 500ms, 5s}, {FaultKind::disk_full, 0.15, 1, 2, 500ms, 4s},
     {FaultKind::corruption, 0.2, 1, 2, 1s, 4s},   {FaultKind::wipe, 0.4, 1, 3, 50ms, 4s},
     {FaultKind::clock, 0.4, 1, 6, 1s, 10s},       {FaultKind::transfer, 0.3, 1, 5, 0ms, 0ms},
+    {FaultKind::silence, 0.3, 1, 5, 500ms, 8s},
 };
 
 constexpr std::uint64_t kMinute = Duration{1min}.count();

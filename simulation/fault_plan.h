@@ -31,6 +31,7 @@ enum class FaultKind : std::uint8_t {
   wipe,         ///< a disk is lost
   clock,        ///< offsets, jumps and drift of physical clocks
   transfer,     ///< leadership is handed over on request
+  silence,      ///< what a node has others store is lost for a while; all else passes
   count,
 };
 std::string_view fault_name(FaultKind kind);

@@ -96,7 +96,9 @@ void LeaderlessClients::next(std::size_t client) {
   if (stopped_) return;
   const auto mean = static_cast<std::uint64_t>(options_.think.count());
   world_.after(Duration{static_cast<std::int64_t>(random_.below(2 * mean + 1))}, [this, client] {
-    if (!stopped_) issue(client);
+    if (stopped_) return;
+    const auto family = static_cast<Family>(random_.below(kFamilies.size()));
+    issue(client, family, random_.below(options_.keys));
   });
 }
 
@@ -111,6 +113,7 @@ Consistency LeaderlessClients::draw_level(Family family, std::size_t key) {
     consistency.r = static_cast<std::uint32_t>(random_.between(least, n));
     consistency.w = static_cast<std::uint32_t>(random_.between(least, n));
     consistency.blocking_repair = random_.chance(0.2);
+    consistency.sloppy = least == 1 && random_.chance(0.3);
   };
   const auto local = [&] {
     consistency.level = random_.chance(0.7) ? Level::eventual : Level::weak;
@@ -176,17 +179,17 @@ void LeaderlessClients::draw_operation(Request& request, const std::string& key)
   }
 }
 
-void LeaderlessClients::issue(std::size_t client) {
+void LeaderlessClients::issue(std::size_t client, Family family, std::size_t i) {
   ++issued_;
   const std::vector<NodeId> nodes = world_.ids();
   Asked asked{.client = kFirstClient + client,
               .request = {},
-              .family = static_cast<Family>(random_.below(kFamilies.size())),
+              .family = family,
+              .key = i,
               .at = nodes[random_.below(nodes.size())],
               .began = ++moment_,
               .losses = {},
               .record = std::nullopt};
-  const std::size_t i = random_.below(options_.keys);
   asked.request.consistency = draw_level(asked.family, i);
   draw_operation(asked.request, key(asked.family, i));
   asked.request.timeout = std::chrono::milliseconds(random_.between(200, 1'500));
@@ -233,6 +236,7 @@ void LeaderlessClients::finish(const Asked& asked, const Reply& reply) {
   if (reply) {
     ++answered_;
     const std::vector<Said> all = said(asked, *reply);
+    for (const Said& each : all) check_in_log(asked, each);
     for (const Said& each : all) check_bounds(asked, each);
     for (const Said& each : all) note_bound(asked, each, reply->evidence.replicas);
     check_shown(asked, *reply);
@@ -244,7 +248,11 @@ void LeaderlessClients::finish(const Asked& asked, const Reply& reply) {
     if (refused) refused_.insert(put->value.to_string());
   }
   complete(asked, reply);
-  next(asked.client - kFirstClient);
+  const std::size_t client = asked.client - kFirstClient;
+  if (stopped_ || !random_.chance(options_.chained)) return next(client);
+  world_.after(Duration{0}, [this, client, family = asked.family, i = asked.key] {
+    if (!stopped_) issue(client, family, i);
+  });
 }
 
 /// Whose verdict the operation is part of.
@@ -301,6 +309,15 @@ std::vector<LeaderlessClients::Said> LeaderlessClients::said(const Asked& asked,
   return all;
 }
 
+/// A leader that shows what only its own store has may be followed by one that has never heard of
+/// it.
+void LeaderlessClients::check_in_log(const Asked& asked, const Said& said) const {
+  if (asked.request.consistency.level != Level::linearizable || !said.stamp) return;
+  PARALLAX_ASSERT(checks_.in_log(said.key, *said.stamp),
+                  "adopt before showing: {} of '{}' shows {}, which no entry of the log has",
+                  operation_name(asked.request.operation), said.key, *said.stamp);
+}
+
 void LeaderlessClients::check_bounds(const Asked& asked, const Said& said) const {
   const Request& request = asked.request;
   const Level level = request.consistency.level;
@@ -319,8 +336,7 @@ void LeaderlessClients::check_bounds(const Asked& asked, const Said& said) const
     PARALLAX_ASSERT(!meets || (said.stamp && *said.stamp >= bound.stamp),
                     "no read is older than what was completed before it: {} of '{}' at {} is {} "
                     "after {} {}",
-                    operation_name(request.operation), said.key,
-                    request.consistency.to_string(),
+                    operation_name(request.operation), said.key, request.consistency.to_string(),
                     said.stamp ? said.stamp->to_string() : "nothing", bound.stamp,
                     from_log ? "in the log" : fmt::format("on {} replicas", bound.holders));
   }
@@ -379,6 +395,7 @@ void LeaderlessClients::note_bound(const Asked& asked, const Said& said,
       bound.holders = sizes.w;
       break;
     case Level::quorum:
+      if (request.consistency.sloppy) return;  // those who hold it may not be replicas of it
       if (!read) {
         bound.holders = sizes.w;
       } else if (request.consistency.blocking_repair) {
@@ -415,20 +432,14 @@ void LeaderlessClients::note_write(const Asked& asked, const Answer& answer) {
                   .began = asked.began,
                   .completed = moment_,
                   .at = asked.at};
+  const bool sloppy = request.consistency.sloppy;
   const bool few = answer.evidence.replicas.size() < majority();
-  if (level != Level::linearizable && few) {
-    written.losses = losses_of(answer.evidence.replicas, asked.losses);
+  if (level != Level::linearizable && (few || sloppy)) {
+    // Of a sloppy write only the coordinator is sure to hold more than a hint.
+    written.losses =
+        losses_of(sloppy ? std::vector{asked.at} : answer.evidence.replicas, asked.losses);
   }
   written_.push_back(std::move(written));
-}
-
-void LeaderlessClients::mend() {
-  for (const std::string& key : keys()) {
-    Request request = get_request(key);
-    request.consistency = {.level = Level::quorum, .r = Consistency::kAll};
-    ++under_way_;
-    world_.submit(world_.ids().front(), std::move(request), [this](const Reply&) { --under_way_; });
-  }
 }
 
 // --- Verdicts
@@ -509,7 +520,8 @@ std::optional<std::string> LeaderlessClients::counterexample(Permitted permitted
           if (earlier.key != later.key || earlier.completed >= later.began) continue;
           if (earlier.stamp < later.stamp) continue;
           return fmt::format(
-              "'{}': node {} stamped a write at {} as {}; after that was acknowledged node {}, whose "
+              "'{}': node {} stamped a write at {} as {}; after that was acknowledged node {}, "
+              "whose "
               "clock is slower, stamped another one as {}: the earlier one wins",
               later.key, earlier.at, earlier.text, earlier.stamp, later.at, later.stamp);
         }
@@ -517,13 +529,14 @@ std::optional<std::string> LeaderlessClients::counterexample(Permitted permitted
       return std::nullopt;
     case Permitted::weak_write_lost:
       for (const Written& written : written_) {
-        if (written.durable || accounted_for(state_of(world, written.key), written.actor,
-                                             written.stamp)) {
+        if (written.durable ||
+            accounted_for(state_of(world, written.key), written.actor, written.stamp)) {
           continue;
         }
-        return fmt::format("'{}': a weak write was acknowledged by node {} as {}; when all replicas "
-                           "are equal it is neither there nor replaced",
-                           written.key, written.at, written.stamp);
+        return fmt::format(
+            "'{}': a weak write was acknowledged by node {} as {}; when all replicas "
+            "are equal it is neither there nor replaced",
+            written.key, written.at, written.stamp);
       }
       return std::nullopt;
     case Permitted::count:

@@ -5,8 +5,8 @@
 //   quorum-i    r and w at random; with i even r + w > n always
 //   eventual-i  eventual and weak
 //   mixed-i     any level, with or without the leader: linearizable operations alone, and atomic
-//               operations alone, are linearizable when the writes of other levels may happen at any
-//               time after they begin, or never
+//               operations alone, are linearizable when the writes of other levels may happen at
+//               any time after they begin, or never
 //
 // By stamps, while it runs: no read returns less than a write completed before it began, where the
 // sets of replicas of both must meet, or where the read waits for the log's pending tail and the
@@ -42,8 +42,9 @@ struct LeaderlessOptions {
   double deletes = 0.05;
   double expiring = 0.0;    ///< of the puts
   double contexts = 0.2;    ///< of the puts: replacing only what some client has seen
-  double conditions = 0.2;  ///< of the linearizable puts and deletes
+  double conditions = 0.5;  ///< of the linearizable puts and deletes
   double ranges = 0.2;      ///< of the linearizable reads: all mixed keys at once
+  double chained = 0.3;     ///< of the answers: they are followed at once by the next, to their key
   bool led = true;          ///< linearizable operations among the others
 };
 
@@ -67,9 +68,6 @@ class LeaderlessClients {
   void stop() { stopped_ = true; }
   bool idle() const { return under_way_ == 0; }
 
-  /// Reads every key from all replicas, which brings them together.
-  void mend();
-
   /// When all replicas are equal.
   void check_end(World& world) const;
   /// The first contradiction that the checker finds in a history that must have none; empty: none.
@@ -91,6 +89,7 @@ class LeaderlessClients {
     std::size_t client;
     Request request;
     Family family;
+    std::size_t key;
     NodeId at;
     Moment began;
     Losses losses;  ///< of all nodes, as it began
@@ -127,7 +126,7 @@ class LeaderlessClients {
 
   std::string key(Family family, std::size_t i) const;
   void next(std::size_t client);
-  void issue(std::size_t client);
+  void issue(std::size_t client, Family family, std::size_t key);
   Consistency draw_level(Family family, std::size_t key);
   void draw_operation(Request& request, const std::string& key);
   void record(Asked& asked);
@@ -139,6 +138,7 @@ class LeaderlessClients {
     std::optional<Stamp> stamp;
   };
   static std::vector<Said> said(const Asked& asked, const Answer& answer);
+  void check_in_log(const Asked& asked, const Said& said) const;
   void check_bounds(const Asked& asked, const Said& said) const;
   void check_shown(const Asked& asked, const Answer& answer);
   void note_bound(const Asked& asked, const Said& said, const std::vector<NodeId>& replicas);

@@ -31,8 +31,8 @@ class Run {
   Run(const SimulationOptions& options, std::function<void(const std::string&)> sink)
       : options_(options),
         random_(options.seed),
-        plan_(make_plan({options.seed, options.nodes, options.duration, faults_of(options),
-                         options.skip})),
+        plan_(make_plan(
+            {options.seed, options.nodes, options.duration, faults_of(options), options.skip})),
         trace_(std::move(sink)),
         world_(world_options(), &trace_, &checks_),
         clients_(world_, checks_, &trace_, client_options()),
@@ -45,6 +45,7 @@ class Run {
     for (const FaultEvent& event : plan_.events) {
       world_.after(event.at - MonoTime{}, [this, event] { apply(event); });
     }
+    world_.drop_if([this](const Envelope& envelope) { return silenced(envelope); });
     if (options_.no_leader) {
       end_leadership();
     } else {
@@ -150,6 +151,11 @@ class Run {
            std::holds_alternative<TimeoutNow>(envelope.message);
   }
 
+  bool silenced(const Envelope& envelope) const {
+    return silenced_.contains(envelope.from) &&
+           std::holds_alternative<QuorumStore>(envelope.message);
+  }
+
   /// When everybody has applied the cluster's first entry and that is durable, whoever leads is
   /// started anew: nobody follows it.
   void end_leadership() {
@@ -163,7 +169,8 @@ class Run {
     };
     PARALLAX_ASSERT(world_.run_until(begun, kSettleTime), "the cluster does not begin");
     world_.run_for(1s);
-    world_.drop_if(elects);
+    world_.drop_if(
+        [this](const Envelope& envelope) { return elects(envelope) || silenced(envelope); });
     const NodeId leader = world_.leader();
     if (leader == kNoNode) return;
     world_.crash(leader);
@@ -262,6 +269,17 @@ class Run {
         (void)world_.replica(id).transfer_leadership(
             NodeId{static_cast<std::uint32_t>(1 + event.variant % options_.nodes)});
         return;
+      case FaultKind::silence:
+        count(event, id);
+        silenced_.insert(id);
+        return world_.after(event.lasts, [this, event, id] {
+          // Half of them die with what they alone have: who comes after must not miss it.
+          if (event.variant % 2 == 0 && !settling_ && world_.up(id)) {
+            world_.crash(id);
+            restart_after(id, 3s);
+          }
+          silenced_.erase(id);
+        });
       case FaultKind::loss:
       case FaultKind::duplication:
       case FaultKind::reordering:
@@ -414,8 +432,7 @@ class Run {
     }
     const MonoTime begun = world_.now();
     bool well = false;
-    for (int turns = 0; !well && world_.now() - begun < kSettleTime; ++turns) {
-      if (turns % 10 == 0) leaderless_.mend();
+    while (!well && world_.now() - begun < kSettleTime) {
       world_.run_for(100ms);
       for (NodeId id : world_.ids()) start(id);
       well = clients_.idle() && leaderless_.idle() && world_.converged(!options_.no_leader);
@@ -451,6 +468,7 @@ class Run {
   std::optional<std::string> shown_;
   bool settling_ = false;
   std::set<NodeId> refusing_;  ///< disks that are full
+  std::set<NodeId> silenced_;  ///< what they have others store is lost
   std::uint64_t faults_ = 0;
   std::uint64_t crashes_ = 0;
   std::uint64_t partitions_ = 0;

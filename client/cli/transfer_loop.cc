@@ -58,7 +58,7 @@ TransferEnd run_transfer(Transfer& transfer, const TransferLoop& loop, ProgressD
     if (transfer.over()) break;
     for (auto& [operation, result] : inbox->take()) {
       if (!result) {
-        transfer.failed(operation, std::move(result.error()));
+        transfer.failed(operation, result.error());
         continue;
       }
       transfer.succeeded(operation);

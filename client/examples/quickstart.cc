@@ -25,18 +25,24 @@ int main(int argc, char** argv) {
   if (!opened) return fail(opened.error());
   Client& client = **opened;
 
-  // Whatever uses this session sees at least what it has seen and written, at any node.
+  // Whatever uses this session sees at least what it has seen and written, at any node. A write
+  // that has an idempotency key is sent again when its answer is lost, and still happens once.
   const Session session;
-  const auto written = client.put("quickstart/greeting", "hello", {.session = session});
+  const auto written = client.put("quickstart/greeting", "hello",
+                                  {.session = session, .idempotency_key = draw_idempotency_key()});
   if (!written) return fail(written.error());
 
   // Only over what we stored: somebody else's write in between is not lost.
   const auto replaced = client.put("quickstart/greeting", "hello, world",
-                                   {.session = session, .if_match = this_version(*written->stamp)});
+                                   {.session = session,
+                                    .if_match = this_version(*written->stamp),
+                                    .idempotency_key = draw_idempotency_key()});
   if (!replaced) return fail(replaced.error());
-  const auto late =
-      client.put("quickstart/greeting", "too late", {.if_match = this_version(*written->stamp)});
-  if (late || late.error().code != ErrorCode::precondition_failed) return 1;
+  const auto late = client.put(
+      "quickstart/greeting", "too late",
+      {.if_match = this_version(*written->stamp), .idempotency_key = draw_idempotency_key()});
+  if (late) return 1;
+  if (late.error().code != ErrorCode::precondition_failed) return fail(late.error());
   fmt::print("refused: version {} is there now\n", late.error().etag);
 
   // A range; the answer names the level that it got, and what it rests on.

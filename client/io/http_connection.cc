@@ -25,11 +25,7 @@ class BeastConnection final : public HttpConnection,
                               public std::enable_shared_from_this<BeastConnection> {
  public:
   BeastConnection(asio::io_context& context, Endpoint endpoint, Options options)
-      : context_(context),
-        resolver_(context),
-        socket_(context),
-        endpoint_(std::move(endpoint)),
-        options_(options) {}
+      : resolver_(context), socket_(context), endpoint_(std::move(endpoint)), options_(options) {}
 
   void exchange(HttpRequest request, std::function<void(ExchangeResult)> done) override {
     PARALLAX_ASSERT(!done_, "an exchange with {} is under way", endpoint_.to_string());
@@ -179,7 +175,6 @@ class BeastConnection final : public HttpConnection,
     socket_.close(ignored);
   }
 
-  asio::io_context& context_;
   tcp::resolver resolver_;
   tcp::socket socket_;
   const Endpoint endpoint_;

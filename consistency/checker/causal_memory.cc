@@ -18,7 +18,6 @@ class MemoryCheck {
               const CausalOrder& order, const Limits& limits)
       : history_(history),
         events_(events),
-        order_(order),
         limits_(limits),
         hb_(events, readers, order),
         writes_(events, &order, ByKey::Kind::writes) {
@@ -126,7 +125,6 @@ class MemoryCheck {
 
   const History& history_;
   const Events& events_;
-  const CausalOrder& order_;
   const Limits& limits_;
   GrowingOrder hb_;
   ByKey writes_;

@@ -22,7 +22,8 @@ std::string beyond_us(const Operation& operation) {
   const bool effect = operation.outcome == Outcome::ok || operation.outcome == Outcome::unknown;
   const auto name = to_string(operation.kind);
   if (operation.kind >= OperationKind::txn) {
-    return fmt::format("a {} is of more than one key, and only single keys are judged", name);
+    return fmt::format(
+        "a {} of several operations or keys; only operations on single keys are judged", name);
   }
   if (operation.outcome == Outcome::mismatch && operation.kind != OperationKind::cas) {
     return fmt::format("a {} with outcome mismatch; only a cas compares", name);

@@ -44,8 +44,7 @@ void set_peer_socket_options(Socket& socket) {
 
 PeerSender::PeerSender(asio::io_context& context, Options options, Callbacks callbacks,
                        PeerCounters& counters)
-    : context_(context),
-      options_(std::move(options)),
+    : options_(std::move(options)),
       callbacks_(std::move(callbacks)),
       counters_(counters),
       random_(options_.seed),

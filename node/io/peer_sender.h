@@ -94,7 +94,6 @@ class PeerSender : public std::enable_shared_from_this<PeerSender> {
     return attempt == attempt_ && state_ != State::closed;
   }
 
-  asio::io_context& context_;
   const Options options_;
   Callbacks callbacks_;
   PeerCounters& counters_;

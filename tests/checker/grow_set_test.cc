@@ -1,6 +1,6 @@
 #include "consistency/checker/grow_set.h"
 
-#include <chrono>
+#include <ctime>
 
 #include <catch2/catch.hpp>
 
@@ -150,15 +150,15 @@ TEST_CASE("grow set: a hundred thousand adds and a read of all") {
   }
   std::sort(members.begin(), members.end());
   h.read(1, members_text(members), 200'000, 200'001);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of the processor: the machine may be busy
   CHECK(check_linearizability(h.history).verdict == Verdict::yes);
   members.erase(members.begin() + 5000);
   h.read(1, members_text(members), 200'002, 200'003);
   const auto result = check_linearizability(h.history);
   CHECK(result.verdict == Verdict::no);
   CHECK(result.counterexample->operations.size() == 2);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  CHECK(took.count() < 10);
+  const double took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  CHECK(took < 10);
 }
 
 }  // namespace parallax::checker

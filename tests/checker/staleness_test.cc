@@ -1,6 +1,6 @@
 #include "consistency/checker/staleness.h"
 
-#include <chrono>
+#include <ctime>
 
 #include <catch2/catch.hpp>
 
@@ -238,12 +238,12 @@ TEST_CASE("staleness: a million operations of 50 clients on one key") {
     before = o.result;
   }
   const auto seconds = [&](std::size_t keys_2_atomic) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // of the processor: the machine may be busy
     const auto result = measure_staleness(history);
     CHECK(result.stale_reads > 10);
     CHECK(result.delta_ns > 0);
     CHECK(result.keys_2_atomic == keys_2_atomic);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   };
   CHECK(seconds(0) < 10);
   history = random_history({.operations = 1'000'000, .clients = 50, .longest = 1000, .behind = 0.1},

@@ -1,6 +1,6 @@
 #include "consistency/checker/stamp_order.h"
 
-#include <chrono>
+#include <ctime>
 #include <map>
 
 #include <catch2/catch.hpp>
@@ -242,10 +242,10 @@ TEST_CASE("stamp order: a million operations on one key") {
   Random random(32);
   const History history = random_history(
       {.operations = 1'000'000, .clients = 50, .longest = 1000, .stamps = true}, random);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of the processor: the machine may be busy
   CHECK(check_stamp_order(history).verdict == Verdict::yes);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  CHECK(took.count() < 5);
+  const double took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  CHECK(took < 5);
 }
 
 }  // namespace parallax::checker

@@ -71,8 +71,8 @@ struct Leaderless : Elected {
   }
   void isolate_now(NodeId id) { world.isolate(id); }
   void elect_another() {
-    REQUIRE(world.run_until(
-        [&] { return world.leader() != leader && world.leader() != kNoNode; }, 10s));
+    REQUIRE(world.run_until([&] { return world.leader() != leader && world.leader() != kNoNode; },
+                            10s));
   }
   /// The reply, if it comes within `limit`.
   std::optional<Reply> try_call(NodeId node, Request request, Duration limit) {
@@ -169,7 +169,8 @@ TEST_CASE_METHOD(Leaderless, "quorum: what is written without a context replaces
   CHECK(reply->items.empty());
 }
 
-TEST_CASE_METHOD(Leaderless, "quorum: writes that have not seen each other stay beside each other") {
+TEST_CASE_METHOD(Leaderless,
+                 "quorum: writes that have not seen each other stay beside each other") {
   const Level level = GENERATE(Level::quorum, Level::atomic, Level::eventual);
   const Reply before = world.call(follower, put("k", "v", at(level)));
   world.run_for(100ms);
@@ -267,7 +268,8 @@ TEST_CASE_METHOD(Leaderless, "quorum: a failed write may show later, a refused o
   CHECK(shown(world.call(third, get("a", quorum(3, 1)))) == "nothing");
 }
 
-TEST_CASE_METHOD(Leaderless, "atomic: a write is above what a majority has seen, whatever its clock") {
+TEST_CASE_METHOD(Leaderless,
+                 "atomic: a write is above what a majority has seen, whatever its clock") {
   world.set_clock(follower, 400ms);
   world.run_for(500ms);
   for (int i = 0; i < 20; ++i) {
@@ -445,8 +447,8 @@ TEST_CASE_METHOD(Leaderless, "mixed: a majority query waits for the pending tail
   });
   written(world.put(leader, "k", "new"));
   world.crash(leader);
-  const bool pending = world.replica(follower).status().last_index >
-                       world.replica(follower).status().applied_index;
+  const bool pending =
+      world.replica(follower).status().last_index > world.replica(follower).status().applied_index;
   REQUIRE(pending);
   for (const Level level : {Level::atomic, Level::quorum}) {
     const Reply reply = world.call(third, get("k", at(level), 1s));
@@ -571,7 +573,8 @@ TEST_CASE_METHOD(Leaderless, "quorum: a recovering node serves nothing and count
   written(world.call(leader, put("k", "x", at(Level::quorum))));
 }
 
-TEST_CASE_METHOD(Leaderless, "quorum: a policy names the level, and what it cannot carry is refused") {
+TEST_CASE_METHOD(Leaderless,
+                 "quorum: a policy names the level, and what it cannot carry is refused") {
   Request set = put_request("", "");
   set.operation = SetPolicy{"q/", Policy{.default_consistency = quorum(2, 3)}};
   REQUIRE(world.call(leader, set));

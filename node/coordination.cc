@@ -1,0 +1,17 @@
+#include "node/coordination.h"
+
+namespace parallax {
+
+Error not_enough_replicas(Certainty certainty, std::size_t required, std::size_t received,
+                          std::string_view what, std::size_t unresolved) {
+  std::string message = fmt::format("{} of {} replicas that it takes {}", received, required, what);
+  if (unresolved > 0) {
+    message += fmt::format("; {} had log entries for the key whose fate is open", unresolved);
+  }
+  Error error{ErrorCode::not_enough_replicas, certainty, std::move(message)};
+  error.required = static_cast<std::uint32_t>(required);
+  error.received = static_cast<std::uint32_t>(received);
+  return error;
+}
+
+}  // namespace parallax
