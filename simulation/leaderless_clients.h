@@ -68,12 +68,14 @@ class LeaderlessClients {
   void stop() { stopped_ = true; }
   bool idle() const { return under_way_ == 0; }
 
+  /// The node is up again.
+  void after_start(NodeId id);
   /// When all replicas are equal.
   void check_end(World& world) const;
   /// The first contradiction that the checker finds in a history that must have none; empty: none.
   std::string judge() const;
   /// How this run shows what is permitted; nothing when it does not.
-  std::optional<std::string> counterexample(Permitted permitted, World& world) const;
+  std::optional<std::string> counterexample(Permitted permitted) const;
 
   std::vector<std::string> keys() const;
   std::uint64_t issued() const { return issued_; }
@@ -117,6 +119,10 @@ class LeaderlessClients {
     Stamp stamp;
     std::string value;
     VersionVector context;
+  };
+  struct WeakWrite {
+    Stamp stamp;
+    Actor actor;
   };
   struct ShownBy {
     Moment completed;
@@ -162,6 +168,8 @@ class LeaderlessClients {
   Recorder mixed_atomic_;        ///< likewise
   std::map<std::string, std::deque<Bound>> bounds_;
   std::map<std::pair<NodeId, std::string>, ShownBy> shown_;
+  std::map<std::pair<NodeId, std::string>, WeakWrite> weak_;  ///< the last weak write at a node
+  std::optional<std::string> weak_lost_;                      ///< how one got lost
   std::map<std::string, Seen> seen_;
   std::map<Stamp, std::string> values_;  ///< of versions that somebody has seen
   std::vector<Written> written_;         ///< acknowledged

@@ -190,6 +190,7 @@ class Run {
     if (world_.up(id)) return;
     const Result<void> started = world_.start(id);
     PARALLAX_ASSERT(started, "node {} does not start: {}", id, started.error().message);
+    leaderless_.after_start(id);
   }
 
   NodeId target(const FaultEvent& event) const {
@@ -446,7 +447,7 @@ class Run {
     if (!options_.no_leader) checks_.check_contents(world_);
     clients_.check_end(world_);
     leaderless_.check_end(world_);
-    if (options_.show) shown_ = leaderless_.counterexample(*options_.show, world_);
+    if (options_.show) shown_ = leaderless_.counterexample(*options_.show);
     if (const std::string broken = leaderless_.judge(); !broken.empty()) throw Broken(broken);
     const checker::LinearizabilityResult result =
         checker::check_linearizability(clients_.history());

@@ -27,6 +27,7 @@ struct KeyHistory {
 };
 
 struct Writer {
+  Consistency level = {};  ///< that it writes at
   std::map<std::string, KeyHistory> keys;
   int acknowledged = 0;
 };
@@ -38,7 +39,7 @@ void write_on(Client& client, int number, int key_count, const std::atomic<bool>
   for (int n = 0; !stop; ++n) {
     const std::string key = fmt::format("w{}/{}", number, n % key_count);
     KeyHistory& history = writer.keys[key];
-    const auto answer = client.put(key, fmt::format("{}", n));
+    const auto answer = client.put(key, fmt::format("{}", n), {.consistency = writer.level});
     if (answer) {
       ++writer.acknowledged;
       history.acknowledged = n;
@@ -49,13 +50,16 @@ void write_on(Client& client, int number, int key_count, const std::atomic<bool>
   }
 }
 
-/// Reads every key at linearizable through node `id` and judges what it says.
-void check_through(Cluster& cluster, int id, const std::vector<Writer>& writers) {
+/// Reads every key through node `id` and judges what it says: at linearizable, or at the level that
+/// `reads` gives for its writer.
+void check_through(Cluster& cluster, int id, const std::vector<Writer>& writers,
+                   const std::vector<Consistency>& reads = {}) {
   const auto client = cluster.client_of(id);
   int wrong = 0;
-  for (const Writer& writer : writers) {
-    for (const auto& [key, history] : writer.keys) {
-      const auto answer = client->get(key);
+  for (std::size_t i = 0; i < writers.size(); ++i) {
+    const Consistency level = reads.empty() ? Consistency{} : reads[i];
+    for (const auto& [key, history] : writers[i].keys) {
+      const auto answer = client->get(key, {.consistency = level});
       INFO("node " << id << ", " << key);
       REQUIRE(answer);
       const int value = answer->found ? std::stoi(answer->value.to_string()) : -1;
@@ -71,6 +75,35 @@ void check_through(Cluster& cluster, int id, const std::vector<Writer>& writers)
   CHECK(wrong == 0);
 }
 
+/// Writers at work, each on its own thread, until told to stop.
+class Writers {
+ public:
+  Writers(Client& client, std::vector<Writer> writers) : writers_(std::move(writers)) {
+    for (std::size_t n = 0; n < writers_.size(); ++n) {
+      threads_.emplace_back([this, &client, n] {
+        write_on(client, static_cast<int>(n), 1'000'000, stop_, writers_[n]);
+      });
+    }
+  }
+  ~Writers() { stop(); }  // also when a check throws
+  Writers(const Writers&) = delete;
+  Writers& operator=(const Writers&) = delete;
+
+  /// What they have done.
+  const std::vector<Writer>& stop() {
+    stop_ = true;
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+    return writers_;
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::vector<Writer> writers_;
+  std::vector<std::thread> threads_;
+};
+
 /// What a node sends to its peers arrives late: what it acknowledged on its own word is lost with
 /// it.
 void delay_messages(const Cluster& cluster, int id) {
@@ -78,28 +111,11 @@ void delay_messages(const Cluster& cluster, int id) {
 }
 
 TEST_CASE("system: twenty kills under load lose nothing that was acknowledged") {
-  constexpr int kWriters = 4;
   Cluster cluster;
   cluster.start_all();
   cluster.await_all_ready();
   const auto client = cluster.client(10s);
-  std::atomic<bool> stop{false};
-  std::vector<Writer> writers(kWriters);
-  std::vector<std::thread> threads;
-  for (int n = 0; n < kWriters; ++n) {
-    threads.emplace_back(
-        [&, n] { write_on(*client, n, 1'000'000, stop, writers[static_cast<std::size_t>(n)]); });
-  }
-  struct Join {  // also when a check throws
-    std::atomic<bool>& stop;
-    std::vector<std::thread>& threads;
-    ~Join() {
-      stop = true;
-      for (std::thread& thread : threads) {
-        if (thread.joinable()) thread.join();
-      }
-    }
-  } join{stop, threads};
+  Writers at_work(*client, std::vector<Writer>(4));
 
   Random random(20261120);
   int leaders_killed = 0;
@@ -117,14 +133,49 @@ TEST_CASE("system: twenty kills under load lose nothing that was acknowledged") 
     cluster.await_ready(victim);
     std::this_thread::sleep_for(std::chrono::milliseconds(random.between(0, 300)));
   }
-  stop = true;
-  for (std::thread& thread : threads) thread.join();
+  const std::vector<Writer>& writers = at_work.stop();
 
   CHECK(leaders_killed >= 10);
   int acknowledged = 0;
   for (const Writer& writer : writers) acknowledged += writer.acknowledged;
   CHECK(acknowledged > 500);
   for (int id = 1; id <= cluster.size(); ++id) check_through(cluster, id, writers);
+}
+
+TEST_CASE("system: kills lose no write that a level without a leader has acknowledged") {
+  Cluster cluster;
+  cluster.start_all();
+  cluster.await_all_ready();
+  const auto client = cluster.client(10s);
+  const Consistency atomic{.level = Level::atomic};
+  const Consistency quorum{.level = Level::quorum, .r = 2, .w = 2};
+  const Consistency all{.level = Level::quorum, .r = Consistency::kAll, .w = 1};
+  const Consistency eventual{.level = Level::eventual};
+  Writers at_work(*client, {{.level = atomic}, {.level = quorum}, {.level = eventual}});
+
+  Random random(20261126);
+  for (int round = 0; round < 9; ++round) {
+    const int victim = round % 3 == 0 ? cluster.await_leader() : 1 + round % 3;
+    // What it has acknowledged alone, others have not heard of yet.
+    delay_messages(cluster, victim);
+    std::this_thread::sleep_for(100ms);
+    cluster.kill(victim);
+    std::this_thread::sleep_for(std::chrono::milliseconds(random.between(0, 1'000)));
+    cluster.start(victim);
+    cluster.await_ready(victim);
+  }
+  const std::vector<Writer>& writers = at_work.stop();
+
+  for (const Writer& writer : writers) {
+    INFO(writer.level.to_string());
+    CHECK(writer.acknowledged > 100);
+  }
+  // Each at a level that has to meet its writes, and all of them through the log, which adopts
+  // them.
+  for (int id = 1; id <= cluster.size(); ++id) {
+    check_through(cluster, id, writers, {atomic, quorum, all});
+  }
+  check_through(cluster, 1, writers);
 }
 
 TEST_CASE("system: a cluster whose nodes are all killed at once has everything afterwards") {
