@@ -47,6 +47,7 @@ namespace parallax {
   X(stamp_not_above_seen, "an atomic write is stamped below what a majority has")           \
   X(shown_before_durable, "a quorum answer overtakes the batch of what it shows")           \
   X(read_not_written_back, "an atomic read does not store what it shows")                   \
+  X(siblings_not_merged, "an update of a convergent value keeps the newest sibling")        \
   X(recovery_without_states, "a recovery ends with what the leader has")                    \
   X(tombstone_removed_early, "a tombstone is removed before all are known to hold it")
 

@@ -25,7 +25,7 @@ bool is_counter(const std::string& key) {
 }
 
 bool is_leaderless(std::string_view key) {
-  for (const std::string_view family : {"atomic-", "eventual-", "mixed-", "quorum-"}) {
+  for (const std::string_view family : {"atomic-", "crdt-", "eventual-", "mixed-", "quorum-"}) {
     if (key.starts_with(family)) return true;
   }
   return false;

@@ -441,6 +441,9 @@ void LeaderlessClients::note_write(const Asked& asked, const Answer& answer) {
   }
   if (!written.durable) {
     weak_.insert_or_assign({asked.at, written.key}, WeakWrite{written.stamp, written.actor});
+    if (random_.chance(options_.deaths)) {
+      world_.after(Duration{0}, [this, id = asked.at] { die_(id); });
+    }
   }
   written_.push_back(std::move(written));
 }

@@ -22,6 +22,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -45,6 +46,7 @@ struct LeaderlessOptions {
   double conditions = 0.5;  ///< of the linearizable puts and deletes
   double ranges = 0.2;      ///< of the linearizable reads: all mixed keys at once
   double chained = 0.3;     ///< of the answers: they are followed at once by the next, to their key
+  double deaths = 0.0;      ///< of the weak writes: the node dies as soon as it has acknowledged
   bool led = true;          ///< linearizable operations among the others
 };
 
@@ -64,6 +66,8 @@ class LeaderlessClients {
   LeaderlessClients(World& world, const Checks& checks, Trace* trace, LeaderlessOptions options);
 
   void start();
+  /// How a node is made to die.
+  void on_death(std::function<void(NodeId)> die) { die_ = std::move(die); }
   /// No new operations; what is under way goes on.
   void stop() { stopped_ = true; }
   bool idle() const { return under_way_ == 0; }
@@ -179,6 +183,7 @@ class LeaderlessClients {
   std::uint64_t answered_ = 0;
   std::size_t under_way_ = 0;
   bool stopped_ = false;
+  std::function<void(NodeId)> die_;
 };
 
 }  // namespace parallax::simulation

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "consistency/checker/linearizability.h"
 #include "simulation/clients.h"
+#include "simulation/crdt_clients.h"
 
 namespace parallax::simulation {
 namespace {
@@ -36,7 +37,8 @@ class Run {
         trace_(std::move(sink)),
         world_(world_options(), &trace_, &checks_),
         clients_(world_, checks_, &trace_, client_options()),
-        leaderless_(world_, checks_, &trace_, leaderless_options()) {
+        leaderless_(world_, checks_, &trace_, leaderless_options()),
+        crdts_(world_, checks_, &trace_, crdt_options()) {
     world_.limit_steps(options.max_steps);
   }
 
@@ -51,7 +53,9 @@ class Run {
     } else {
       clients_.start();
     }
+    leaderless_.on_death([this](NodeId id) { die(id, 1s); });
     leaderless_.start();
+    crdts_.start();
     for (int part = 0; part < 10; ++part) {
       world_.run_for(options_.duration / 10);
       checks_.check_join_laws(world_, clients_.key(0));
@@ -65,8 +69,8 @@ class Run {
   void report(Outcome& outcome) const {
     outcome.hash = trace_.hash();
     outcome.steps = world_.steps();
-    outcome.operations = clients_.issued() + leaderless_.issued();
-    outcome.answered = clients_.answered() + leaderless_.answered();
+    outcome.operations = clients_.issued() + leaderless_.issued() + crdts_.issued();
+    outcome.answered = clients_.answered() + leaderless_.answered() + crdts_.answered();
     outcome.shown = shown_;
     outcome.faults = faults_;
     outcome.crashes = crashes_;
@@ -132,7 +136,16 @@ class Run {
     if (random_.chance(0.3)) clients.contexts = 0.0;
     if (random_.chance(0.5)) clients.conditions = 0.0;
     clients.led = !options_.no_leader;
+    if (plan_.kinds.contains(FaultKind::crash) && random_.chance(0.5)) clients.deaths = 0.05;
     if (!options_.level.empty()) clients.clients = 0;
+    return clients;
+  }
+
+  CrdtOptions crdt_options() {
+    CrdtOptions clients;
+    clients.seed = options_.seed;
+    clients.clients = options_.level.empty() && random_.chance(0.5) ? 2 : 0;
+    clients.think = 150ms;
     return clients;
   }
 
@@ -247,7 +260,10 @@ class Run {
       case FaultKind::slow_disk:
         count(event, id);
         world_.slow_disk(id, std::chrono::milliseconds(10 + event.variant % 1'500));
-        return world_.after(event.lasts, [this, id] { world_.slow_disk(id, Duration{}); });
+        return world_.after(event.lasts, [this, event, id] {
+          die_with_it(event, id);
+          world_.slow_disk(id, Duration{});
+        });
       case FaultKind::disk_full:
         count(event, id);
         world_.set_disk_full(id, true);
@@ -274,11 +290,7 @@ class Run {
         count(event, id);
         silenced_.insert(id);
         return world_.after(event.lasts, [this, event, id] {
-          // Half of them die with what they alone have: who comes after must not miss it.
-          if (event.variant % 2 == 0 && !settling_ && world_.up(id)) {
-            world_.crash(id);
-            restart_after(id, 3s);
-          }
+          die_with_it(event, id);
           silenced_.erase(id);
         });
       case FaultKind::loss:
@@ -288,6 +300,17 @@ class Run {
         break;
     }
     PARALLAX_UNREACHABLE("no dated fault is {}", fault_name(event.kind));
+  }
+
+  void die(NodeId id, Duration away) {
+    if (settling_ || !world_.up(id)) return;
+    world_.crash(id);
+    restart_after(id, away);
+  }
+
+  /// Half of those that alone have something die before they have passed it on.
+  void die_with_it(const FaultEvent& event, NodeId id) {
+    if (options_.faults.contains(FaultKind::crash) && event.variant % 2 == 0) die(id, 3s);
   }
 
   /// What others say comes to `id` late, by up to seconds: long after they have gone on.
@@ -418,6 +441,7 @@ class Run {
     settling_ = true;
     clients_.stop();
     leaderless_.stop();
+    crdts_.stop();
     world_.heal();
     if (options_.no_leader) world_.drop_if(elects);
     for (NodeId id : world_.ids()) {
@@ -436,7 +460,8 @@ class Run {
     while (!well && world_.now() - begun < kSettleTime) {
       world_.run_for(100ms);
       for (NodeId id : world_.ids()) start(id);
-      well = clients_.idle() && leaderless_.idle() && world_.converged(!options_.no_leader);
+      well = clients_.idle() && leaderless_.idle() && crdts_.idle() &&
+             world_.converged(!options_.no_leader);
     }
     if (world_.steps() >= options_.max_steps) return;
     PARALLAX_ASSERT(well, "convergence: {} s after healing the replicas are not equal",
@@ -447,6 +472,7 @@ class Run {
     if (!options_.no_leader) checks_.check_contents(world_);
     clients_.check_end(world_);
     leaderless_.check_end(world_);
+    crdts_.check_end();
     if (options_.show) shown_ = leaderless_.counterexample(*options_.show);
     if (const std::string broken = leaderless_.judge(); !broken.empty()) throw Broken(broken);
     const checker::LinearizabilityResult result =
@@ -466,6 +492,7 @@ class Run {
   std::vector<NodeId> ids_ = world_.ids();
   Clients clients_;
   LeaderlessClients leaderless_;
+  CrdtClients crdts_;
   std::optional<std::string> shown_;
   bool settling_ = false;
   std::set<NodeId> refusing_;  ///< disks that are full

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "consistency/merge/conflict.h"
 
 namespace parallax {
@@ -123,7 +124,8 @@ Crdt merged_crdt(const KeyState& state, UnixMillis now) {
   std::vector<DottedEntries> held;
   for (const Version& version : state.versions()) {
     std::optional<DottedEntries> entries;
-    if (is_live(version, now)) entries = entries_of(version, *type);
+    const bool left_out = canary(Canary::siblings_not_merged) && &version != newest;
+    if (is_live(version, now) && !left_out) entries = entries_of(version, *type);
     held.push_back(entries ? std::move(*entries) : DottedEntries{});
   }
   return {*type, merged(state, held)};
