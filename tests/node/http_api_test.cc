@@ -99,9 +99,13 @@ std::string value_for(const RouteInfo& route, const Field& field) {
 /// What must stand before a parameter: those of a level mean nothing without one.
 std::string level_before(const Field& field) {
   const auto same = [&](const auto& info) { return info.name == field.name; };
-  return std::any_of(kLevelParameters.begin(), kLevelParameters.end(), same)
-             ? "?consistency=quorum&"
-             : "?";
+  const auto parameter = std::find_if(kLevelParameters.begin(), kLevelParameters.end(), same);
+  if (parameter == kLevelParameters.end()) return "?";
+  const auto takes = [&](const LevelInfo& level) {
+    return level.parameters.contains(parameter->parameter);
+  };
+  const auto level = std::find_if(kLevels.begin(), kLevels.end(), takes);
+  return fmt::format("?consistency={}&", level->name);
 }
 
 std::set<std::string> wrong_values(const Field& field) {
@@ -169,7 +173,7 @@ TEST_CASE("http api: a parameter is taken by the routes that list it, within its
       }
       if (field.shape == Shape::integer) {
         for (const std::int64_t bound : {field.least, field.most}) {
-          CHECK(refusal(ask(route, "?" + name + "=" + std::to_string(bound))).second.empty());
+          CHECK(refusal(ask(route, query + std::to_string(bound))).second.empty());
         }
       }
     }
