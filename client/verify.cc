@@ -10,9 +10,8 @@ namespace {
 
 template <class... Operands>
 Error does_not_follow(fmt::format_string<Operands...> format, Operands&&... operands) {
-  return definite(ErrorCode::corrupt,
-                  "the evidence does not carry the answer's level: " +
-                      fmt::format(format, std::forward<Operands>(operands)...));
+  return definite(ErrorCode::corrupt, "the evidence does not carry the answer's level: " +
+                                          fmt::format(format, std::forward<Operands>(operands)...));
 }
 
 /// The level that a request of `asked` may be answered at: its own, where nothing gives way.
@@ -60,9 +59,9 @@ Result<void> check_write_path(const Answer& answer, std::size_t members) {
     return does_not_follow("degraded at ack={}", kAcks[static_cast<std::size_t>(ack)]);
   }
   const std::size_t majority = members / 2 + 1;
-  const std::size_t least = read                    ? majority
-                            : ack == Ack::leader    ? 1
-                            : ack == Ack::semi_sync ? std::min<std::size_t>(2, members)
+  const std::size_t least = read                                 ? majority
+                            : ack == Ack::leader                 ? 1
+                            : ack == Ack::semi_sync              ? std::min<std::size_t>(2, members)
                             : ack == Ack::all && !answer.refusal ? members
                                                                  : majority;
   return check_replicas(evidence, least, members);
@@ -98,11 +97,10 @@ Result<void> check_log_read(const Asked& asked, const Answer& answer) {
     return does_not_follow("a {} read by path {}", level_info(answer.consistency.level).name,
                            path_name(evidence.path));
   }
-  PARALLAX_TRY(
-      check_replicas(evidence, confirmed ? asked.members / 2 + 1 : 1, asked.members));
+  PARALLAX_TRY(check_replicas(evidence, confirmed ? asked.members / 2 + 1 : 1, asked.members));
   // What a session has seen of the log, linearizable and sequential reads have too.
-  const bool ordered =
-      answer.consistency.level == Level::linearizable || answer.consistency.level == Level::sequential;
+  const bool ordered = answer.consistency.level == Level::linearizable ||
+                       answer.consistency.level == Level::sequential;
   if (ordered && asked.session && asked.session->index > evidence.index) {
     return does_not_follow("index {}, where the session has seen {}", evidence.index,
                            asked.session->index);
@@ -121,9 +119,10 @@ Result<void> check_of_log(const Asked& asked, const Answer& answer) {
 Result<void> check_of_replicas(const Asked& asked, const Answer& answer) {
   const Evidence& evidence = answer.evidence;
   const Consistency& level = answer.consistency;
-  if (evidence.sequenced) return does_not_follow("no log orders level {}", level_info(level.level).name);
-  if (evidence.degraded) return does_not_follow("nothing of level {} gives way",
-                                                level_info(level.level).name);
+  if (evidence.sequenced)
+    return does_not_follow("no log orders level {}", level_info(level.level).name);
+  if (evidence.degraded)
+    return does_not_follow("nothing of level {} gives way", level_info(level.level).name);
   PARALLAX_TRY(check_evidence(level, asked.is_read, evidence));
   if (level.sloppy) return {};  // hints may count, and the node need not hold it
   const std::size_t least = level.level == Level::atomic   ? asked.members / 2 + 1

@@ -3,8 +3,8 @@
 // An answer names its level, and carries whose state it came from, how, at which place of the log,
 // and on whose word it rests. This derives from the latter what the former can be, and says where
 // it does not follow: a level other than the one asked for and not announced, a majority that is
-// none, a bound that does not hold, a session that goes back. It takes the evidence at its word: who
-// signs false evidence is not found here, but by histories (docs/CHECKING.md).
+// none, a bound that does not hold, a session that goes back. It takes the evidence at its word:
+// who signs false evidence is not found here, but by histories (docs/CHECKING.md).
 //
 // Pure; thread-safe.
 #pragma once

@@ -168,7 +168,7 @@ struct Consistency {
   bool blocking_repair = false;  ///< a read waits until r replicas hold what it shows
   // bounded: at least one of the two; both must hold.
   std::optional<std::uint32_t> max_staleness_ms = std::nullopt;  ///< 1 to kMaxStalenessMs
-  std::optional<std::uint32_t> max_lag = std::nullopt;  ///< log entries, 0 to kMaxLag
+  std::optional<std::uint32_t> max_lag = std::nullopt;           ///< log entries, 0 to kMaxLag
   // sequential, bounded.
   OnViolation on_violation = OnViolation::wait;
   // Writes of the leader's path; reads have no use for it.

@@ -113,11 +113,12 @@ inline constexpr std::array kParams{
           "sequential, bounded: what a replica does that is not that far yet. wait: until it is; "
           "forward: to the leader; reject: 503 level-unattainable.",
           false, "wait|forward|reject"},
-    Field{"ack", Shape::text, 0, 0, "majority",
-          "Writes of linearizable, sequential, bounded and prefix: who has stored it durably. leader "
-          "and semi-sync: it is not committed, and may be lost with the leader; all: every member. "
-          "Reads have no use for it.",
-          false, "leader|semi-sync|majority|all"},
+    Field{
+        "ack", Shape::text, 0, 0, "majority",
+        "Writes of linearizable, sequential, bounded and prefix: who has stored it durably. leader "
+        "and semi-sync: it is not committed, and may be lost with the leader; all: every member. "
+        "Reads have no use for it.",
+        false, "leader|semi-sync|majority|all"},
     Field{"timeout_ms", Shape::integer, 1, limits::kMaxRequestTimeout.count(), "5000",
           "How long the node may try."},
     Field{"forward", Shape::boolean, 0, 0, "true",

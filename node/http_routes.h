@@ -65,9 +65,9 @@ enum class KvOp : std::uint8_t {
 };
 /// By KvOp, for metrics.
 inline constexpr std::array<std::string_view, 15> kKvOpNames{
-    "get",  "head",     "put",     "delete",        "increment",  "get-crdt",   "update-crdt",
-    "scan", "get-many", "history", "list-policies", "get-policy", "put-policy", "delete-policy",
-    "wait"};
+    "get",           "head",        "put",        "delete",        "increment",
+    "get-crdt",      "update-crdt", "scan",       "get-many",      "history",
+    "list-policies", "get-policy",  "put-policy", "delete-policy", "wait"};
 constexpr std::string_view kv_op_name(KvOp op) {
   return kKvOpNames[static_cast<std::size_t>(op)];
 }

@@ -84,11 +84,12 @@ Result<Consistency> read(std::string_view whose, const forwarded::Consistency& i
                    kLevelParameters[static_cast<std::size_t>(parameter)].name);
   }
   const bool in_range =
-      (!consistency.max_staleness_ms || (*consistency.max_staleness_ms >= 1 &&
-                                         *consistency.max_staleness_ms <= kMaxStalenessMs)) &&
+      (!consistency.max_staleness_ms ||
+       (*consistency.max_staleness_ms >= 1 && *consistency.max_staleness_ms <= kMaxStalenessMs)) &&
       consistency.max_lag.value_or(0) <= kMaxLag;
   if (!in_range) return corrupt(whose, "level: {} is out of range", consistency.to_string());
-  if (const auto error = incomplete(consistency)) return corrupt(whose, "level: {}", error->message);
+  if (const auto error = incomplete(consistency))
+    return corrupt(whose, "level: {}", error->message);
   return consistency;
 }
 

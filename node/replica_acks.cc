@@ -113,20 +113,20 @@ void Replica::Impl::finish_write(RequestHandle handle, Answer answer, LogIndex i
   pending.stage = PendingRequest::Stage::spreading;
   pending.spread = index;
   pending.replayed = answer.replayed;
-  const auto place = std::upper_bound(
-      all_acks_.begin(), all_acks_.end(), index,
-      [](LogIndex at, const PendingAck& ack) { return at < ack.index; });
+  const auto place =
+      std::upper_bound(all_acks_.begin(), all_acks_.end(), index,
+                       [](LogIndex at, const PendingAck& ack) { return at < ack.index; });
   all_acks_.insert(place, {index, handle});
 }
 
 Error Replica::Impl::not_on_all(LogIndex index) const {
-  Error error = indefinite(ErrorCode::not_enough_replicas,
-                           fmt::format("entry {} is committed; not all members are known to have it",
-                                       index));
+  Error error =
+      indefinite(ErrorCode::not_enough_replicas,
+                 fmt::format("entry {} is committed; not all members are known to have it", index));
   error.required = static_cast<std::uint32_t>(config_.members.size());
   if (leading()) {
-    error.received = static_cast<std::uint32_t>(
-        write_evidence(index, raft_->term()).replicas.size());
+    error.received =
+        static_cast<std::uint32_t>(write_evidence(index, raft_->term()).replicas.size());
   }
   return error;
 }

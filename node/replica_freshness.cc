@@ -184,8 +184,7 @@ void Replica::Impl::ask_index() {
     return;
   }
   // Whoever waited for these has asked again since.
-  while (!index_asks_.empty() &&
-         now_.monotonic - index_asks_.begin()->second.at > kIndexPatience) {
+  while (!index_asks_.empty() && now_.monotonic - index_asks_.begin()->second.at > kIndexPatience) {
     index_asks_.erase(index_asks_.begin());
   }
   const std::uint64_t id = next_index_ask_++;
@@ -210,8 +209,7 @@ void Replica::Impl::on_index_query(const Envelope& envelope, const IndexQuery& q
 void Replica::Impl::answer_index_queries(const ConfirmedRound& confirmed) {
   while (!round_queries_.empty() && round_queries_.front().round <= confirmed.round) {
     const RoundQuery& query = round_queries_.front();
-    send(query.from,
-         IndexReply{.call = query.call, .confirmed = true, .index = confirmed.index});
+    send(query.from, IndexReply{.call = query.call, .confirmed = true, .index = confirmed.index});
     round_queries_.pop_front();
   }
 }

@@ -549,7 +549,7 @@ struct Replica::Impl {
     QuorumCall call;
   };
   std::deque<RoundQuery> round_queries_;  ///< others' questions, in rising order of round
-  bool route_again_ = false;              ///< something of what waits can go on, whatever the situation
+  bool route_again_ = false;  ///< something of what waits can go on, whatever the situation
   /// What a waiting request can be waiting for.
   struct Situation {
     Membership membership = Membership::none;

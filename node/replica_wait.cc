@@ -46,9 +46,9 @@ LogIndex Replica::Impl::held_everywhere() const {
 
 /// The entry up to which the log has all that the session knows of.
 LogIndex Replica::Impl::point_of(const SessionToken& session) const {
-  const auto behind = std::partition_point(
-      stamped_.begin(), stamped_.end(),
-      [&](const StampedEntry& entry) { return entry.clock <= session.clock; });
+  const auto behind =
+      std::partition_point(stamped_.begin(), stamped_.end(),
+                           [&](const StampedEntry& entry) { return entry.clock <= session.clock; });
   if (behind == stamped_.begin()) return session.index;
   // Between two that are remembered there may have been others.
   const LogIndex seen = behind == stamped_.end() ? stamped_.back().index : behind->index.prev();

@@ -162,24 +162,25 @@ Result<BatchOperation> take_operation(const json::object& object, std::size_t nu
   PARALLAX_TRY(take_level(members, out));
   if (op == "put") {
     PARALLAX_TRY(members.only(
-        *op,
-        {"op", "key", "key_base64", "value", "value_base64", "content_type", "ttl_ms", "if_match",
-         "if_none_match", "idempotency_key", "consistency", "r", "w", "sloppy", "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
+        *op, {"op", "key", "key_base64", "value", "value_base64", "content_type", "ttl_ms",
+              "if_match", "if_none_match", "idempotency_key", "consistency", "r", "w", "sloppy",
+              "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
     PARALLAX_ASSIGN(std::string key, members.bytes("key"));
     PARALLAX_ASSIGN(out.operation, take_put(members, std::move(key)));
     PARALLAX_TRY(take_conditions(members, out));
     PARALLAX_TRY(take_idempotency_key(members, out));
   } else if (op == "get") {
-    PARALLAX_TRY(members.only(
-        *op, {"op", "key", "key_base64", "siblings", "consistency", "r", "w", "sloppy", "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
+    PARALLAX_TRY(
+        members.only(*op, {"op", "key", "key_base64", "siblings", "consistency", "r", "w", "sloppy",
+                           "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
     Get get;
     PARALLAX_ASSIGN(get.key, members.bytes("key"));
     PARALLAX_ASSIGN(get.siblings, members.truth("siblings"));
     out.operation = std::move(get);
   } else if (op == "delete") {
-    PARALLAX_TRY(
-        members.only(*op, {"op", "key", "key_base64", "if_match", "if_none_match",
-                           "idempotency_key", "consistency", "r", "w", "sloppy", "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
+    PARALLAX_TRY(members.only(*op, {"op", "key", "key_base64", "if_match", "if_none_match",
+                                    "idempotency_key", "consistency", "r", "w", "sloppy", "repair",
+                                    "max_staleness_ms", "max_lag", "on_violation", "ack"}));
     Delete remove;
     PARALLAX_ASSIGN(remove.key, members.bytes("key"));
     out.operation = std::move(remove);

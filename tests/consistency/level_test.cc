@@ -158,7 +158,8 @@ TEST_CASE("consistency: parameters are refused with what would be right") {
       {"bounded; max_lag=1; on_violation=panic",
        "on_violation='panic' must be wait, forward or reject"},
       {"linearizable; ack=some", "ack='some' must be leader, semi-sync, majority or all"},
-      {"sequential; max_lag=1", "'max_lag' is no parameter of sequential, which takes on_violation and ack"},
+      {"sequential; max_lag=1",
+       "'max_lag' is no parameter of sequential, which takes on_violation and ack"},
   }));
   CAPTURE(c.text);
   const auto parsed = parse_consistency(c.text);
@@ -212,8 +213,10 @@ TEST_CASE("consistency: what is printed is read as it was", "[random]") {
     const auto bound = [&](std::uint32_t most) {
       return static_cast<std::uint32_t>(random.between(1, most));
     };
-    if (takes(LevelParameter::max_staleness_ms)) consistency.max_staleness_ms = bound(kMaxStalenessMs);
-    if (takes(LevelParameter::max_lag) && random.below(2) == 0) consistency.max_lag = bound(kMaxLag);
+    if (takes(LevelParameter::max_staleness_ms))
+      consistency.max_staleness_ms = bound(kMaxStalenessMs);
+    if (takes(LevelParameter::max_lag) && random.below(2) == 0)
+      consistency.max_lag = bound(kMaxLag);
     if (takes(LevelParameter::on_violation)) {
       consistency.on_violation = static_cast<OnViolation>(random.below(kOnViolations.size()));
     }

@@ -47,7 +47,17 @@ Sample sample(const RouteInfo& route) {
 Routed ask(const RouteInfo& info, const std::string& query = {}, const Headers& headers = {},
            std::optional<std::string> body = {}) {
   const Sample whole = sample(info);
-  return route({info.method, whole.target + query, headers, Bytes(body.value_or(whole.body))},
+  std::string target = whole.target + query;
+  if (info.id == RouteId::wait) {  // what it cannot do without
+    const std::pair<std::string, std::string> needed[] = {{"session=", SessionToken{}.encode()},
+                                                          {"replicas=", "1"}};
+    for (const auto& [name, value] : needed) {
+      if (target.find(name) != std::string::npos) continue;
+      target += target.find('?') == std::string::npos ? "?" : "&";
+      target += name + value;
+    }
+  }
+  return route({info.method, target, headers, Bytes(body.value_or(whole.body))},
                kOptions);
 }
 
@@ -89,7 +99,8 @@ std::string value_for(const RouteInfo& route, const Field& field) {
     case Shape::boolean:
       return "true";
     case Shape::token:
-      return encode_page_token({Scan{}, "x"});
+      return field.name == "session" ? SessionToken{}.encode()
+                                     : encode_page_token({Scan{}, "x"});
     default:
       return field.choices.empty() ? "x"
                                    : std::string(field.choices.substr(0, field.choices.find('|')));
@@ -245,7 +256,8 @@ TEST_CASE("http api: statuses of answers are those of the route") {
       {RouteId::increment, KvOp::increment},   {RouteId::range, KvOp::scan},
       {RouteId::range, KvOp::get_many},        {RouteId::history, KvOp::history},
       {RouteId::get_policy, KvOp::get_policy}, {RouteId::list_policies, KvOp::list_policies},
-      {RouteId::put_policy, KvOp::put_policy}, {RouteId::delete_policy, KvOp::delete_policy}};
+      {RouteId::put_policy, KvOp::put_policy}, {RouteId::delete_policy, KvOp::delete_policy},
+      {RouteId::wait, KvOp::wait}};
   CHECK(std::size(kinds) == kKvOpNames.size());
   for (const auto& [id, op] : kinds) {
     const RouteInfo& route = route_info(id);

@@ -118,7 +118,8 @@ TEST_CASE_METHOD(ShortTimeout, "ack: semi-sync gives way, says so, and comes bac
   CHECK(world.replica(leader).counters().semi_sync_degradations == 1);
 }
 
-TEST_CASE_METHOD(ShortTimeout, "ack: semi-sync gives way although requests end before its timeout") {
+TEST_CASE_METHOD(ShortTimeout,
+                 "ack: semi-sync gives way although requests end before its timeout") {
   keep_entries_from({follower, third});
   CHECK(code(world.call(leader, put_with(Ack::semi_sync, "k", "one", 100ms))) == "timeout");
   CHECK(code(world.call(leader, put_with(Ack::semi_sync, "k", "two", 100ms))) == "timeout");

@@ -77,8 +77,7 @@ TEST_CASE_METHOD(Elected, "bounded: a replica that is fresh enough answers by it
     REQUIRE(shown(reply) == "v");
     CHECK(reply->evidence.node == at);
     CHECK(reply->evidence.path == Path::local);
-    CHECK(reply->consistency.to_string() ==
-          "bounded; max_staleness_ms=600; on_violation=reject");
+    CHECK(reply->consistency.to_string() == "bounded; max_staleness_ms=600; on_violation=reject");
     REQUIRE(reply->staleness_ms);
     CHECK(*reply->staleness_ms <= 600);
   }
@@ -101,7 +100,8 @@ TEST_CASE_METHOD(Elected, "bounded: a bound below the age of all marks costs one
   CHECK(at_leader->staleness_ms.value_or(99) <= 20);
 }
 
-TEST_CASE_METHOD(Elected, "bounded: a replica that is cut off stops answering when the bound is over") {
+TEST_CASE_METHOD(Elected,
+                 "bounded: a replica that is cut off stops answering when the bound is over") {
   REQUIRE(world.put(leader, "k", "old"));
   world.run_for(1s);
   world.isolate(follower);
@@ -169,7 +169,8 @@ TEST_CASE_METHOD(Elected, "bounded: no mark, no answer, after a restart") {
   CHECK(shown(world.call(follower, bounded("k", 1'000))) == "v");
 }
 
-TEST_CASE_METHOD(Elected, "bounded: a process that slept within a turn does not answer by its old time") {
+TEST_CASE_METHOD(Elected,
+                 "bounded: a process that slept within a turn does not answer by its old time") {
   REQUIRE(world.put(leader, "k", "v"));
   world.run_for(1s);
   Replica& replica = world.replica(follower);
@@ -335,9 +336,9 @@ TEST_CASE("freshness: no answer is older than it says, whatever happens") {
       }
       const LogIndex index = reply->evidence.index;
       for (const Written& one : acknowledged) {
-        const bool too_old =
-            reply->staleness_ms &&
-            one.at + std::chrono::milliseconds(*reply->staleness_ms) < asked && one.index > index;
+        const bool too_old = reply->staleness_ms &&
+                             one.at + std::chrono::milliseconds(*reply->staleness_ms) < asked &&
+                             one.index > index;
         CHECK_FALSE(too_old);
         const bool lags = request.consistency.max_lag && one.at < asked &&
                           one.index.value > index.value + *request.consistency.max_lag;

@@ -128,8 +128,7 @@ TEST_CASE_METHOD(Elected, "verify: answers of every level pass, and fail when th
         INFO("with another " << name);
         CHECK(verdict(asked, altered) != "");
       }
-      for (const Path path :
-           {Path::read_index, Path::log, Path::local, Path::quorum, Path::abd}) {
+      for (const Path path : {Path::read_index, Path::log, Path::local, Path::quorum, Path::abd}) {
         if (path == reply->evidence.path) continue;
         Answer altered = *reply;
         altered.evidence.path = path;

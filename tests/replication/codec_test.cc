@@ -458,8 +458,7 @@ TEST_CASE("messages of quorums in words") {
   CHECK(describe(QuorumQuery{.call = call, .key = "k"}) == "query 6 'k'");
   CHECK(describe(IndexQuery{.call = call}) == "index? 6");
   CHECK(describe(IndexReply{.call = call}) == "index refused 6");
-  CHECK(describe(IndexReply{.call = call, .confirmed = true, .index = LogIndex{9}}) ==
-        "index 6 9");
+  CHECK(describe(IndexReply{.call = call, .confirmed = true, .index = LogIndex{9}}) == "index 6 9");
   CHECK(describe(QuorumQuery{.call = call, .key = "k", .majority = true}) ==
         "query 6 'k' majority");
   CHECK(describe(QuorumQueryReply{.call = call, .state = state}) == "held 6 " + held);
