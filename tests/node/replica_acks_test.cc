@@ -34,7 +34,7 @@ struct ShortTimeout : Alone {
   ShortTimeout() : Alone({.semi_sync_timeout = 300ms}) {}
 };
 
-std::string code(const Reply& reply) {
+std::string ended(const Reply& reply) {
   return reply ? "answered" : std::string(error_info(reply.error().code).name);
 }
 
@@ -50,7 +50,7 @@ TEST_CASE_METHOD(Alone, "ack: the leader's disk is enough for leader, and for no
   CHECK(early->evidence.index > early->session.index);
   for (const Ack more : {Ack::semi_sync, Ack::majority, Ack::all}) {
     const Reply reply = world.call(leader, put_with(more, "other", "x", 500ms));
-    CHECK(code(reply) == "timeout");
+    CHECK(ended(reply) == "timeout");
     CHECK_FALSE(reply.error().definite());
   }
   // Until it is committed a read may miss it.
@@ -61,8 +61,9 @@ TEST_CASE_METHOD(Alone, "ack: the leader's disk is enough for leader, and for no
 }
 
 TEST_CASE_METHOD(Alone, "ack: not even leader answers before the leader's disk") {
+  keep_entries_from({follower, third});
   world.hold_disk(leader, true);
-  CHECK(code(world.call(leader, put_with(Ack::leader, "k", "new", 400ms))) == "timeout");
+  CHECK(ended(world.call(leader, put_with(Ack::leader, "k", "new", 400ms))) == "timeout");
 }
 
 TEST_CASE_METHOD(Elected, "ack: a write at leader from a follower is forwarded") {
@@ -91,7 +92,7 @@ TEST_CASE("ack: semi-sync is one follower, a majority is more") {
   std::vector<NodeId> both{leader, others[0]};
   std::sort(both.begin(), both.end());
   CHECK(reply->evidence.replicas == both);
-  CHECK(code(world.call(leader, put_with(Ack::majority, "k", "more", 500ms))) == "timeout");
+  CHECK(ended(world.call(leader, put_with(Ack::majority, "k", "more", 500ms))) == "timeout");
 }
 
 TEST_CASE_METHOD(ShortTimeout, "ack: semi-sync gives way, says so, and comes back") {
@@ -121,8 +122,8 @@ TEST_CASE_METHOD(ShortTimeout, "ack: semi-sync gives way, says so, and comes bac
 TEST_CASE_METHOD(ShortTimeout,
                  "ack: semi-sync gives way although requests end before its timeout") {
   keep_entries_from({follower, third});
-  CHECK(code(world.call(leader, put_with(Ack::semi_sync, "k", "one", 100ms))) == "timeout");
-  CHECK(code(world.call(leader, put_with(Ack::semi_sync, "k", "two", 100ms))) == "timeout");
+  CHECK(ended(world.call(leader, put_with(Ack::semi_sync, "k", "one", 100ms))) == "timeout");
+  CHECK(ended(world.call(leader, put_with(Ack::semi_sync, "k", "two", 100ms))) == "timeout");
   const Reply third_try = world.call(leader, put_with(Ack::semi_sync, "k", "three", 200ms));
   REQUIRE(third_try);
   CHECK(third_try->evidence.degraded);
@@ -145,7 +146,7 @@ TEST_CASE_METHOD(Alone, "ack: all is every member") {
 
   world.crash(third);
   const Reply missing = world.call(leader, put_with(Ack::all, "k", "newest", 500ms));
-  CHECK(code(missing) == "not-enough-replicas");
+  CHECK(ended(missing) == "not-enough-replicas");
   CHECK_FALSE(missing.error().definite());
   CHECK(missing.error().required == 3);
   CHECK(missing.error().received == 2);
@@ -157,8 +158,8 @@ TEST_CASE_METHOD(Alone, "ack: the first outcome of a key is given again when all
   Request write = put_with(Ack::all, "k", "new", 500ms);
   write.idempotency_key = "once";
   const Reply first = world.call(leader, write);
-  CHECK(code(first) == "not-enough-replicas");
-  CHECK(code(world.call(leader, write)) == "not-enough-replicas");
+  CHECK(ended(first) == "not-enough-replicas");
+  CHECK(ended(world.call(leader, write)) == "not-enough-replicas");
   keep_entries_from({});
   const Reply again = world.call(leader, write);
   REQUIRE(again);

@@ -104,7 +104,7 @@ TEST_CASE_METHOD(Elected, "verify: answers of every level pass, and fail when th
   for (Case& c : cases()) {
     for (const NodeId at : {leader, follower}) {
       c.request.session = session;
-      INFO(c.name << " at " << at);
+      INFO(c.name << " at " << at.value);
       const Asked asked = asked_of(c.request);
       const Reply reply = world.call(at, c.request);
       REQUIRE(reply);
@@ -134,7 +134,9 @@ TEST_CASE_METHOD(Elected, "verify: answers of every level pass, and fail when th
         altered.evidence.path = path;
         // A state that is the leader's own may as well have been confirmed, if enough say so.
         const bool more = read_anywhere(reply->consistency.level) && path == Path::local;
-        if (more) continue;
+        // One replica of a quorum may be the node itself.
+        const bool alone = reply->evidence.replicas.size() == 1 && path == Path::local;
+        if (more || alone) continue;
         INFO("by path " << path_name(path));
         CHECK(verdict(asked, altered) != "");
       }
