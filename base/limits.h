@@ -54,6 +54,8 @@ inline constexpr auto kClockBoundAhead = 100ms;
 inline constexpr auto kDefaultMaxClockSkew = 500ms;
 
 // Raft.
+/// Without a word of any follower for so long, semi-sync writes are the leader's alone.
+inline constexpr auto kSemiSyncTimeout = 10'000ms;
 inline constexpr auto kElectionTimeoutMin = 500ms;
 inline constexpr auto kElectionTimeoutMax = 1'000ms;
 inline constexpr auto kHeartbeatInterval = 100ms;

@@ -113,6 +113,10 @@ Result<HttpResponse> read_batch_result(const json::object& object) {
     PARALLAX_ASSIGN(auto text, read<std::string>(object, member));
     if (text) response.headers.emplace_back(header, std::move(*text));
   }
+  PARALLAX_ASSIGN(const auto staleness, read<std::uint64_t>(object, "staleness_ms"));
+  if (staleness) {
+    response.headers.emplace_back(http_header::kStaleness, std::to_string(*staleness));
+  }
   PARALLAX_ASSIGN(const auto replayed, read<bool>(object, "replayed"));
   if (replayed.value_or(false)) {
     response.headers.emplace_back(http_header::kIdempotencyReplayed, "true");
@@ -134,6 +138,11 @@ Result<HttpResponse> read_batch_result(const json::object& object) {
 Result<std::int64_t> parse_increment_body(std::string_view body) {
   PARALLAX_ASSIGN(const json::object object, parse_object(body));
   return need<std::int64_t>(object, "value");
+}
+
+Result<std::uint32_t> parse_replicas_body(std::string_view body) {
+  PARALLAX_ASSIGN(const json::object object, parse_object(body));
+  return need<std::uint32_t>(object, "replicas");
 }
 
 Result<CrdtValue> parse_crdt_body(std::string_view body) {

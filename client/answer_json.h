@@ -15,6 +15,8 @@ namespace parallax {
 
 /// {"value": n}
 Result<std::int64_t> parse_increment_body(std::string_view body);
+/// {"replicas": n}
+Result<std::uint32_t> parse_replicas_body(std::string_view body);
 /// {"type": "counter"|"set"|"map", "value": ...}
 Result<CrdtValue> parse_crdt_body(std::string_view body);
 /// {"siblings": [{"etag", "value_base64", "content_type"}]}, at least one, newest first.

@@ -146,6 +146,11 @@ class Client {
                         Completion<Answer> done);
   void async_remove_policy(std::string prefix, OperationOptions options, Completion<Answer> done);
 
+  // --- Replication
+  /// Answer::replicas: how many members durably have what the options' session (required) has seen
+  /// and written, as soon as it is `replicas`, else at the timeout. Levels have no say in it.
+  void async_wait_for(std::uint32_t replicas, OperationOptions options, Completion<Answer> done);
+
   // --- The cluster
   /// As one reachable node sees it.
   void async_cluster(OperationOptions options, Completion<ClusterView> done);
@@ -170,6 +175,7 @@ class Client {
   Result<Answer> list_policies(OperationOptions options = {});
   Result<Answer> set_policy(std::string prefix, Policy policy, OperationOptions options = {});
   Result<Answer> remove_policy(std::string prefix, OperationOptions options = {});
+  Result<Answer> wait_for(std::uint32_t replicas, OperationOptions options);
   Result<ClusterView> cluster(OperationOptions options = {});
   Result<NodeStatus> status(std::string endpoint = {}, OperationOptions options = {});
 

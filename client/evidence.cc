@@ -153,9 +153,21 @@ bool read_replicas(const Value& value, std::vector<NodeId>& replicas) {
   return true;
 }
 
-enum Member : unsigned { node, term, index, path, replicas, sequenced, degraded, member_count };
-constexpr std::string_view kMembers[] = {"node",     "term",      "index",   "path",
-                                         "replicas", "sequenced", "degraded"};
+/// From `required_count` on they need not be there.
+enum Member : unsigned {
+  node,
+  term,
+  index,
+  path,
+  replicas,
+  sequenced,
+  degraded,
+  required_count,
+  confirmed = required_count,
+  member_count
+};
+constexpr std::string_view kMembers[] = {"node",     "term",      "index",    "path",
+                                         "replicas", "sequenced", "degraded", "confirmed"};
 static_assert(std::size(kMembers) == member_count);
 
 bool read_member(unsigned member, const Value& value, Evidence& evidence) {
@@ -169,6 +181,8 @@ bool read_member(unsigned member, const Value& value, Evidence& evidence) {
       return read_number(item, evidence.term.value);
     case index:
       return read_number(item, evidence.index.value);
+    case confirmed:
+      return read_number(item, evidence.confirmed.value);
     case path:
       return read_path(item, evidence.path);
     case sequenced:
@@ -225,6 +239,10 @@ void Evidence::append_to(std::string& out) const {
   }
   out.append(sequenced ? "), sequenced=?1" : "), sequenced=?0");
   out.append(degraded ? ", degraded=?1" : ", degraded=?0");
+  if (confirmed != LogIndex{}) {
+    out.append(", confirmed=");
+    number(confirmed.value);
+  }
 }
 
 Result<Evidence> parse_evidence(std::string_view header) {
@@ -254,7 +272,7 @@ Result<Evidence> parse_evidence(std::string_view header) {
     if (!text.take(',')) return corrupt(fmt::format("a comma expected behind {}", key));
     text.skip_spaces();
   }
-  for (unsigned member = 0; member < member_count; ++member) {
+  for (unsigned member = 0; member < required_count; ++member) {
     if ((seen & 1u << member) == 0) return corrupt(fmt::format("{}: missing", kMembers[member]));
   }
   return evidence;

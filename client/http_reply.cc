@@ -160,6 +160,10 @@ Result<void> read_headers(const Operation& operation, const HttpResponse& respon
   PARALLAX_ASSIGN(auto session, read_session(response));
   if (session) answer.session = std::move(*session);
   answer.replayed = response.header(http_header::kIdempotencyReplayed) == "true";
+  if (const std::string_view header = response.header(http_header::kStaleness); !header.empty()) {
+    answer.staleness_ms = to_number<std::uint64_t>(trim(header));
+    if (!answer.staleness_ms) return wrong(fmt::format("{} {}", http_header::kStaleness, header));
+  }
   return {};
 }
 
@@ -196,6 +200,8 @@ Result<void> read_body(const Operation& operation, bool head, const HttpResponse
     return parse_history_body(response.body, answer);
   } else if (std::holds_alternative<ListPolicies>(operation)) {
     return parse_policies_body(response.body, answer);
+  } else if (std::holds_alternative<CountReplicas>(operation)) {
+    PARALLAX_ASSIGN(answer.replicas, parse_replicas_body(response.body));
   } else if (const GetPolicy* get = std::get_if<GetPolicy>(&operation)) {
     answer.found = true;
     return parse_policy_body(response.body, get->prefix, answer);

@@ -110,6 +110,10 @@ Result<void> check_operation(const Operation& operation) {
                                      crdt_type_name(update.type)));
           },
           [](const GetCrdt& get) { return check_key(get.key); },
+          [](const CountReplicas& count) -> Result<void> {
+            if (count.replicas >= 1) return {};
+            return wrong("replicas to wait for: at least 1");
+          },
       },
       operation);
 }
@@ -150,6 +154,16 @@ void add_level(const Consistency& consistency, Target& target) {
   add_replicas("w", consistency.w);
   if (consistency.sloppy) target.add("sloppy", "true");
   if (consistency.blocking_repair) target.add("repair", "blocking");
+  if (consistency.max_staleness_ms) {
+    target.add("max_staleness_ms", std::to_string(*consistency.max_staleness_ms));
+  }
+  if (consistency.max_lag) target.add("max_lag", std::to_string(*consistency.max_lag));
+  if (consistency.on_violation != OnViolation::wait) {
+    target.add("on_violation", kOnViolations[static_cast<std::size_t>(consistency.on_violation)]);
+  }
+  if (consistency.ack != Ack::majority) {
+    target.add("ack", kAcks[static_cast<std::size_t>(consistency.ack)]);
+  }
 }
 
 void add_common(const Request& request, Target& target, HttpRequest& out) {
@@ -287,6 +301,11 @@ Target render_operation(const Operation& operation, bool head, HttpRequest& out)
                           return Target(crdt_path(update.key));
                         },
                         [&](const GetCrdt& get) { return Target(crdt_path(get.key)); },
+                        [&](const CountReplicas& count) {
+                          Target target("/v1/wait");
+                          target.add("replicas", std::to_string(count.replicas));
+                          return target;
+                        },
                     },
                     operation);
 }

@@ -20,6 +20,7 @@ std::string_view operation_name(const Operation& operation) {
     std::string_view operator()(const SetPolicy&) const { return "set-policy"; }
     std::string_view operator()(const UpdateCrdt&) const { return "update-crdt"; }
     std::string_view operator()(const GetCrdt&) const { return "get-crdt"; }
+    std::string_view operator()(const CountReplicas&) const { return "wait"; }
   };
   return std::visit(Name{}, operation);
 }

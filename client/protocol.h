@@ -95,8 +95,14 @@ struct GetCrdt {
   std::string key;
   friend bool operator==(const GetCrdt&, const GetCrdt&) = default;
 };
+/// How many replicas durably have what the request's session has seen and written: as soon as it is
+/// `replicas`, else at the timeout.
+struct CountReplicas {
+  std::uint32_t replicas = 1;
+  friend bool operator==(const CountReplicas&, const CountReplicas&) = default;
+};
 using Operation = std::variant<Put, Get, Delete, Increment, Scan, GetMany, ReadHistory, GetPolicy,
-                               ListPolicies, SetPolicy, UpdateCrdt, GetCrdt>;
+                               ListPolicies, SetPolicy, UpdateCrdt, GetCrdt, CountReplicas>;
 
 /// "put", "get", "delete", "increment", "scan", "get-many", "history", "policy" ..., for people and
 /// metrics.
@@ -157,6 +163,9 @@ struct Evidence {
   NodeId node;     ///< whose state answered
   Term term;       ///< its term
   LogIndex index;  ///< read: applied index it answered from; write: the entry
+  /// A commit index that the leader named, confirmed by a majority, after the read had come;
+  /// 0: none was asked for.
+  LogIndex confirmed = {};
   Path path = Path::local;
   std::vector<NodeId> replicas;  ///< whose word it rests on, sorted
   bool sequenced = false;        ///< through the log's one order
@@ -207,10 +216,14 @@ struct Answer {
   /// Get: the value is not the stamp's alone, and may change while that stays.
   bool merged = false;
   std::optional<CrdtValue> crdt = std::nullopt;  ///< UpdateCrdt: after it; GetCrdt: if found
+  std::uint32_t replicas = 0;                    ///< CountReplicas
   Evidence evidence = {};
   /// precondition_failed, not_a_number, wrong_type, too_many_siblings, mixing_denied, ...:
   /// the write was decided against, definitely.
   std::optional<Error> refusal = std::nullopt;
+  /// Reads from a replica's own state: writes acknowledged longer ago than this, when it was read,
+  /// are in the answer. Absent: nothing is known.
+  std::optional<std::uint64_t> staleness_ms = std::nullopt;
   bool replayed = false;                              ///< the first outcome of an idempotency key
   std::optional<std::int64_t> number = std::nullopt;  ///< Increment: the sum
   VersionVector context = {};  ///< reads and writes of one key: what was seen

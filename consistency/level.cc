@@ -83,6 +83,25 @@ bool set_flag(std::string_view text, bool& out) {
   return out || text == "false" || text == "?0";
 }
 
+bool set_bound(std::string_view text, std::uint32_t least, std::uint32_t most,
+               std::optional<std::uint32_t>& out) {
+  std::uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end || number < least || number > most) return false;
+  out = number;
+  return true;
+}
+
+/// One of a list of names that stands in the order of its enumeration.
+template <class Names, class Enum>
+bool set_named(const Names& names, std::string_view text, Enum& out) {
+  const auto found = std::find(names.begin(), names.end(), text);
+  if (found == names.end()) return false;
+  out = static_cast<Enum>(found - names.begin());
+  return true;
+}
+
 bool set_value(Consistency& consistency, const LevelArgument& argument) {
   const std::string_view value = argument.value;
   switch (argument.parameter) {
@@ -95,20 +114,32 @@ bool set_value(Consistency& consistency, const LevelArgument& argument) {
     case LevelParameter::repair:
       consistency.blocking_repair = value == "blocking";
       return consistency.blocking_repair || value == "async";
+    case LevelParameter::max_staleness_ms:
+      return set_bound(value, 1, kMaxStalenessMs, consistency.max_staleness_ms);
+    case LevelParameter::max_lag:
+      return set_bound(value, 0, kMaxLag, consistency.max_lag);
+    case LevelParameter::on_violation:
+      return set_named(kOnViolations, value, consistency.on_violation);
+    case LevelParameter::ack:
+      return set_named(kAcks, value, consistency.ack);
   }
   PARALLAX_UNREACHABLE("level parameter {}", static_cast<int>(argument.parameter));
 }
 
+void append_number(std::string_view name, std::uint32_t number, std::string& out) {
+  char digits[std::numeric_limits<std::uint32_t>::digits10 + 1];
+  const char* const end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
+  out.append("; ").append(name).append("=");
+  out.append(digits, static_cast<std::size_t>(end - digits));
+}
+
 void append_replicas(std::string_view name, std::uint32_t count, std::string& out) {
   if (count == 0) return;
-  out.append("; ").append(name).append("=");
   if (count == Consistency::kAll) {
-    out.append("all");
-    return;
+    out.append("; ").append(name).append("=all");
+  } else {
+    append_number(name, count, out);
   }
-  char digits[std::numeric_limits<std::uint32_t>::digits10 + 1];
-  const char* const end = std::to_chars(std::begin(digits), std::end(digits), count).ptr;
-  out.append(digits, static_cast<std::size_t>(end - digits));
 }
 
 std::string_view trim(std::string_view text) {
@@ -180,6 +211,18 @@ void Consistency::append_to(std::string& out) const {
   if (blocking_repair && info.parameters.contains(LevelParameter::repair)) {
     out.append("; repair=blocking");
   }
+  if (max_staleness_ms && info.parameters.contains(LevelParameter::max_staleness_ms)) {
+    append_number("max_staleness_ms", *max_staleness_ms, out);
+  }
+  if (max_lag && info.parameters.contains(LevelParameter::max_lag)) {
+    append_number("max_lag", *max_lag, out);
+  }
+  if (on_violation != OnViolation::wait && info.parameters.contains(LevelParameter::on_violation)) {
+    out.append("; on_violation=").append(kOnViolations[static_cast<std::size_t>(on_violation)]);
+  }
+  if (ack != Ack::majority && info.parameters.contains(LevelParameter::ack)) {
+    out.append("; ack=").append(kAcks[static_cast<std::size_t>(ack)]);
+  }
 }
 
 std::vector<std::string_view> level_names() {
@@ -207,8 +250,21 @@ Result<void> set_parameter(Consistency& consistency, const LevelArgument& argume
       fmt::format("{}={} must be {}", info.name, quoted(argument.value), info.values));
 }
 
+std::optional<Error> incomplete(const Consistency& consistency) {
+  if (consistency.level != Level::bounded) return std::nullopt;
+  if (consistency.max_staleness_ms || consistency.max_lag) return std::nullopt;
+  return bad_parameter("bounded needs a bound: max_staleness_ms, max_lag or both");
+}
+
 Result<Consistency> parse_consistency(std::string_view text,
                                       std::span<const LevelArgument> beside) {
+  PARALLAX_ASSIGN(Consistency consistency, parse_consistency_part(text, beside));
+  if (auto error = incomplete(consistency)) return std::move(*error);
+  return consistency;
+}
+
+Result<Consistency> parse_consistency_part(std::string_view text,
+                                           std::span<const LevelArgument> beside) {
   std::size_t end = std::min(text.find(';'), text.size());
   PARALLAX_ASSIGN(Reading reading, read_name(trim(text.substr(0, end))));
   while (end != text.size()) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ namespace parallax {
 
 enum class Level : std::uint8_t {
   linearizable,  ///< the leader's newest, as if there were one copy (Herlihy and Wing 1990)
+  sequential,    ///< one order for all, in which each session's own is kept (Lamport 1979)
+  bounded,       ///< as prefix, and never older than a bound (Terry 2013)
   prefix,        ///< some state that the log really passed through, possibly old
   atomic,        ///< a linearizable register without a leader (Attiya, Bar-Noy and Dolev 1995)
   quorum,        ///< r replicas answer a read, w acknowledge a write (DeCandia et al. 2007)
@@ -30,7 +33,20 @@ enum class Level : std::uint8_t {
 enum class Protocol : std::uint8_t { leader_follower, quorum, causal, none };
 
 /// What a level can be told beside its name.
-enum class LevelParameter : std::uint8_t { r, w, sloppy, repair };
+enum class LevelParameter : std::uint8_t {
+  r,
+  w,
+  sloppy,
+  repair,
+  max_staleness_ms,
+  max_lag,
+  on_violation,
+  ack,
+};
+
+/// The most that a bound may be: a day, and more entries than a log keeps for anybody.
+inline constexpr std::uint32_t kMaxStalenessMs = 86'400'000;
+inline constexpr std::uint32_t kMaxLag = 1'000'000'000;
 
 struct LevelParameterInfo {
   LevelParameter parameter;
@@ -43,7 +59,31 @@ inline constexpr std::array kLevelParameters{
     LevelParameterInfo{LevelParameter::w, "w", "a whole number from 1 to the replicas, or all"},
     LevelParameterInfo{LevelParameter::sloppy, "sloppy", "true or false"},
     LevelParameterInfo{LevelParameter::repair, "repair", "async or blocking"},
+    LevelParameterInfo{LevelParameter::max_staleness_ms, "max_staleness_ms",
+                       "a whole number from 1 to 86400000"},
+    LevelParameterInfo{LevelParameter::max_lag, "max_lag", "a whole number from 0 to 1000000000"},
+    LevelParameterInfo{LevelParameter::on_violation, "on_violation", "wait, forward or reject"},
+    LevelParameterInfo{LevelParameter::ack, "ack", "leader, semi-sync, majority or all"},
 };
+
+/// What a replica does that cannot serve a read at its level yet.
+enum class OnViolation : std::uint8_t {
+  wait,     ///< until it can, or the deadline
+  forward,  ///< to the leader, which can
+  reject,   ///< with level-unattainable
+};
+/// By OnViolation, as on the wire.
+inline constexpr std::array<std::string_view, 3> kOnViolations{"wait", "forward", "reject"};
+
+/// How many replicas hold a leader-path write durably before it is acknowledged.
+enum class Ack : std::uint8_t {
+  majority,   ///< committed, and applied at the leader
+  leader,     ///< the leader; the level's promise begins at commit
+  semi_sync,  ///< and one follower, as long as there is one that answers
+  all,        ///< every member, and committed
+};
+/// By Ack, as on the wire.
+inline constexpr std::array<std::string_view, 4> kAcks{"majority", "leader", "semi-sync", "all"};
 
 struct LevelInfo {
   Level level;
@@ -57,12 +97,42 @@ struct LevelInfo {
 };
 
 inline constexpr std::array kLevels{
-    LevelInfo{Level::linearizable, "linearizable", "strong", Protocol::leader_follower,
+    LevelInfo{Level::linearizable,
+              "linearizable",
+              "strong",
+              Protocol::leader_follower,
               "committed on a majority and applied at the leader",
-              "the leader's winner after a read round", "linearizability"},
-    LevelInfo{Level::prefix, "prefix", "", Protocol::leader_follower,
-              "committed on a majority and applied at the leader", "any replica's applied state",
-              "a consistent prefix of the log"},
+              "the leader's winner after a read round",
+              "linearizability",
+              {LevelParameter::ack}},
+    LevelInfo{Level::sequential,
+              "sequential",
+              "",
+              Protocol::leader_follower,
+              "committed on a majority and applied at the leader",
+              "any replica's state that has applied what the session has seen; prefix without a "
+              "session",
+              "sequential consistency: one order for all, in which each session's own is kept",
+              {LevelParameter::on_violation, LevelParameter::ack}},
+    LevelInfo{
+        Level::bounded,
+        "bounded",
+        "",
+        Protocol::leader_follower,
+        "committed on a majority and applied at the leader",
+        "any replica's applied state that is within the bound",
+        "a consistent prefix of the log, never older than max_staleness_ms and never more than "
+        "max_lag entries behind",
+        {LevelParameter::max_staleness_ms, LevelParameter::max_lag, LevelParameter::on_violation,
+         LevelParameter::ack}},
+    LevelInfo{Level::prefix,
+              "prefix",
+              "",
+              Protocol::leader_follower,
+              "committed on a majority and applied at the leader",
+              "any replica's applied state",
+              "a consistent prefix of the log",
+              {LevelParameter::ack}},
     LevelInfo{Level::atomic, "atomic", "", Protocol::quorum,
               "a majority was asked and then a majority has stored it durably",
               "the newest that a majority holds, once a majority holds it",
@@ -96,8 +166,16 @@ struct Consistency {
   std::uint32_t w = 0;           ///< replicas that acknowledge a write; 0: a majority
   bool sloppy = false;           ///< a durable hint counts for the replica that it is for
   bool blocking_repair = false;  ///< a read waits until r replicas hold what it shows
+  // bounded: at least one of the two; both must hold.
+  std::optional<std::uint32_t> max_staleness_ms = std::nullopt;  ///< 1 to kMaxStalenessMs
+  std::optional<std::uint32_t> max_lag = std::nullopt;           ///< log entries, 0 to kMaxLag
+  // sequential, bounded.
+  OnViolation on_violation = OnViolation::wait;
+  // Writes of the leader's path; reads have no use for it.
+  Ack ack = Ack::majority;
   /// As in the Parallax-Consistency header: the level, then its parameters ("quorum; r=2; w=2";
-  /// "; sloppy" and "; repair=blocking" where they are so). Parameters that the level does not take
+  /// "; sloppy", "; repair=blocking", "; on_violation=..." and "; ack=..." where they are not what
+  /// they are by default). Parameters that the level does not take
   /// are not shown.
   std::string to_string() const;
   /// Appends the same.
@@ -131,10 +209,23 @@ struct LevelArgument {
 /// node to say.
 Result<void> set_parameter(Consistency& consistency, const LevelArgument& argument);
 
+/// Whether any replica whose state is far enough serves its reads, from that alone.
+constexpr bool read_anywhere(Level level) {
+  return level == Level::sequential || level == Level::bounded || level == Level::prefix;
+}
+
+/// bounded without a bound says nothing: bad_parameter, naming both.
+std::optional<Error> incomplete(const Consistency& consistency);
+
+/// As parse_consistency(), where parameters may still come from elsewhere: the result can be
+/// incomplete().
+Result<Consistency> parse_consistency_part(std::string_view text,
+                                           std::span<const LevelArgument> beside = {});
+
 /// The inverse of Consistency::to_string(): a level by name, alias or QuorumName, then its
 /// parameters, in any order; those of `beside` belong to them. Errors: unknown_level; bad_parameter
 /// for a parameter that the level does not take, that is given twice (a QuorumName gives r and w),
-/// or whose value is wrong.
+/// whose value is wrong, or that is missing.
 Result<Consistency> parse_consistency(std::string_view text,
                                       std::span<const LevelArgument> beside = {});
 

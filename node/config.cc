@@ -185,6 +185,12 @@ constexpr Row kRows[] = {
        return bad(fmt::format("{} is below {}s: messages and requests may live that long", text,
                               limits::kMinTombstoneGrace.count()));
      }},
+    {"semi-sync-timeout", "DURATION",
+     "without a follower's word for so long, ack=semi-sync is the leader's alone (default 10s)",
+     false,
+     [](NodeConfig& c, std::string_view text) {
+       return assign(c.semi_sync_timeout, parse_duration(text));
+     }},
     {"max-clock-skew-ms", "MS", "a node further from its majority issues no stamps (default 500)",
      false,
      [](NodeConfig& c, std::string_view text) {

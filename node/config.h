@@ -50,6 +50,7 @@ struct NodeConfig {
   std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;
   std::chrono::milliseconds anti_entropy_interval = limits::kAntiEntropyInterval;
   std::chrono::milliseconds tombstone_grace = limits::kTombstoneGrace;
+  std::chrono::milliseconds semi_sync_timeout = limits::kSemiSyncTimeout;
   std::chrono::milliseconds max_clock_skew = limits::kDefaultMaxClockSkew;
   std::chrono::milliseconds election_timeout_min = limits::kElectionTimeoutMin;
   std::chrono::milliseconds election_timeout_max = limits::kElectionTimeoutMax;

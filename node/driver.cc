@@ -49,6 +49,7 @@ void Driver::turn() {
     send_all(released_);
   }
   const bool may_persist = !failed_ && in_flight_.size() < limits::kMaxBatchesInFlight;
+  replica_.end_inputs(ports_.clock.monotonic_now());
   ReplicaReady ready = replica_.take_ready(may_persist);
   if (!ready.send_now.empty()) {
     fail_point("before-send");

@@ -18,6 +18,9 @@ using E = ErrorCode;
 constexpr Params kLevelParams{P::consistency, P::timeout_ms, P::forward};
 /// Of the levels that take any: those that read and write one key at a time.
 constexpr Params kReplicaParams{P::r, P::w, P::sloppy, P::repair};
+/// And of those that any replica of the log serves.
+constexpr Params kLogParams =
+    kLevelParams | Params{P::max_staleness_ms, P::max_lag, P::on_violation, P::ack};
 constexpr RequestHeaders kLevelHeaders{H::consistency, H::session};
 
 constexpr ErrorCodes kCommon{E::bad_request,  E::request_timeout,   E::payload_too_large,
@@ -29,8 +32,9 @@ constexpr ErrorCodes kKeyErrors =
         E::unknown_level,          E::bad_parameter, E::bad_session, E::condition_unsupported,
         E::unsupported_media_type, E::not_leader,    E::no_leader,   E::recovering,
         E::shutting_down,          E::read_only,     E::timeout,     E::internal};
-constexpr ErrorCodes kReadErrors = kKeyErrors;
-constexpr ErrorCodes kWriteErrors = kKeyErrors | ErrorCodes{E::clock_skew};
+constexpr ErrorCodes kReadErrors = kKeyErrors | ErrorCodes{E::level_unattainable};
+/// With ack=all, or at levels of replicas.
+constexpr ErrorCodes kWriteErrors = kKeyErrors | ErrorCodes{E::clock_skew, E::not_enough_replicas};
 constexpr ErrorCodes kValueWriteErrors =
     kWriteErrors | ErrorCodes{E::too_many_siblings, E::idempotency_key_reused, E::mixing_denied};
 /// A policy may refuse to read the values of keys at a level.
@@ -43,7 +47,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "getKey",
               .summary = "The value of a key, as it was stored.",
-              .params = kLevelParams | kReplicaParams | Params{P::siblings},
+              .params = kLogParams | kReplicaParams | Params{P::siblings},
               .headers = kLevelHeaders | RequestHeaders{H::if_none_match},
               .successes = {200, 300, 304},
               .errors = kValueReadErrors | kReplicaErrors | ErrorCodes{E::not_found},
@@ -53,7 +57,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "putKey",
               .summary = "Stores the body, raw bytes, as the value of a key.",
-              .params = kLevelParams | kReplicaParams | Params{P::ttl_ms},
+              .params = kLogParams | kReplicaParams | Params{P::ttl_ms},
               .headers = kLevelHeaders | RequestHeaders{H::context, H::idempotency_key, H::if_match,
                                                         H::if_none_match, H::content_type},
               .body = BodyKind::value,
@@ -65,7 +69,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "deleteKey",
               .summary = "Writes a tombstone, also where there is nothing.",
-              .params = kLevelParams | kReplicaParams,
+              .params = kLogParams | kReplicaParams,
               .headers = kLevelHeaders | RequestHeaders{H::context, H::idempotency_key, H::if_match,
                                                         H::if_none_match},
               .successes = {204, 202},
@@ -76,7 +80,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}/increment",
               .name = "incrementKey",
               .summary = "Adds to a value that is decimal text; an absent one counts as 0.",
-              .params = kLevelParams,
+              .params = kLogParams,
               .headers = kLevelHeaders | RequestHeaders{H::idempotency_key},
               .body = BodyKind::increment,
               .errors = kValueWriteErrors | ErrorCodes{E::not_a_number},
@@ -109,8 +113,8 @@ constexpr std::array kRoutes{
               .path = "/v1/kv",
               .name = "getRange",
               .summary = "A range of keys, in key order; or, with key, several keys.",
-              .params = kLevelParams | Params{P::prefix, P::start, P::end, P::limit, P::reverse,
-                                              P::keys_only, P::next, P::key},
+              .params = kLogParams | Params{P::prefix, P::start, P::end, P::limit, P::reverse,
+                                            P::keys_only, P::next, P::key},
               .headers = kLevelHeaders,
               .errors = kValueReadErrors,
               .key_request = true},
@@ -120,7 +124,7 @@ constexpr std::array kRoutes{
               .name = "batch",
               .summary = "Independent operations, each with its own level; the answers come in "
                          "order. What one refuses is the problem in its result.",
-              .params = kLevelParams | kReplicaParams,
+              .params = kLogParams | kReplicaParams,
               .headers = kLevelHeaders,
               .body = BodyKind::batch,
               .errors = kCommon | ErrorCodes{E::unknown_level, E::bad_parameter, E::bad_session,
@@ -132,7 +136,7 @@ constexpr std::array kRoutes{
               .name = "getHistory",
               .summary = "The versions that a key has and had, newest first, as far back as they "
                          "are kept.",
-              .params = kLevelParams | Params{P::from, P::to},
+              .params = kLogParams | Params{P::from, P::to},
               .headers = kLevelHeaders,
               .errors = kReadErrors,
               .key_request = true},
@@ -141,7 +145,7 @@ constexpr std::array kRoutes{
               .path = "/v1/policies",
               .name = "listPolicies",
               .summary = "All policies.",
-              .params = kLevelParams,
+              .params = kLogParams,
               .headers = kLevelHeaders,
               .errors = kReadErrors,
               .key_request = true},
@@ -150,7 +154,7 @@ constexpr std::array kRoutes{
               .path = "/v1/policies/{prefix}",
               .name = "getPolicy",
               .summary = "The policy of exactly this prefix; an empty one is every key's.",
-              .params = kLevelParams,
+              .params = kLogParams,
               .headers = kLevelHeaders,
               .errors = kReadErrors | ErrorCodes{E::not_found},
               .key_request = true},
@@ -159,7 +163,7 @@ constexpr std::array kRoutes{
               .path = "/v1/policies/{prefix}",
               .name = "putPolicy",
               .summary = "Sets what holds for the keys under a prefix; the longest prefix counts.",
-              .params = kLevelParams,
+              .params = kLogParams,
               .headers = kLevelHeaders,
               .body = BodyKind::policy,
               .successes = {204},
@@ -170,7 +174,7 @@ constexpr std::array kRoutes{
               .path = "/v1/policies/{prefix}",
               .name = "deletePolicy",
               .summary = "Takes the policy of a prefix away, if it has one.",
-              .params = kLevelParams,
+              .params = kLogParams,
               .headers = kLevelHeaders,
               .successes = {204},
               .errors = kWriteErrors,
@@ -195,6 +199,20 @@ constexpr std::array kRoutes{
               .name = "getStatus",
               .summary = "This node.",
               .errors = kCommon | ErrorCodes{E::bad_parameter}},
+    RouteInfo{.id = RouteId::wait,
+              .method = "GET",
+              .path = "/v1/wait",
+              .name = "waitForReplicas",
+              .summary = "How many replicas durably have what a session has seen and written: as "
+                         "soon as it is as many as asked for, else at the timeout.",
+              .params = Params{P::session, P::replicas, P::timeout_ms, P::forward},
+              .headers = {H::session},
+              .errors = kCommon | ErrorCodes{E::bad_parameter, E::bad_session,
+                                             E::condition_unsupported, E::unsupported_media_type,
+                                             E::not_leader, E::no_leader, E::recovering,
+                                             E::shutting_down, E::read_only, E::timeout,
+                                             E::internal},
+              .key_request = true},
     RouteInfo{.id = RouteId::health,
               .method = "GET",
               .path = "/healthz",

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "client/http_protocol.h"
+#include "consistency/level.h"
 
 namespace parallax {
 
@@ -54,6 +55,10 @@ enum class ParamId : std::uint8_t {
   w,
   sloppy,
   repair,
+  max_staleness_ms,
+  max_lag,
+  on_violation,
+  ack,
   timeout_ms,
   forward,
   siblings,
@@ -68,6 +73,8 @@ enum class ParamId : std::uint8_t {
   key,
   from,
   to,
+  session,
+  replicas,
 };
 
 inline constexpr std::int64_t kMaxKeyField = limits::kMaxKeyBytes;
@@ -97,6 +104,21 @@ inline constexpr std::array kParams{
           "quorum: blocking: the answer waits until r replicas hold what it shows; async: those "
           "that are behind are told besides.",
           false, "async|blocking"},
+    Field{"max_staleness_ms", Shape::integer, 1, kMaxStalenessMs, "",
+          "bounded: what was acknowledged longer ago than this is in the answer."},
+    Field{"max_lag", Shape::integer, 0, kMaxLag, "",
+          "bounded: at most so many log entries that were committed when the read came are not in "
+          "the answer."},
+    Field{"on_violation", Shape::text, 0, 0, "wait",
+          "sequential, bounded: what a replica does that is not that far yet. wait: until it is; "
+          "forward: to the leader; reject: 503 level-unattainable.",
+          false, "wait|forward|reject"},
+    Field{
+        "ack", Shape::text, 0, 0, "majority",
+        "Writes of linearizable, sequential, bounded and prefix: who has stored it durably. leader "
+        "and semi-sync: it is not committed, and may be lost with the leader; all: every member. "
+        "Reads have no use for it.",
+        false, "leader|semi-sync|majority|all"},
     Field{"timeout_ms", Shape::integer, 1, limits::kMaxRequestTimeout.count(), "5000",
           "How long the node may try."},
     Field{"forward", Shape::boolean, 0, 0, "true",
@@ -121,6 +143,10 @@ inline constexpr std::array kParams{
     Field{"from", Shape::integer, 0, kMostNumber, "0", "The earliest stamp, in Unix milliseconds."},
     Field{"to", Shape::integer, 0, kMostNumber, "",
           "The latest stamp, in Unix milliseconds, inclusive. Absent: now."},
+    Field{"session", Shape::token, 1, 4'096, "",
+          "A session token, as in the header Parallax-Session; one of the two is needed.", false},
+    Field{"replicas", Shape::integer, 1, 1'000, "",
+          "Answers as soon as so many replicas have it; at most as many as there are.", true},
 };
 constexpr const Field& param(ParamId id) {
   return kParams[static_cast<std::size_t>(id)];
@@ -179,6 +205,9 @@ inline constexpr std::array kAnswerHeaders{
     ResponseHeader{http_header::kEvidence,
                    "A structured-field dictionary from which the claim can "
                    "be derived again."},
+    ResponseHeader{http_header::kStaleness,
+                   "Reads from a replica's own state: what was acknowledged longer ago than this, "
+                   "when it was read, is in the answer. Absent: nothing is known."},
     ResponseHeader{http_header::kIdempotencyReplayed,
                    "true: this is the first outcome of the idempotency key, given again."},
 };
@@ -232,6 +261,11 @@ inline constexpr std::array kBatchOperationMembers{
     Field{"w", Shape::replicas, 1, 0, "", "As the parameter."},
     Field{"sloppy", Shape::boolean, 0, 0, "", "As the parameter."},
     Field{"repair", Shape::text, 0, 0, "", "As the parameter.", false, "async|blocking"},
+    Field{"max_staleness_ms", Shape::integer, 1, kMaxStalenessMs, "", "As the parameter."},
+    Field{"max_lag", Shape::integer, 0, kMaxLag, "", "As the parameter."},
+    Field{"on_violation", Shape::text, 0, 0, "", "As the parameter.", false, "wait|forward|reject"},
+    Field{"ack", Shape::text, 0, 0, "", "As the parameter.", false,
+          "leader|semi-sync|majority|all"},
     Field{"timeout_ms", Shape::integer, 1, limits::kMaxRequestTimeout.count(), "",
           "As the parameter. Absent: the request's."},
     Field{"if_match", Shape::etags, 1, limits::kMaxEtagsPerCondition, "",
@@ -299,6 +333,7 @@ enum class RouteId : std::uint8_t {
   cluster,
   transfer,
   status,
+  wait,
   health,
   ready,
   metrics,

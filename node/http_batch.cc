@@ -50,6 +50,12 @@ Result<void> take_level(Reading& reading) {
   PARALLAX_ASSIGN(parameter(LevelParameter::r), reading.body.replicas("r"));
   PARALLAX_ASSIGN(parameter(LevelParameter::w), reading.body.replicas("w"));
   PARALLAX_ASSIGN(parameter(LevelParameter::repair), reading.body.text("repair"));
+  PARALLAX_ASSIGN(parameter(LevelParameter::on_violation), reading.body.text("on_violation"));
+  PARALLAX_ASSIGN(parameter(LevelParameter::ack), reading.body.text("ack"));
+  PARALLAX_ASSIGN(const auto staleness, reading.body.whole_number("max_staleness_ms"));
+  if (staleness) parameter(LevelParameter::max_staleness_ms) = std::to_string(*staleness);
+  PARALLAX_ASSIGN(const auto lag, reading.body.whole_number("max_lag"));
+  if (lag) parameter(LevelParameter::max_lag) = std::to_string(*lag);
   PARALLAX_ASSIGN(const auto sloppy, reading.body.boolean("sloppy"));
   if (sloppy) parameter(LevelParameter::sloppy) = *sloppy ? "true" : "false";
   PARALLAX_TRY(apply_level(level, request));

@@ -131,6 +131,7 @@ void append_claim(const KvForm& form, const Answer& answer, std::string& out) {
   out.append("\",\"evidence\":\"");
   answer.evidence.append_to(out);
   out += '"';
+  if (answer.staleness_ms) out.append(fmt::format(",\"staleness_ms\":{}", *answer.staleness_ms));
   if (answer.replayed) out.append(",\"replayed\":true");
 }
 
@@ -219,6 +220,10 @@ std::string answer_body(const KvForm& form, const Answer& answer) {
         append_policy(policy.second, out);
         out += '}';
       });
+      break;
+    case KvOp::wait:
+      out.append("{\"replicas\":");
+      append_decimal(std::uint64_t{answer.replicas}, out);
       break;
     case KvOp::put:
     case KvOp::remove:

@@ -78,6 +78,18 @@ Result<void> take_parameter(ParamId id, std::string value, GivenParameters& out)
     case ParamId::repair:
       level_parameter(out, LevelParameter::repair) = std::move(value);
       return {};
+    case ParamId::max_staleness_ms:
+      level_parameter(out, LevelParameter::max_staleness_ms) = std::move(value);
+      return {};
+    case ParamId::max_lag:
+      level_parameter(out, LevelParameter::max_lag) = std::move(value);
+      return {};
+    case ParamId::on_violation:
+      level_parameter(out, LevelParameter::on_violation) = std::move(value);
+      return {};
+    case ParamId::ack:
+      level_parameter(out, LevelParameter::ack) = std::move(value);
+      return {};
     case ParamId::timeout_ms: {
       PARALLAX_ASSIGN(const std::uint64_t number, whole_number(field, value));
       out.timeout = std::chrono::milliseconds{number};
@@ -130,6 +142,14 @@ Result<void> take_parameter(ParamId id, std::string value, GivenParameters& out)
     }
     case ParamId::to: {
       PARALLAX_ASSIGN(out.to, whole_number(field, value));
+      return {};
+    }
+    case ParamId::session: {
+      PARALLAX_ASSIGN(out.session, bounded(field, std::move(value)));
+      return {};
+    }
+    case ParamId::replicas: {
+      PARALLAX_ASSIGN(out.replicas, whole_number(field, value));
       return {};
     }
     case ParamId::key: {
@@ -286,6 +306,7 @@ Result<void> apply_level(const GivenLevel& given, Request& request) {
     if (request.level_by_policy) return without_level(argument.parameter);
     PARALLAX_TRY(set_parameter(request.consistency, argument));
   }
+  if (auto error = incomplete(request.consistency)) return std::move(*error);
   return {};
 }
 
@@ -293,7 +314,8 @@ Result<void> apply_common(const GivenParameters& parameters, const GivenHeaders&
                           Request& request) {
   request.level_by_policy = true;
   if (headers.has(HeaderId::consistency) && !parameters.level.consistency) {
-    PARALLAX_ASSIGN(request.consistency, parse_consistency(headers.of(HeaderId::consistency)));
+    // Parameters of the query belong to it.
+    PARALLAX_ASSIGN(request.consistency, parse_consistency_part(headers.of(HeaderId::consistency)));
     request.level_by_policy = false;
   }
   PARALLAX_TRY(apply_level(parameters.level, request));

@@ -44,6 +44,8 @@ struct GivenParameters {
   std::uint64_t limit = limits::kDefaultScanLimit;
   std::uint64_t from = 0;
   std::uint64_t to = 0;
+  std::string session;
+  std::uint64_t replicas = 0;
 };
 /// Errors: bad_request (no query), bad_parameter (unknown at this route, out of bounds, twice),
 /// uri_too_long (a key); each naming the parameter and what would be right.

@@ -129,6 +129,11 @@ void append_answer_headers(const KvForm& form, const Answer& answer, std::string
   out.append(http_header::kEvidence).append(": ");
   answer.evidence.append_to(out);
   out.append("\r\n");
+  if (answer.staleness_ms) {
+    out.append(http_header::kStaleness).append(": ");
+    append_number(*answer.staleness_ms, out);
+    out.append("\r\n");
+  }
   if (answer.replayed) append_header(http_header::kIdempotencyReplayed, "true", out);
 }
 
@@ -207,6 +212,7 @@ int kv_status(const KvForm& form, const Reply& reply) {
     case KvOp::get_many:
     case KvOp::history:
     case KvOp::list_policies:
+    case KvOp::wait:
       return 200;
     case KvOp::get:
     case KvOp::head:

@@ -253,6 +253,24 @@ Result<void> make_policy(const Asked& asked, KvCall& call) {
   return {};
 }
 
+/// Of the session alone; no level has a say in it.
+Result<void> make_wait(const Asked& asked, KvCall& call) {
+  call.form.op = KvOp::wait;
+  call.request.level_by_policy = false;
+  const GivenParameters& given = asked.parameters;
+  if (!given.session.empty()) {
+    PARALLAX_ASSIGN(call.request.session, SessionToken::decode(given.session));
+  }
+  if (!call.request.session) {
+    return bad_parameter("session is missing; it must be the Parallax-Session of an answer");
+  }
+  if (given.replicas == 0) {
+    return bad_parameter("replicas is missing; it must be how many are waited for");
+  }
+  call.request.operation = CountReplicas{static_cast<std::uint32_t>(given.replicas)};
+  return {};
+}
+
 Result<void> make_operation(const Asked& asked, KvCall& call) {
   switch (asked.route.id) {
     case RouteId::get_key:
@@ -270,6 +288,8 @@ Result<void> make_operation(const Asked& asked, KvCall& call) {
       return make_range(asked, call);
     case RouteId::history:
       return make_history(asked, call);
+    case RouteId::wait:
+      return make_wait(asked, call);
     default:
       return make_policy(asked, call);
   }

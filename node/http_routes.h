@@ -61,11 +61,13 @@ enum class KvOp : std::uint8_t {
   get_policy,
   put_policy,
   delete_policy,
+  wait,
 };
 /// By KvOp, for metrics.
-inline constexpr std::array<std::string_view, 14> kKvOpNames{
-    "get",  "head",     "put",     "delete",        "increment",  "get-crdt",   "update-crdt",
-    "scan", "get-many", "history", "list-policies", "get-policy", "put-policy", "delete-policy"};
+inline constexpr std::array<std::string_view, 15> kKvOpNames{
+    "get",           "head",        "put",        "delete",        "increment",
+    "get-crdt",      "update-crdt", "scan",       "get-many",      "history",
+    "list-policies", "get-policy",  "put-policy", "delete-policy", "wait"};
 constexpr std::string_view kv_op_name(KvOp op) {
   return kKvOpNames[static_cast<std::size_t>(op)];
 }

@@ -151,6 +151,12 @@ void render_replica(std::string& out, const ReplicaStatus& status,
   metric(out, "parallax_stamps_refused_for_skew_total", "counter",
          "Writes refused because this node's clock was too far from its peers'.",
          counters.stamps_refused_for_skew);
+  metric(out, "parallax_semi_sync_degraded", "gauge",
+         "Whether semi-sync writes are acknowledged by this leader alone.",
+         status.semi_sync_degraded ? 1 : 0);
+  metric(out, "parallax_semi_sync_degradations_total", "counter",
+         "Times that no follower answered semi-sync writes before their timeout.",
+         counters.semi_sync_degradations);
   metric(out, "parallax_hints", "gauge", "Hints kept here, over all members.", status.hints);
   metric(out, "parallax_hints_queued_total", "counter", "Misses of other members noted as hints.",
          counters.hints_queued);

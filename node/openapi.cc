@@ -77,7 +77,8 @@ constexpr std::string_view kSchemas = R"({
     "items": {"type": "object", "required": ["status"], "properties": {
       "status": {"type": "integer", "description": "as the operation by itself would have had"},
       "etag": {"type": "string"}, "consistency": {"type": "string"}, "context": {"type": "string"},
-      "evidence": {"type": "string"}, "replayed": {"type": "boolean"},
+      "evidence": {"type": "string"}, "staleness_ms": {"type": "integer"},
+      "replayed": {"type": "boolean"},
       "value_base64": {"type": "string"}, "content_type": {"type": "string"},
       "value": {"type": "integer", "description": "increment: the sum"},
       "siblings": {"type": "array", "items": {"type": "object"}},
@@ -111,6 +112,8 @@ constexpr std::string_view kSchemas = R"({
         "applied_index": {"type": ["integer", "null"]}, "lag_ms": {"type": ["integer", "null"]},
         "clock_offset_ms": {"type": ["integer", "null"]},
         "hints": {"type": "integer"}}}}}},
+"Replicas": {"type": "object", "required": ["replicas"], "properties": {
+  "replicas": {"type": "integer"}}},
 "Transfer": {"type": "object", "required": ["to"], "properties": {"to": {"type": "integer"}}},
 "Status": {"type": "object", "required": ["id", "role", "ready", "term", "leader", "cluster_id",
     "commit_index", "applied_index", "durable_index", "last_index", "log_start_index",
@@ -160,6 +163,8 @@ AnswerContent answer_content(RouteId id, int status) {
       return {"application/json", "Transfer"};
     case RouteId::status:
       return {"application/json", "Status"};
+    case RouteId::wait:
+      return {"application/json", "Replicas"};
     case RouteId::openapi:
       return {"application/json", "OpenApi"};
     case RouteId::health:
@@ -189,7 +194,7 @@ json::object level_schema() {
           {"anyOf",
            {{{"enum", std::move(list)}},
             {{"pattern",
-              fmt::format("^({}) *(; *[a-z]+ *(= *[a-z0-9?]+)?)+$", fmt::join(names, "|"))}}}}};
+              fmt::format("^({}) *(; *[a-z_]+ *(= *[a-z0-9?-]+)?)+$", fmt::join(names, "|"))}}}}};
 }
 
 json::object replicas_schema(const Field& field) {

@@ -110,6 +110,9 @@ struct Fill {
     to.set_value(crdt.update.value);
   }
   void operator()(const GetCrdt& get) const { out.mutable_get_crdt()->set_key(get.key); }
+  void operator()(const CountReplicas& count) const {
+    out.mutable_count_replicas()->set_replicas(count.replicas);
+  }
 };
 
 Result<Operation> read(forwarded::Request::Put& in) {
@@ -203,6 +206,8 @@ Result<Operation> read_operation(forwarded::Request& in) {
     case forwarded::Request::kGetCrdt:
       PARALLAX_TRY(check_size(kRequest, "key", in.get_crdt().key().size(), kKeyBytes));
       return Operation{GetCrdt{std::move(*in.mutable_get_crdt()->mutable_key())}};
+    case forwarded::Request::kCountReplicas:
+      return Operation{CountReplicas{in.count_replicas().replicas()}};
     case forwarded::Request::OPERATION_NOT_SET:
       return corrupt(kRequest, "operation: of no kind that is known here");
   }
@@ -269,6 +274,7 @@ void fill(forwarded::Evidence& out, const Evidence& evidence) {
   for (const NodeId replica : evidence.replicas) out.add_replicas(replica.value);
   out.set_sequenced(evidence.sequenced);
   out.set_degraded(evidence.degraded);
+  out.set_confirmed(evidence.confirmed.value);
 }
 
 void fill(forwarded::Error& out, const Error& error) {
@@ -321,6 +327,8 @@ void fill(forwarded::Answer& out, const Answer& answer) {
   }
   if (answer.refusal) fill(*out.mutable_refusal(), *answer.refusal);
   out.set_replayed(answer.replayed);
+  out.set_replicas(answer.replicas);
+  if (answer.staleness_ms) out.set_staleness_ms(*answer.staleness_ms);
   if (answer.number) out.set_number(*answer.number);
   if (!answer.context.empty()) fill(*out.mutable_context(), answer.context);
   if (answer.session != SessionToken{}) fill(*out.mutable_session(), answer.session);
@@ -337,6 +345,7 @@ Result<Evidence> read(const forwarded::Evidence& in) {
                     .replicas = {},
                     .sequenced = in.sequenced(),
                     .degraded = in.degraded()};
+  evidence.confirmed = LogIndex{in.confirmed()};
   for (const std::uint32_t replica : in.replicas()) {
     // Zero is below every node, so the first of them is caught as well.
     const NodeId last = evidence.replicas.empty() ? kNoNode : evidence.replicas.back();
@@ -438,6 +447,8 @@ Result<Answer> read(forwarded::Answer& in) {
     if (!answer.refusal->definite()) return corrupt(kAnswer, "refusal: of unknown outcome");
   }
   answer.replayed = in.replayed();
+  answer.replicas = in.replicas();
+  if (in.has_staleness_ms()) answer.staleness_ms = in.staleness_ms();
   if (in.has_number()) answer.number = in.number();
   if (in.has_context()) {
     PARALLAX_ASSIGN(answer.context, read(kAnswer, in.context()));

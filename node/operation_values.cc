@@ -45,21 +45,37 @@ void fill(forwarded::Consistency& out, const Consistency& consistency) {
   out.set_w(consistency.w);
   out.set_sloppy(consistency.sloppy);
   out.set_blocking_repair(consistency.blocking_repair);
+  if (consistency.max_staleness_ms) out.set_max_staleness_ms(*consistency.max_staleness_ms);
+  if (consistency.max_lag) out.set_max_lag(*consistency.max_lag);
+  out.set_on_violation(static_cast<std::uint32_t>(consistency.on_violation));
+  out.set_ack(static_cast<std::uint32_t>(consistency.ack));
 }
 
 Result<Consistency> read(std::string_view whose, const forwarded::Consistency& in) {
   auto level = parse_level(in.level());
   if (!level) return corrupt(whose, "level: {}", level.error().message);
-  const Consistency consistency{.level = *level,
-                                .r = in.r(),
-                                .w = in.w(),
-                                .sloppy = in.sloppy(),
-                                .blocking_repair = in.blocking_repair()};
+  if (in.on_violation() >= kOnViolations.size()) {
+    return corrupt(whose, "level: on_violation {}", in.on_violation());
+  }
+  if (in.ack() >= kAcks.size()) return corrupt(whose, "level: ack {}", in.ack());
+  Consistency consistency{.level = *level,
+                          .r = in.r(),
+                          .w = in.w(),
+                          .sloppy = in.sloppy(),
+                          .blocking_repair = in.blocking_repair(),
+                          .on_violation = static_cast<OnViolation>(in.on_violation()),
+                          .ack = static_cast<Ack>(in.ack())};
+  if (in.has_max_staleness_ms()) consistency.max_staleness_ms = in.max_staleness_ms();
+  if (in.has_max_lag()) consistency.max_lag = in.max_lag();
   const std::pair<LevelParameter, bool> given[] = {
       {LevelParameter::r, in.r() != 0},
       {LevelParameter::w, in.w() != 0},
       {LevelParameter::sloppy, in.sloppy()},
       {LevelParameter::repair, in.blocking_repair()},
+      {LevelParameter::max_staleness_ms, in.has_max_staleness_ms()},
+      {LevelParameter::max_lag, in.has_max_lag()},
+      {LevelParameter::on_violation, in.on_violation() != 0},
+      {LevelParameter::ack, in.ack() != 0},
   };
   const LevelInfo& info = level_info(*level);
   for (const auto& [parameter, set] : given) {
@@ -67,6 +83,13 @@ Result<Consistency> read(std::string_view whose, const forwarded::Consistency& i
     return corrupt(whose, "level: {} with {}, which it does not take", info.name,
                    kLevelParameters[static_cast<std::size_t>(parameter)].name);
   }
+  const bool in_range =
+      (!consistency.max_staleness_ms ||
+       (*consistency.max_staleness_ms >= 1 && *consistency.max_staleness_ms <= kMaxStalenessMs)) &&
+      consistency.max_lag.value_or(0) <= kMaxLag;
+  if (!in_range) return corrupt(whose, "level: {} is out of range", consistency.to_string());
+  if (const auto error = incomplete(consistency))
+    return corrupt(whose, "level: {}", error->message);
   return consistency;
 }
 

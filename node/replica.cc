@@ -21,6 +21,7 @@ void Replica::Impl::begin_turn(TurnTime now) {
   now_.monotonic = std::max(now_.monotonic, now.monotonic);
   now_.physical = now.physical;
   bound_arrived_ = false;
+  inputs_over_ = false;
   if (fatal_) return;
   skewed_ = offsets_.too_far_from_majority(config_.members.size(), config_.max_clock_skew);
   if (raft_) {
@@ -63,12 +64,16 @@ void Replica::Impl::observe_role() {
   if (lost) {
     forget_proposals();
     requeue_reads();
+    round_queries_.clear();
+    forget_acks();
+    forget_counts();
   }
   if (leader_now != kNoNode) take_back_reads();
 }
 
 ReplicaReady Replica::Impl::take_ready(bool may_persist) {
   if (fatal_) return {};
+  route_timed_reads();
   const bool persist = may_persist && !disk_failed_;
   WriteBatch batch;
   if (raft_) {
@@ -114,6 +119,8 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
     for (LogEntry& entry : ready.committed) to_apply_.push_back(std::move(entry));
     apply_committed();
     if (fatal_) return;
+    serve_applied_reads();
+    acknowledge_writes();
     for (ConfirmedRound& confirmed : ready.confirmed) on_confirmed(std::move(confirmed));
     answer_confirmed_reads();
     for (const LogLoad& load : ready.loads) load_entries(load);
@@ -123,6 +130,7 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
     again |= route_waiting() || raft_->log().last_index() > taken;
     if (!again) break;
   }
+  if (!index_wanted_.empty()) ask_index();
   if (persist && !disk_failed_) clean_history();
 }
 
@@ -215,6 +223,9 @@ void Replica::on_request(RequestId id, Request request) {
 }
 void Replica::on_envelope(const Envelope& envelope) {
   impl_->on_envelope(envelope);
+}
+void Replica::end_inputs(MonoTime now) {
+  impl_->now_.monotonic = std::max(impl_->now_.monotonic, now);
 }
 void Replica::on_persisted(std::uint64_t sequence) {
   impl_->on_persisted(sequence);

@@ -50,6 +50,7 @@ struct ReplicaConfig {
   std::uint64_t log_keep_entries =
       limits::kLogKeepEntries;  ///< applied entries kept for slow peers
   std::size_t log_keep_bytes = limits::kLogKeepBytes;
+  std::chrono::milliseconds semi_sync_timeout = limits::kSemiSyncTimeout;
   std::size_t max_requests = limits::kMaxRequestsInFlight;
   // Sizes that decide how often rare paths are taken; the simulator makes them small.
   std::size_t log_cache_bytes = limits::kLogCacheBytes;
@@ -112,6 +113,7 @@ struct ReplicaStatus {
   LogIndex last_index;
   bool ready = false;  ///< knows a leader, and has caught up with what it knows to be committed
   bool installing_snapshot = false;
+  bool semi_sync_degraded = false;  ///< semi-sync writes are acknowledged by this leader alone
   Hlc clock;
   bool tree_complete = false;  ///< all keys are in the hash tree: anti-entropy can go on
   std::size_t hints = 0;       ///< over all members
@@ -128,6 +130,7 @@ struct ReplicaCounters {
   std::uint64_t snapshots_sent = 0;
   std::uint64_t snapshots_installed = 0;
   std::uint64_t stamps_refused_for_skew = 0;
+  std::uint64_t semi_sync_degradations = 0;  ///< times that no follower answered semi-sync writes
   std::uint64_t hints_queued = 0;
   std::uint64_t hints_handed_over = 0;
   std::uint64_t hints_refused = 0;  ///< no room: left to anti-entropy
@@ -166,6 +169,10 @@ class Replica {
   Result<void> transfer_leadership(NodeId to);
   /// No new requests (shutting_down); leadership is handed over.
   void begin_shutdown();
+
+  /// Last in every turn: a time behind all its inputs. A process may have slept since
+  /// begin_turn(): what is judged by its age is judged by this.
+  void end_inputs(MonoTime now);
 
   // --- Outputs --------------------------------------------------------------------------------
   /// `may_persist` false while too many batches are in flight: then only what needs no batch.

@@ -6,7 +6,10 @@
 //   replica_bootstrap.cc  empty store, recovery, the cluster's first entry
 //   replica_requests.cc   requests: admission, routing, deadlines
 //   replica_writes.cc     writes: what they come to, their entries, their outcomes
+//   replica_acks.cc       writes: on how many replicas, before their clients are answered
+//   replica_wait.cc       how many replicas have it
 //   replica_reads.cc      reads: rounds, what is shown
+//   replica_freshness.cc  reads of a state that is far enough: sequential, bounded, prefix
 //   replica_forward.cc    requests passed on between nodes
 //   replica_quorum.cc     requests of the levels without a leader
 //   replica_coordinate.cc  what their cores ask for
@@ -127,6 +130,31 @@ struct Replica::Impl {
   Answer write_answer(const PendingRequest& pending, Evidence evidence) const;
   Evidence write_evidence(LogIndex index, Term term) const;
 
+  // --- replica_acks.cc --------------------------------------------------------------------------
+  struct PendingAck {
+    LogIndex index;
+    RequestHandle request;
+  };
+  void note_ack(RequestHandle handle, LogIndex index);
+  LogIndex received_index() const;
+  bool held_by_all(LogIndex index) const;
+  void acknowledge_writes();
+  void judge_semi_sync();
+  void acknowledge_early(const PendingAck& ack, bool degraded);
+  void finish_write(RequestHandle handle, Answer answer, LogIndex index);
+  Error not_on_all(LogIndex index) const;
+  void forget_acks();
+
+  // --- replica_wait.cc --------------------------------------------------------------------------
+  void remember_stamp(LogIndex index);
+  LogIndex held_everywhere() const;
+  LogIndex point_of(const SessionToken& session) const;
+  std::vector<NodeId> holders_of(LogIndex index) const;
+  void count_replicas(RequestHandle handle);
+  void answer_count(RequestHandle handle);
+  void count_again();
+  void forget_counts();
+
   // --- replica_reads.cc -------------------------------------------------------------------------
   void start_read(RequestHandle handle);
   void requeue_reads();
@@ -165,6 +193,26 @@ struct Replica::Impl {
   ConflictStrategy strategy_of(const std::string& key) const;
   SessionToken session_for(const Request& request, LogIndex index) const;
   Evidence local_evidence() const;
+
+  // --- replica_freshness.cc ---------------------------------------------------------------------
+  void route_timed_reads();
+  bool serve_anywhere(RequestHandle handle);
+  /// Why this replica's state does not do for a read: what is to be applied first, if that is
+  /// known.
+  struct Behind {
+    std::string what;
+    std::optional<LogIndex> needs = std::nullopt;
+  };
+  std::optional<Behind> behind(const PendingRequest& pending) const;
+  std::optional<Duration> age(const PendingRequest& pending) const;
+  void show_local(RequestHandle handle, Evidence evidence);
+  bool refuse_or_wait(RequestHandle handle, const Behind& missing);
+  void await_applied(RequestHandle handle, LogIndex index);
+  void ask_index();
+  void on_index_query(const Envelope& envelope, const IndexQuery& query);
+  void on_index_reply(const Envelope& envelope, const IndexReply& reply);
+  void answer_index_queries(const ConfirmedRound& confirmed);
+  void serve_applied_reads();
 
   // --- replica_quorum.cc ------------------------------------------------------------------------
   Result<QuorumSizes> quorum_sizes(Consistency& consistency) const;
@@ -445,6 +493,22 @@ struct Replica::Impl {
     Term term;
     RequestHandle request;
   };
+  std::deque<PendingAck> early_acks_;  ///< ack=leader, in rising order of index
+  struct SemiSync {
+    std::deque<PendingAck> waiting;  ///< in rising order of index
+    LogIndex last;                   ///< of such a write
+    LogIndex received;               ///< by a follower, as last looked at
+    std::optional<MonoTime> since;   ///< no follower has said anything new, and it is waited for
+    bool degraded = false;
+  };
+  SemiSync semi_sync_;
+  std::deque<PendingAck> all_acks_;  ///< ack=all: committed, in rising order of index
+  struct StampedEntry {
+    Hlc clock;
+    LogIndex index;
+  };
+  std::deque<StampedEntry> stamped_;  ///< by this leader, rising; those that all have may be gone
+  std::vector<RequestHandle> counting_;
   std::deque<Proposal> proposals_;  ///< in rising order of index; two terms may share one
   /// Of the present leadership: what keys will be when all that is proposed is applied, and the
   /// index of the last proposal on each. Conditions are evaluated against it: an entry commits only
@@ -466,6 +530,25 @@ struct Replica::Impl {
     Adopted adopted = {};
   };
   std::vector<LateRead> late_reads_;
+  /// Reads of levels that any replica serves, until all inputs of the turn are in.
+  std::vector<RequestHandle> timed_reads_;
+  bool inputs_over_ = false;
+  std::vector<RequestHandle> index_wanted_;  ///< asked of the leader at the end of the turn
+  struct IndexAsk {
+    NodeId to;
+    MonoTime at;
+    std::vector<RequestHandle> reads;
+  };
+  std::map<std::uint64_t, IndexAsk> index_asks_;  ///< not answered, in rising order of `at`
+  std::uint64_t next_index_ask_ = 1;
+  /// Until so much is applied; with the slot, so that those that end are found.
+  std::map<std::pair<LogIndex, std::uint32_t>, RequestHandle> applied_reads_;
+  struct RoundQuery {
+    RoundId round;
+    NodeId from;
+    QuorumCall call;
+  };
+  std::deque<RoundQuery> round_queries_;  ///< others' questions, in rising order of round
   bool route_again_ = false;  ///< something of what waits can go on, whatever the situation
   /// What a waiting request can be waiting for.
   struct Situation {

@@ -82,6 +82,10 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
           on_forward(envelope, message);
         } else if constexpr (std::is_same_v<M, ForwardReply>) {
           on_forward_reply(envelope, message);
+        } else if constexpr (std::is_same_v<M, IndexQuery>) {
+          on_index_query(envelope, message);
+        } else if constexpr (std::is_same_v<M, IndexReply>) {
+          on_index_reply(envelope, message);
         } else if constexpr (std::is_same_v<M, QuorumQuery>) {
           on_quorum_query(envelope, message);
         } else if constexpr (std::is_same_v<M, QuorumQueryReply>) {

@@ -22,7 +22,9 @@ void Replica::Impl::start_read(RequestHandle handle) {
   }
   const std::optional<RoundId> round = raft_->request_read_round();
   PARALLAX_ASSERT(round, "the leader of term {} begins no round", raft_->term());
-  requests_.find(handle)->stage = PendingRequest::Stage::reading;
+  PendingRequest& pending = *requests_.find(handle);
+  pending.stage = PendingRequest::Stage::reading;
+  pending.fresh.asked_at = now_.monotonic;
   round_reads_.push_back({*round, handle});
   if (*round != counted_round_) {
     counted_round_ = *round;
@@ -47,6 +49,7 @@ void Replica::Impl::requeue_reads() {
 }
 
 void Replica::Impl::on_confirmed(ConfirmedRound confirmed) {
+  answer_index_queries(confirmed);
   ConfirmedReads reads{confirmed.index, raft_->term(), std::move(confirmed.replicas), {}};
   while (!round_reads_.empty() && round_reads_.front().round <= confirmed.round) {
     reads.requests.push_back(round_reads_.front().request);
@@ -68,7 +71,10 @@ void Replica::Impl::answer_confirmed_reads() {
                             .replicas = std::move(reads.replicas),
                             .sequenced = true};
     for (RequestHandle handle : reads.requests) {
-      if (requests_.find(handle) != nullptr) answer_confirmed(handle, evidence);
+      PendingRequest* const pending = requests_.find(handle);
+      if (pending == nullptr) continue;
+      pending->fresh.confirmed = reads.index;
+      answer_confirmed(handle, evidence);
     }
   }
   if (late_reads_.empty()) return;
@@ -97,6 +103,15 @@ void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence, Ad
       evidence.index = pending.refused_after;  // what it was decided on
       Answer answer = write_answer(pending, std::move(evidence));
       finish(handle, std::move(answer));
+    }
+    return;
+  }
+  if (read_anywhere(request.consistency.level)) {
+    // More than it needs, unless the round has taken longer than its bound: then it begins anew.
+    if (const std::optional<Behind> still = behind(pending)) {
+      if (!refuse_or_wait(handle, *still)) route_soon(handle);
+    } else {
+      show_local(handle, std::move(evidence));
     }
     return;
   }

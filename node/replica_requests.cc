@@ -105,6 +105,7 @@ void Replica::Impl::admit(NodeId peer, RequestId id, Request request, Duration r
   if (std::exchange(pending.request.level_by_policy, false)) {
     pending.request.consistency = policies_.level_for(pending.request.operation);
   }
+  if (is_read(pending.request.operation)) pending.request.consistency.ack = Ack::majority;
   std::optional<Error> refusal = unsupported(pending.request);
   if (!refusal) refusal = policies_.refusal_of(pending.request);
   if (refusal) {
@@ -131,26 +132,12 @@ void Replica::Impl::route(RequestHandle handle) {
     serve_leaderless(handle);
     return;
   }
-  if (read && request.consistency.level == Level::prefix) {
-    if (recovering()) {
-      finish(handle, definite(ErrorCode::recovering,
-                              fmt::format("node {} is recovering its data", config_.id)));
-      return;
-    }
-    if (local_reads_allowed()) {
-      ReadScope scope;  // expiry is judged by this replica's clock, outside the order
-      Reply reply = this->read(request, local_evidence(), scope);
-      if (reply) {
-        show(handle, scope.shown_after, std::move(*reply));  // other protocols' versions, perhaps
-      } else {
-        finish(handle, std::move(reply));
-      }
-      return;
-    }
-  }
+  if (read && read_anywhere(request.consistency.level) && serve_anywhere(handle)) return;
   if (leading()) {
     if (!serving()) {
       wait(handle);
+    } else if (std::holds_alternative<CountReplicas>(request.operation)) {
+      count_replicas(handle);
     } else if (read) {
       start_read(handle);
     } else {
@@ -262,6 +249,10 @@ bool Replica::Impl::route_waiting() {
 
 void Replica::Impl::on_due(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
+  if (pending.stage == PendingRequest::Stage::counting) {
+    answer_count(handle);
+    return;
+  }
   if (now_.monotonic >= pending.deadline) {
     const auto stage = pending.stage;
     if (stage == PendingRequest::Stage::coordinated) expire_coordination(pending.coordination);
@@ -289,6 +280,12 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
       if (leader() == kNoNode) {
         return definite(ErrorCode::no_leader, "no leader was known before the deadline");
       }
+      if (read && read_anywhere(pending.request.consistency.level)) {
+        const std::optional<Behind> missing = behind(pending);
+        return definite(ErrorCode::timeout,
+                        fmt::format("until the deadline node {}: {}", config_.id,
+                                    missing ? missing->what : "was not ready to serve"));
+      }
       return definite(ErrorCode::timeout, fmt::format("node {} did not get to it before the "
                                                       "deadline",
                                                       leader()));
@@ -300,6 +297,10 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
       }
       return indefinite(ErrorCode::timeout,
                         "the write is in the log; whether it commits is not known yet");
+    case Stage::counting:
+      break;  // on_due() answers it
+    case Stage::spreading:
+      return not_on_all(pending.spread);
     case Stage::forwarded:
       if (read) {
         return definite(ErrorCode::timeout,
@@ -320,6 +321,7 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
 void Replica::Impl::finish(RequestHandle handle, Reply reply) {
   PendingRequest& pending = *requests_.find(handle);
   if (pending.stage == PendingRequest::Stage::forwarded) forwards_.erase(pending.forward_id);
+  await_applied(handle, LogIndex{});
   const NodeId peer = pending.peer;
   const RequestId id = pending.id;
   requests_.erase(handle);

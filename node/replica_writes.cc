@@ -180,7 +180,7 @@ bool Replica::Impl::answered_before(RequestHandle handle, const Stamp& stamp) {
   Answer answer = write_answer(pending, write_evidence(row.index, raft_->term()));
   answer.replayed = same;
   mark(Mark::retry_answered_from_row);
-  finish(handle, std::move(answer));
+  finish_write(handle, std::move(answer), row.index);
   return true;
 }
 
@@ -242,6 +242,8 @@ void Replica::Impl::append(RequestHandle handle, Command command) {
       std::upper_bound(proposals_.begin(), proposals_.end(), proposal,
                        [](const Proposal& a, const Proposal& b) { return a.index < b.index; });
   proposals_.insert(place, proposal);
+  note_ack(handle, index);
+  remember_stamp(index);
 }
 
 /// Entry `index` of `term` is applied: what was proposed there has happened, or never will.
@@ -260,7 +262,7 @@ void Replica::Impl::settle_proposals(LogIndex index, Term term) {
                                   index, term)));
     } else {
       Answer answer = write_answer(*pending, write_evidence(index, term));
-      finish(proposal.request, std::move(answer));
+      finish_write(proposal.request, std::move(answer), index);
     }
   }
 }

@@ -27,6 +27,8 @@ struct PendingRequest {
     waiting,      ///< for a leader, for this node's readiness, for the clock's bound
     reading,      ///< its read round is under way, or its index is not applied yet
     appended,     ///< its entry is in the log; the outcome is not known
+    counting,     ///< until so many members have acknowledged what it is about
+    spreading,    ///< its entry is committed; not all members are known to have it
     forwarded,    ///< another node has been asked
     coordinated,  ///< replicas are asked, or store, for it (node/replica_quorum.cc)
     durable,      ///< decided; what it shows is on its way to the disk
@@ -51,8 +53,20 @@ struct PendingRequest {
     std::optional<CrdtValue> crdt = std::nullopt;
   };
   Outcome outcome;
+  /// Levels that any replica serves (node/replica_freshness.cc).
+  struct Fresh {
+    std::uint64_t ask = 0;  ///< the question to the leader that it waits for; 0: none
+    MonoTime ask_sent;      ///< when that left
+    LogIndex confirmed;     ///< what the leader has named since the read came; 0: nothing yet ...
+    MonoTime asked_at;      ///< ... when asked at this time, after the read came
+    LogIndex awaits;        ///< it is looked at again once so much is applied; 0: it is not
+    std::optional<MonoTime> give_up_at;  ///< reject: when waiting for an answer ends
+  };
+  Fresh fresh;
   LogIndex refused_after;          ///< reading: the refusal rests on entries up to here ...
   Term refused_in;                 ///< ... which this leadership has proposed
+  LogIndex spread;                 ///< spreading, counting: the entry
+  bool replayed = false;           ///< spreading: as Answer::replayed
   std::uint64_t coordination = 0;  ///< coordinated
   // Forwarding.
   RequestId forward_id;  ///< forwarded

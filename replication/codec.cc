@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "replication/causal/codec.h"
+#include "replication/leader_follower/codec.h"
 #include "replication/message.pb.h"
 #include "replication/message_check.h"
 #include "replication/quorum/codec.h"
@@ -261,6 +262,8 @@ struct Encode {
   void operator()(const M& m) const {
     if constexpr (requires { fill_quorum(envelope, m); }) {
       fill_quorum(envelope, m);
+    } else if constexpr (requires { fill_index(envelope, m); }) {
+      fill_index(envelope, m);
     } else {
       fill_causal(envelope, m);
     }
@@ -511,6 +514,9 @@ Result<Message> read_message(wire::Envelope& in) {
       if (!message) return corrupt(message.error().message);
       return message;
     }
+    case wire::Envelope::kIndexQuery:
+    case wire::Envelope::kIndexReply:
+      return read_index(in);
     case wire::Envelope::kAppendEntries:
     case wire::Envelope::kSnapshotChunk:
       break;  // split() leaves them out

@@ -33,6 +33,8 @@ struct Name {
   std::string_view operator()(const CausalStatus&) const { return "causal-status"; }
   std::string_view operator()(const CausalTransferQuery&) const { return "causal-transfer-query"; }
   std::string_view operator()(const CausalTransferPage&) const { return "causal-transfer-page"; }
+  std::string_view operator()(const IndexQuery&) const { return "index-query"; }
+  std::string_view operator()(const IndexReply&) const { return "index-reply"; }
 };
 
 std::string payload(const Bytes& bytes) {
@@ -74,6 +76,15 @@ std::string listed(const std::vector<CausalOperation>& operations) {
   return text;
 }
 
+std::string describe_index(const Message& message) {
+  if (const auto* m = std::get_if<IndexQuery>(&message)) return call("index?", m->call);
+  if (const auto* m = std::get_if<IndexReply>(&message)) {
+    return m->confirmed ? fmt::format("{} {}", call("index", m->call), m->index)
+                        : call("index refused", m->call);
+  }
+  return std::string(message_name(message));
+}
+
 std::string describe_causal(const Message& message) {
   if (const auto* m = std::get_if<CausalOperations>(&message)) {
     return "operations" + listed(m->operations);
@@ -99,7 +110,7 @@ std::string describe_causal(const Message& message) {
     return fmt::format("{} {}, from {} up to {}{}", call("states", m->call), m->states.size(),
                        m->applied.to_string(), m->ceiling.to_string(), m->complete ? ", all" : "");
   }
-  return std::string(message_name(message));
+  return describe_index(message);
 }
 
 std::string describe_merkle(const Message& message) {

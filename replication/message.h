@@ -216,6 +216,23 @@ struct QuorumStoreReply {
   friend bool operator==(const QuorumStoreReply&, const QuorumStoreReply&) = default;
 };
 
+// --- Reads at followers (Ongaro 2014, section 6.4)
+// -----------------------------------------------------------
+
+/// "What is committed?" Asked of the leader, which answers behind a read round that begins after
+/// the question has come.
+struct IndexQuery {
+  QuorumCall call;
+  friend bool operator==(const IndexQuery&, const IndexQuery&) = default;
+};
+
+struct IndexReply {
+  QuorumCall call;
+  bool confirmed = false;  ///< false: it does not lead, or not yet
+  LogIndex index;          ///< of the round: all that was committed when it began; with confirmed
+  friend bool operator==(const IndexReply&, const IndexReply&) = default;
+};
+
 // --- Anti-entropy (DeCandia et al. 2007, section 4.7; replication/quorum/merkle_exchange.h)
 // -----------------------------------------------------------
 
@@ -321,7 +338,8 @@ using Message =
                  TimeoutNow, SnapshotChunk, SnapshotReply, Probe, ProbeReply, Forward, ForwardReply,
                  QuorumQuery, QuorumQueryReply, QuorumStore, QuorumStoreReply, MerkleQuery,
                  MerkleDigests, MerkleKeysQuery, MerkleKeys, CausalOperations, CausalFetch,
-                 CausalFetched, CausalStatus, CausalTransferQuery, CausalTransferPage>;
+                 CausalFetched, CausalStatus, CausalTransferQuery, CausalTransferPage, IndexQuery,
+                 IndexReply>;
 
 /// "append-entries", for logs, traces and metrics.
 std::string_view message_name(const Message& message);

@@ -218,6 +218,15 @@ struct Check {
 
   Result<void> operator()(const QuorumStoreReply& m) const { return check_call(m.call); }
 
+  Result<void> operator()(const IndexQuery& m) const { return check_call(m.call); }
+  Result<void> operator()(const IndexReply& m) const {
+    PARALLAX_TRY(check_call(m.call));
+    if (!m.confirmed && m.index != LogIndex{}) {
+      return incoherent("index: {} without confirmed", m.index);
+    }
+    return check_reach("index", m.index.value, limits::kMaxLogIndex);
+  }
+
   Result<void> operator()(const MerkleQuery& m) const { return merkle(m); }
   Result<void> operator()(const MerkleDigests& m) const { return merkle(m); }
   Result<void> operator()(const MerkleKeysQuery& m) const { return merkle(m); }

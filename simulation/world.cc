@@ -219,6 +219,7 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   config.anti_entropy_bytes = options_.anti_entropy_bytes;
   config.hints = options_.hints;
   config.tombstone_grace = options_.tombstone_grace;
+  config.semi_sync_timeout = options_.semi_sync_timeout;
   config.log_cache_bytes = options_.log_cache_bytes;
   config.max_append_bytes = options_.max_append_bytes;
   config.max_inflight_appends = options_.max_inflight_appends;

@@ -60,6 +60,7 @@ struct WorldOptions {
   TokenBucket::Rate anti_entropy_bytes = ReplicaConfig{}.anti_entropy_bytes;
   HintBounds hints = ReplicaConfig{}.hints;
   std::chrono::milliseconds tombstone_grace = limits::kTombstoneGrace;
+  std::chrono::milliseconds semi_sync_timeout = limits::kSemiSyncTimeout;
 };
 
 class World;

@@ -118,7 +118,17 @@ Result<void> take_level(const Members& members, BatchOperation& out) {
   PARALLAX_ASSIGN(const auto w, members.replicas("w"));
   PARALLAX_ASSIGN(const auto repair, members.text("repair"));
   PARALLAX_ASSIGN(const bool sloppy, members.truth("sloppy"));
+  PARALLAX_ASSIGN(const auto staleness, members.number("max_staleness_ms", 1, kMaxStalenessMs));
+  PARALLAX_ASSIGN(const auto lag, members.number("max_lag", 0, kMaxLag));
+  PARALLAX_ASSIGN(const auto violation, members.text("on_violation"));
+  PARALLAX_ASSIGN(const auto ack, members.text("ack"));
+  const std::string staleness_text = staleness ? std::to_string(*staleness) : "";
+  const std::string lag_text = lag ? std::to_string(*lag) : "";
   std::vector<LevelArgument> beside;
+  if (staleness) beside.push_back({LevelParameter::max_staleness_ms, staleness_text});
+  if (lag) beside.push_back({LevelParameter::max_lag, lag_text});
+  if (ack) beside.push_back({LevelParameter::ack, *ack});
+  if (violation) beside.push_back({LevelParameter::on_violation, *violation});
   if (r) beside.push_back({LevelParameter::r, *r});
   if (w) beside.push_back({LevelParameter::w, *w});
   if (repair) beside.push_back({LevelParameter::repair, *repair});
@@ -152,24 +162,25 @@ Result<BatchOperation> take_operation(const json::object& object, std::size_t nu
   PARALLAX_TRY(take_level(members, out));
   if (op == "put") {
     PARALLAX_TRY(members.only(
-        *op,
-        {"op", "key", "key_base64", "value", "value_base64", "content_type", "ttl_ms", "if_match",
-         "if_none_match", "idempotency_key", "consistency", "r", "w", "sloppy", "repair"}));
+        *op, {"op", "key", "key_base64", "value", "value_base64", "content_type", "ttl_ms",
+              "if_match", "if_none_match", "idempotency_key", "consistency", "r", "w", "sloppy",
+              "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
     PARALLAX_ASSIGN(std::string key, members.bytes("key"));
     PARALLAX_ASSIGN(out.operation, take_put(members, std::move(key)));
     PARALLAX_TRY(take_conditions(members, out));
     PARALLAX_TRY(take_idempotency_key(members, out));
   } else if (op == "get") {
-    PARALLAX_TRY(members.only(
-        *op, {"op", "key", "key_base64", "siblings", "consistency", "r", "w", "sloppy", "repair"}));
+    PARALLAX_TRY(
+        members.only(*op, {"op", "key", "key_base64", "siblings", "consistency", "r", "w", "sloppy",
+                           "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
     Get get;
     PARALLAX_ASSIGN(get.key, members.bytes("key"));
     PARALLAX_ASSIGN(get.siblings, members.truth("siblings"));
     out.operation = std::move(get);
   } else if (op == "delete") {
-    PARALLAX_TRY(
-        members.only(*op, {"op", "key", "key_base64", "if_match", "if_none_match",
-                           "idempotency_key", "consistency", "r", "w", "sloppy", "repair"}));
+    PARALLAX_TRY(members.only(*op, {"op", "key", "key_base64", "if_match", "if_none_match",
+                                    "idempotency_key", "consistency", "r", "w", "sloppy", "repair",
+                                    "max_staleness_ms", "max_lag", "on_violation", "ack"}));
     Delete remove;
     PARALLAX_ASSIGN(remove.key, members.bytes("key"));
     out.operation = std::move(remove);

@@ -83,6 +83,7 @@ CommandLine::CommandLine()
   add_export_verb(app, chosen_);
   add_policy_verbs(app, chosen_);
   add_cluster_verbs(app, chosen_);
+  add_wait_verb(app, chosen_);
   add_bench_verb(app, chosen_);
   add_completion_verb(app, chosen_);
 }
@@ -133,6 +134,20 @@ void CommandLine::add_level_options() {
                    "quorum: whether a read waits until r replicas hold what it shows (default: "
                    "async, it does not)")
       ->type_name(choices_type({"async", "blocking"}));
+  app_->add_option("--max-staleness-ms", option(LevelParameter::max_staleness_ms),
+                   "bounded: the answer is at most so many milliseconds old")
+      ->type_name("NUMBER");
+  app_->add_option("--max-lag", option(LevelParameter::max_lag),
+                   "bounded: the answer is at most so many log entries behind")
+      ->type_name("NUMBER");
+  app_->add_option("--on-violation", option(LevelParameter::on_violation),
+                   "sequential, bounded: what a replica does that is not that far yet (default: "
+                   "wait)")
+      ->type_name(choices_type({"wait", "forward", "reject"}));
+  app_->add_option("--ack", option(LevelParameter::ack),
+                   "writes of linearizable, sequential, bounded and prefix: who has stored it "
+                   "(default: majority)")
+      ->type_name(choices_type({"leader", "semi-sync", "majority", "all"}));
 }
 
 /// What CLI11 cannot check.
@@ -149,7 +164,7 @@ Result<void> CommandLine::complete() {
   } else if (!beside.empty()) {
     return definite(
         ErrorCode::bad_parameter,
-        fmt::format("--{} says nothing without a level; add --consistency quorum",
+        fmt::format("--{} says nothing without a level; add --consistency",
                     kLevelParameters[static_cast<std::size_t>(beside.front().parameter)].name));
   }
   if (timeout_ms_ > 0) global_.timeout = std::chrono::milliseconds{timeout_ms_};

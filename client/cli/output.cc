@@ -134,6 +134,7 @@ std::string answer_json(std::string_view key, const Answer& answer, bool with_va
   }
   object["etag"] = answer.stamp ? json::value(text(render_etag(*answer.stamp))) : nullptr;
   object["consistency"] = text(answer.consistency.to_string());
+  if (answer.staleness_ms) object["staleness_ms"] = *answer.staleness_ms;
   if (answer.replayed) object["replayed"] = true;
   if (!answer.context.empty()) {
     object["context"] = text(encode_key_context(key, answer.context));

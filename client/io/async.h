@@ -61,6 +61,10 @@ class AsyncClient {
     return start<Answer>(&Client::async_get_crdt, token, std::move(key), std::move(options));
   }
   template <class Token>
+  auto wait_for(std::uint32_t replicas, OperationOptions options, Token&& token) const {
+    return start<Answer>(&Client::async_wait_for, token, replicas, std::move(options));
+  }
+  template <class Token>
   auto scan(Scan range, OperationOptions options, Token&& token) const {
     return start<Answer>(&Client::async_scan, token, std::move(range), std::move(options));
   }

@@ -80,7 +80,7 @@ milliseconds hedge_after(const Options& options, milliseconds fallback) {
 Asks who_is_asked(bool is_read, const std::optional<Consistency>& consistency) {
   if (!consistency) return Asks::leader;
   if (level_info(consistency->level).protocol != Protocol::leader_follower) return Asks::any;
-  return is_read && consistency->level == Level::prefix ? Asks::first : Asks::leader;
+  return is_read && read_anywhere(consistency->level) ? Asks::first : Asks::leader;
 }
 
 }  // namespace
@@ -312,6 +312,11 @@ void Client::async_update_crdt(std::string key, CrdtType type, CrdtUpdate update
 void Client::async_get_crdt(std::string key, OperationOptions options, Completion<Answer> done) {
   core_->start_operation(GetCrdt{std::move(key)}, options, std::move(done));
 }
+void Client::async_wait_for(std::uint32_t replicas, OperationOptions options,
+                            Completion<Answer> done) {
+  options.consistency = Consistency{};
+  core_->start_operation(CountReplicas{replicas}, options, std::move(done));
+}
 void Client::async_scan(Scan range, OperationOptions options, Completion<Answer> done) {
   core_->start_operation(std::move(range), options, std::move(done));
 }
@@ -385,6 +390,9 @@ Result<Answer> Client::update_crdt(std::string key, CrdtType type, CrdtUpdate up
 }
 Result<Answer> Client::get_crdt(std::string key, OperationOptions options) {
   return wait<Answer>(&Client::async_get_crdt, std::move(key), std::move(options));
+}
+Result<Answer> Client::wait_for(std::uint32_t replicas, OperationOptions options) {
+  return wait<Answer>(&Client::async_wait_for, replicas, std::move(options));
 }
 Result<Answer> Client::scan(Scan range, OperationOptions options) {
   return wait<Answer>(&Client::async_scan, std::move(range), std::move(options));

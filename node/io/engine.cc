@@ -147,6 +147,7 @@ Result<Engine::Data> Engine::open_replica(bool lost_disk) const {
   replica.election_timeout_min = config_.election_timeout_min;
   replica.election_timeout_max = config_.election_timeout_max;
   replica.heartbeat_interval = config_.heartbeat_interval();
+  replica.semi_sync_timeout = config_.semi_sync_timeout;
   replica.max_clock_skew = config_.max_clock_skew;
   replica.history_retention = config_.history_retention;
   replica.anti_entropy_interval = config_.anti_entropy_interval;

@@ -301,6 +301,7 @@ class Raft {
   struct Round {
     RoundId id;
     LogIndex commit;
+    MonoTime begun;
     std::vector<NodeId> confirmed_by;
   };
   std::vector<Round> rounds_;                               ///< not yet confirmed, oldest first

@@ -24,7 +24,7 @@ void Raft::begin_round() {
   round_ = RoundId{round_.value + 1};
   const LogIndex index =
       canary(Canary::serve_before_no_op) ? commit_ : std::max(commit_, term_start_);
-  rounds_.push_back({round_, index, {id()}});
+  rounds_.push_back({round_, index, now_, {id()}});
   for (auto& [peer, progress] : progress_) send_heartbeat(peer, progress);
   confirm_rounds();
 }
@@ -48,12 +48,13 @@ void Raft::step_heartbeat_reply(const Sender& from, const HeartbeatReply& reply)
   progress.recovering = from.recovering;
   progress.recovery_ready = reply.recovery_ready;
   progress.applied = reply.applied;
-  take_mark(progress, reply.mark);
-  if (from.recovering || reply.round <= progress.confirmed) return;
-  PARALLAX_ASSERT(reply.round <= round_, "node {} confirms round {} of {}", from.id, reply.round,
-                  round_);
-  progress.confirmed = reply.round;
-  confirm_rounds();
+  if (!from.recovering && reply.round > progress.confirmed) {
+    PARALLAX_ASSERT(reply.round <= round_, "node {} confirms round {} of {}", from.id, reply.round,
+                    round_);
+    progress.confirmed = reply.round;
+    confirm_rounds();
+  }
+  take_mark(progress, reply.mark);  // behind it: the mark before may just have been published
 }
 
 /// The mark's owner had everything committed by now when it has applied what is committed now, if
@@ -78,6 +79,9 @@ void Raft::confirm_rounds() {
     confirmed = round.id;
     if (applied_ < term_start_) mark(Mark::round_confirmed_before_no_op);
     ready_.confirmed.push_back({round.id, round.commit, std::move(by)});
+    // The leader's own mark: its clock before it took the commit index of the round.
+    if (!next_freshness_) next_freshness_ = {round.begun, round.commit};
+    adopt_freshness();
     rounds_.erase(rounds_.begin());
   }
   if (confirmed == RoundId{}) return;

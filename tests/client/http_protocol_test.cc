@@ -121,7 +121,7 @@ TEST_CASE("http protocol: a level as in its header") {
   const auto parameter = parse_consistency("prefix; r=2");
   REQUIRE(!parameter);
   CHECK(error_text(parameter.error()) ==
-        "bad-parameter: 'r' is no parameter of prefix, which takes none");
+        "bad-parameter: 'r' is no parameter of prefix, which takes ack");
 }
 
 TEST_CASE("http protocol: problems go there and back") {

@@ -53,8 +53,8 @@ TEST_CASE("level: an unknown one is refused with the valid choices") {
     return level.error().message;
   };
   const std::string choices =
-      " is no consistency level; use one of linearizable (or strong), prefix, atomic, quorum (or "
-      "one, two, three, all), eventual, weak";
+      " is no consistency level; use one of linearizable (or strong), sequential, bounded, prefix, "
+      "atomic, quorum (or one, two, three, all), eventual, weak";
   CHECK(refusal("serializable") == "'serializable'" + choices);
   CHECK(refusal("") == "''" + choices);  // the alias that a level does not have is no name
   CHECK(refusal("Linearizable") == "'Linearizable'" + choices);
@@ -78,6 +78,12 @@ TEST_CASE("consistency: reads as in the header") {
   CHECK(text({.level = Level::quorum, .r = 1, .w = Consistency::kAll}) == "quorum; r=1; w=all");
   CHECK(text({.level = Level::quorum, .r = 1, .sloppy = true, .blocking_repair = true}) ==
         "quorum; r=1; sloppy; repair=blocking");
+  CHECK(text({.level = Level::bounded, .max_staleness_ms = 250, .max_lag = 0}) ==
+        "bounded; max_staleness_ms=250; max_lag=0");
+  CHECK(text({.level = Level::sequential, .on_violation = OnViolation::reject}) ==
+        "sequential; on_violation=reject");
+  CHECK(text({.level = Level::linearizable, .ack = Ack::semi_sync}) ==
+        "linearizable; ack=semi-sync");
   // What a level does not take is no part of it.
   CHECK(text({.level = Level::atomic, .r = 2, .w = 2, .sloppy = true}) == "atomic");
 }
@@ -101,6 +107,14 @@ TEST_CASE("consistency: a level by any of its names with its parameters") {
       {"quorum; repair=async; sloppy=?0", {Level::quorum}},
       {"quorum; sloppy=true", {Level::quorum, 0, 0, true}},
       {"quorum; sloppy=false", {Level::quorum}},
+      {"sequential; on_violation=wait", {Level::sequential}},
+      {"strong; ack=leader", {.level = Level::linearizable, .ack = Ack::leader}},
+      {"prefix; ack=majority", {Level::prefix}},
+      {"bounded; max_lag=7", {.level = Level::bounded, .max_lag = 7}},
+      {"bounded; on_violation=forward; max_staleness_ms=86400000",
+       {.level = Level::bounded,
+        .max_staleness_ms = kMaxStalenessMs,
+        .on_violation = OnViolation::forward}},
   }));
   CAPTURE(c.text);
   const auto parsed = parse_consistency(c.text);
@@ -114,7 +128,7 @@ TEST_CASE("consistency: parameters are refused with what would be right") {
     const char* message;
   };
   const auto c = GENERATE(values<Case>({
-      {"prefix; r=2", "'r' is no parameter of prefix, which takes none"},
+      {"prefix; r=2", "'r' is no parameter of prefix, which takes ack"},
       {"atomic; w=2", "'w' is no parameter of atomic, which takes none"},
       {"weak; sloppy", "'sloppy' is no parameter of weak, which takes none"},
       {"quorum; ack=leader",
@@ -134,6 +148,18 @@ TEST_CASE("consistency: parameters are refused with what would be right") {
       {"quorum; sloppy; sloppy=false", "sloppy is given twice"},
       {"one; r=2", "r is given twice"},
       {"all; w=1", "w is given twice"},
+      {"bounded", "bounded needs a bound: max_staleness_ms, max_lag or both"},
+      {"bounded; on_violation=wait", "bounded needs a bound: max_staleness_ms, max_lag or both"},
+      {"bounded; max_staleness_ms=0",
+       "max_staleness_ms='0' must be a whole number from 1 to 86400000"},
+      {"bounded; max_staleness_ms=86400001",
+       "max_staleness_ms='86400001' must be a whole number from 1 to 86400000"},
+      {"bounded; max_lag=-1", "max_lag='-1' must be a whole number from 0 to 1000000000"},
+      {"bounded; max_lag=1; on_violation=panic",
+       "on_violation='panic' must be wait, forward or reject"},
+      {"linearizable; ack=some", "ack='some' must be leader, semi-sync, majority or all"},
+      {"sequential; max_lag=1",
+       "'max_lag' is no parameter of sequential, which takes on_violation and ack"},
   }));
   CAPTURE(c.text);
   const auto parsed = parse_consistency(c.text);
@@ -154,7 +180,11 @@ TEST_CASE("consistency: parameters beside the text belong to it") {
   CHECK(with("quorum; w=3", LevelParameter::w, "3") == "w is given twice");
   CHECK(with("two", LevelParameter::w, "1") == "w is given twice");
   CHECK(with("prefix", LevelParameter::repair, "async") ==
-        "'repair' is no parameter of prefix, which takes none");
+        "'repair' is no parameter of prefix, which takes ack");
+  CHECK(with("bounded", LevelParameter::max_lag, "3") == "bounded; max_lag=3");
+  // Where more may come, it may still be missing.
+  REQUIRE(parse_consistency_part("bounded").has_value());
+  CHECK(incomplete(*parse_consistency_part("bounded")).has_value());
 }
 
 TEST_CASE("consistency: setting a parameter again replaces it") {
@@ -180,6 +210,19 @@ TEST_CASE("consistency: what is printed is read as it was", "[random]") {
     if (takes(LevelParameter::w)) consistency.w = replicas();
     if (takes(LevelParameter::sloppy)) consistency.sloppy = random.below(2) == 0;
     if (takes(LevelParameter::repair)) consistency.blocking_repair = random.below(2) == 0;
+    const auto bound = [&](std::uint32_t most) {
+      return static_cast<std::uint32_t>(random.between(1, most));
+    };
+    if (takes(LevelParameter::max_staleness_ms))
+      consistency.max_staleness_ms = bound(kMaxStalenessMs);
+    if (takes(LevelParameter::max_lag) && random.below(2) == 0)
+      consistency.max_lag = bound(kMaxLag);
+    if (takes(LevelParameter::on_violation)) {
+      consistency.on_violation = static_cast<OnViolation>(random.below(kOnViolations.size()));
+    }
+    if (takes(LevelParameter::ack)) {
+      consistency.ack = static_cast<Ack>(random.below(kAcks.size()));
+    }
     const std::string text = consistency.to_string();
     CAPTURE(text);
     const auto parsed = parse_consistency(text);

@@ -236,7 +236,9 @@ void write_peer(Seeds seeds) {
                          .stamps = {},
                          .ceiling = a_session().read,
                          .states = {{"k", a_key_state()}},
-                         .complete = true}};
+                         .complete = true},
+      IndexQuery{.call = call},
+      IndexReply{.call = call, .confirmed = true, .index = LogIndex{5}}};
   std::string stream;
   for (const Message& message : messages) {
     std::string payload;

@@ -80,6 +80,7 @@ TEST_CASE("config: every optional setting by flag") {
   CHECK(parsed(with("--history-retention", "250ms")).history_retention == 250ms);
   CHECK(parsed(with("--anti-entropy-interval", "500ms")).anti_entropy_interval == 500ms);
   CHECK(parsed(with("--tombstone-grace", "5m")).tombstone_grace == 5min);
+  CHECK(parsed(with("--semi-sync-timeout", "2s")).semi_sync_timeout == 2s);
   CHECK(parsed(with("--max-clock-skew-ms", "50")).max_clock_skew == 50ms);
   CHECK(parsed(with("--max-reconnect-backoff-ms", "200")).max_reconnect_backoff == 200ms);
   const NodeConfig quick = parsed(with("--election-timeout-ms", "150-300"));

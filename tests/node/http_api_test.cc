@@ -47,7 +47,17 @@ Sample sample(const RouteInfo& route) {
 Routed ask(const RouteInfo& info, const std::string& query = {}, const Headers& headers = {},
            std::optional<std::string> body = {}) {
   const Sample whole = sample(info);
-  return route({info.method, whole.target + query, headers, Bytes(body.value_or(whole.body))},
+  std::string target = whole.target + query;
+  if (info.id == RouteId::wait) {  // what it cannot do without
+    const std::pair<std::string, std::string> needed[] = {{"session=", SessionToken{}.encode()},
+                                                          {"replicas=", "1"}};
+    for (const auto& [name, value] : needed) {
+      if (target.find(name) != std::string::npos) continue;
+      target += target.find('?') == std::string::npos ? "?" : "&";
+      target += name + value;
+    }
+  }
+  return route({info.method, target, headers, Bytes(body.value_or(whole.body))},
                kOptions);
 }
 
@@ -89,7 +99,8 @@ std::string value_for(const RouteInfo& route, const Field& field) {
     case Shape::boolean:
       return "true";
     case Shape::token:
-      return encode_page_token({Scan{}, "x"});
+      return field.name == "session" ? SessionToken{}.encode()
+                                     : encode_page_token({Scan{}, "x"});
     default:
       return field.choices.empty() ? "x"
                                    : std::string(field.choices.substr(0, field.choices.find('|')));
@@ -99,9 +110,13 @@ std::string value_for(const RouteInfo& route, const Field& field) {
 /// What must stand before a parameter: those of a level mean nothing without one.
 std::string level_before(const Field& field) {
   const auto same = [&](const auto& info) { return info.name == field.name; };
-  return std::any_of(kLevelParameters.begin(), kLevelParameters.end(), same)
-             ? "?consistency=quorum&"
-             : "?";
+  const auto parameter = std::find_if(kLevelParameters.begin(), kLevelParameters.end(), same);
+  if (parameter == kLevelParameters.end()) return "?";
+  const auto takes = [&](const LevelInfo& level) {
+    return level.parameters.contains(parameter->parameter);
+  };
+  const auto level = std::find_if(kLevels.begin(), kLevels.end(), takes);
+  return fmt::format("?consistency={}&", level->name);
 }
 
 std::set<std::string> wrong_values(const Field& field) {
@@ -169,7 +184,7 @@ TEST_CASE("http api: a parameter is taken by the routes that list it, within its
       }
       if (field.shape == Shape::integer) {
         for (const std::int64_t bound : {field.least, field.most}) {
-          CHECK(refusal(ask(route, "?" + name + "=" + std::to_string(bound))).second.empty());
+          CHECK(refusal(ask(route, query + std::to_string(bound))).second.empty());
         }
       }
     }
@@ -241,7 +256,8 @@ TEST_CASE("http api: statuses of answers are those of the route") {
       {RouteId::increment, KvOp::increment},   {RouteId::range, KvOp::scan},
       {RouteId::range, KvOp::get_many},        {RouteId::history, KvOp::history},
       {RouteId::get_policy, KvOp::get_policy}, {RouteId::list_policies, KvOp::list_policies},
-      {RouteId::put_policy, KvOp::put_policy}, {RouteId::delete_policy, KvOp::delete_policy}};
+      {RouteId::put_policy, KvOp::put_policy}, {RouteId::delete_policy, KvOp::delete_policy},
+      {RouteId::wait, KvOp::wait}};
   CHECK(std::size(kinds) == kKvOpNames.size());
   for (const auto& [id, op] : kinds) {
     const RouteInfo& route = route_info(id);

@@ -76,6 +76,16 @@ Consistency random_level(Random& random) {
   if (takes(LevelParameter::w)) level.w = coin(random) ? Consistency::kAll : 1;
   level.sloppy = takes(LevelParameter::sloppy);
   level.blocking_repair = takes(LevelParameter::repair);
+  if (takes(LevelParameter::max_staleness_ms)) {
+    level.max_staleness_ms = static_cast<std::uint32_t>(random.between(1, kMaxStalenessMs));
+  }
+  if (takes(LevelParameter::max_lag) || incomplete(level)) {
+    level.max_lag = static_cast<std::uint32_t>(random.below(kMaxLag));
+  }
+  if (takes(LevelParameter::on_violation)) {
+    level.on_violation = static_cast<OnViolation>(random.below(kOnViolations.size()));
+  }
+  if (takes(LevelParameter::ack)) level.ack = static_cast<Ack>(random.below(kAcks.size()));
   return level;
 }
 
@@ -163,6 +173,8 @@ Operation random_operation(Random& random) {
       return random_update_crdt(random);
     case 10:
       return GetCrdt{random_key(random)};
+    case 11:
+      return CountReplicas{static_cast<std::uint32_t>(random_number(random))};
     default:
       return random_set_policy(random);
   }
@@ -232,12 +244,15 @@ Answer random_answer(Random& random) {
   }
   evidence.sequenced = coin(random);
   evidence.degraded = coin(random);
+  if (coin(random)) evidence.confirmed = LogIndex{random_number(random)};
   if (random.below(4) == 0) {
     answer.refusal = random_error(random);
     answer.refusal->certainty = Certainty::definite;
   }
   answer.replayed = coin(random);
   answer.merged = coin(random);
+  answer.replicas = static_cast<std::uint32_t>(random_number(random));
+  if (coin(random)) answer.staleness_ms = random_number(random);
   if (coin(random)) {
     answer.crdt = CrdtValue{kCrdtTypes[random.below(3)].first, random_text(random, 0, 20)};
   }

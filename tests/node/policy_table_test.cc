@@ -319,7 +319,7 @@ TEST_CASE("policy table: deny leaves writes to the protocol of the default level
   CHECK_FALSE(mixing_refusal(&policy, Put{"k", {}}, Level::linearizable));
   CHECK(mixing_refusal(&policy, Put{"k", {}}, Level::quorum)->message ==
         "the prefix's policy denies writes of other protocols than that of linearizable; quorum is "
-        "of another, use one of linearizable, prefix");
+        "of another, use one of linearizable, sequential, bounded, prefix");
 }
 
 TEST_CASE("policy table: a request meets the policies of its keys") {

@@ -291,6 +291,10 @@ TEST_CASE("codec: what no replica says is refused with the field's name") {
       {QuorumStore{.call = call, .key = "k"}, "quorum-store: state: empty, nothing to store"},
       {QuorumStore{.call = call, .key = "k", .state = far},
        "quorum-store: state: reading in ms: 281474976710655, at most 17592186044416 expected"},
+      {IndexQuery{}, "index-query: call.life: 0, a life expected"},
+      {IndexReply{.call = call, .index = LogIndex{4}}, "index-reply: index: 4 without confirmed"},
+      {IndexReply{.call = call, .confirmed = true, .index = beyond},
+       "index-reply: index: 1152921504606846977, at most 1152921504606846976 expected"},
       {QuorumStoreReply{}, "quorum-store-reply: call.life: 0, a life expected"},
       {MerkleQuery{.call = {}, .nodes = {0}}, "merkle-query: call.life: 0, a life expected"},
       {MerkleQuery{.call = call, .nodes = {1}},
@@ -452,6 +456,9 @@ TEST_CASE("messages of quorums in words") {
              .tombstone = true});
   const std::string held = "[12-2 deleted, 9-1 'v'; {log:9, quorum/2.1:12}]";
   CHECK(describe(QuorumQuery{.call = call, .key = "k"}) == "query 6 'k'");
+  CHECK(describe(IndexQuery{.call = call}) == "index? 6");
+  CHECK(describe(IndexReply{.call = call}) == "index refused 6");
+  CHECK(describe(IndexReply{.call = call, .confirmed = true, .index = LogIndex{9}}) == "index 6 9");
   CHECK(describe(QuorumQuery{.call = call, .key = "k", .majority = true}) ==
         "query 6 'k' majority");
   CHECK(describe(QuorumQueryReply{.call = call, .state = state}) == "held 6 " + held);

@@ -167,6 +167,16 @@ QuorumCall random_call(Random& random) {
   return {.life = random_number(random) | 1, .id = RequestId{random_number(random) | 1}};
 }
 
+IndexQuery make(Random& random, IndexQuery) {
+  return {.call = random_call(random)};
+}
+
+IndexReply make(Random& random, IndexReply) {
+  IndexReply m{.call = random_call(random), .confirmed = coin(random)};
+  if (m.confirmed) m.index = LogIndex{number_up_to(random, limits::kMaxLogIndex)};
+  return m;
+}
+
 QuorumQuery make(Random& random, QuorumQuery) {
   QuorumQuery m{.call = random_call(random)};
   m.key = "k" + random_bytes(random, limits::kMaxKeyBytes - 1);

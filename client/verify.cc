@@ -1,0 +1,170 @@
+#include "client/verify.h"
+
+#include <algorithm>
+#include <functional>
+
+#include <fmt/format.h>
+
+namespace parallax {
+namespace {
+
+template <class... Operands>
+Error does_not_follow(fmt::format_string<Operands...> format, Operands&&... operands) {
+  return definite(ErrorCode::corrupt, "the evidence does not carry the answer's level: " +
+                                          fmt::format(format, std::forward<Operands>(operands)...));
+}
+
+/// The level that a request of `asked` may be answered at: its own, where nothing gives way.
+Result<void> check_level(const Asked& asked, const Answer& answer) {
+  if (!asked.consistency) return {};
+  Consistency due = *asked.consistency;
+  const Consistency& named = answer.consistency;
+  if (due.level == Level::sequential && asked.is_read && !asked.session) due = {Level::prefix};
+  if (due.level == Level::quorum) {  // the answer has the numbers that held
+    due.r = named.r;
+    due.w = named.w;
+  }
+  if (asked.is_read) due.ack = Ack::majority;
+  if (answer.evidence.degraded) {
+    if (due.ack != Ack::semi_sync) return does_not_follow("degraded, where nothing can give way");
+    due.ack = Ack::leader;
+  }
+  if (due == named) return {};
+  return does_not_follow("{} was asked for, {} is named", due.to_string(), named.to_string());
+}
+
+Result<void> check_replicas(const Evidence& evidence, std::size_t least, std::size_t members) {
+  const std::vector<NodeId>& replicas = evidence.replicas;
+  if (!std::is_sorted(replicas.begin(), replicas.end(), std::less_equal<>{})) {
+    return does_not_follow("replicas are no set in order");
+  }
+  if (std::find(replicas.begin(), replicas.end(), evidence.node) == replicas.end()) {
+    return does_not_follow("node {} answered and is none of the replicas", evidence.node);
+  }
+  if (replicas.size() < least || replicas.size() > members) {
+    return does_not_follow("{} replicas, {} to {} expected", replicas.size(), least, members);
+  }
+  return {};
+}
+
+Result<void> check_write_path(const Answer& answer, std::size_t members) {
+  const Evidence& evidence = answer.evidence;
+  const Ack ack = answer.consistency.ack;
+  // A refusal that rests on nothing new is read, not written.
+  const bool read = answer.refusal && evidence.path == Path::read_index;
+  if (evidence.path != Path::log && !read) {
+    return does_not_follow("a write by path {}", path_name(evidence.path));
+  }
+  if (evidence.degraded && ack != Ack::leader) {
+    return does_not_follow("degraded at ack={}", kAcks[static_cast<std::size_t>(ack)]);
+  }
+  const std::size_t majority = members / 2 + 1;
+  const std::size_t least = read                                 ? majority
+                            : ack == Ack::leader                 ? 1
+                            : ack == Ack::semi_sync              ? std::min<std::size_t>(2, members)
+                            : ack == Ack::all && !answer.refusal ? members
+                                                                 : majority;
+  return check_replicas(evidence, least, members);
+}
+
+Result<void> check_bounds(const Answer& answer) {
+  const Consistency& level = answer.consistency;
+  if (level.max_staleness_ms) {
+    if (!answer.staleness_ms) return does_not_follow("it does not say how old it is");
+    if (*answer.staleness_ms > *level.max_staleness_ms) {
+      return does_not_follow("it is up to {} ms old, {} are allowed", *answer.staleness_ms,
+                             *level.max_staleness_ms);
+    }
+  }
+  if (level.max_lag) {
+    const Evidence& evidence = answer.evidence;
+    if (evidence.confirmed == LogIndex{}) {
+      return does_not_follow("no leader has said what was committed");
+    }
+    if (evidence.confirmed.value > evidence.index.value + *level.max_lag) {
+      return does_not_follow("index {} is more than {} behind {}", evidence.index, *level.max_lag,
+                             evidence.confirmed);
+    }
+  }
+  return {};
+}
+
+Result<void> check_log_read(const Asked& asked, const Answer& answer) {
+  const Evidence& evidence = answer.evidence;
+  const bool confirmed = evidence.path == Path::read_index;
+  const bool here = evidence.path == Path::local && read_anywhere(answer.consistency.level);
+  if (!confirmed && !here) {
+    return does_not_follow("a {} read by path {}", level_info(answer.consistency.level).name,
+                           path_name(evidence.path));
+  }
+  PARALLAX_TRY(check_replicas(evidence, confirmed ? asked.members / 2 + 1 : 1, asked.members));
+  // What a session has seen of the log, linearizable and sequential reads have too.
+  const bool ordered = answer.consistency.level == Level::linearizable ||
+                       answer.consistency.level == Level::sequential;
+  if (ordered && asked.session && asked.session->index > evidence.index) {
+    return does_not_follow("index {}, where the session has seen {}", evidence.index,
+                           asked.session->index);
+  }
+  if (evidence.degraded) return does_not_follow("a degraded read");
+  return check_bounds(answer);
+}
+
+Result<void> check_of_log(const Asked& asked, const Answer& answer) {
+  const Evidence& evidence = answer.evidence;
+  if (!evidence.sequenced) return does_not_follow("it went past the log");
+  if (evidence.term == Term{}) return does_not_follow("term 0");
+  return asked.is_read ? check_log_read(asked, answer) : check_write_path(answer, asked.members);
+}
+
+Result<void> check_of_replicas(const Asked& asked, const Answer& answer) {
+  const Evidence& evidence = answer.evidence;
+  const Consistency& level = answer.consistency;
+  if (evidence.sequenced)
+    return does_not_follow("no log orders level {}", level_info(level.level).name);
+  if (evidence.degraded)
+    return does_not_follow("nothing of level {} gives way", level_info(level.level).name);
+  PARALLAX_TRY(check_evidence(level, asked.is_read, evidence));
+  if (level.sloppy) return {};  // hints may count, and the node need not hold it
+  const std::size_t least = level.level == Level::atomic   ? asked.members / 2 + 1
+                            : level.level == Level::quorum ? (asked.is_read ? level.r : level.w)
+                                                           : 1;
+  return check_replicas(evidence, least, asked.members);
+}
+
+/// Where the session stands behind it: joined with what the answer has, and with nothing else.
+Result<void> check_session(const Asked& asked, const Answer& answer) {
+  const SessionToken before = asked.session.value_or(SessionToken{});
+  const SessionToken& after = answer.session;
+  const bool of_log = level_info(answer.consistency.level).protocol == Protocol::leader_follower;
+  const bool early = !asked.is_read && (answer.consistency.ack == Ack::leader ||
+                                        answer.consistency.ack == Ack::semi_sync);
+  const bool either = early && !answer.refusal;  // it may have been committed by then
+  const LogIndex joined = of_log ? std::max(before.index, answer.evidence.index) : before.index;
+  if (after.index != joined && !(either && after.index == before.index)) {
+    return does_not_follow("the session is at {}, {} expected", after.index, joined);
+  }
+  if (after.clock < before.clock) return does_not_follow("the session's clock goes back");
+  if (answer.stamp && after.clock < answer.stamp->hlc) {
+    return does_not_follow("the version is ahead of the session");
+  }
+  if (!before.cluster.empty() && before.cluster != after.cluster) {
+    return does_not_follow("the session is of another cluster");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> verify(const Asked& asked, const Answer& answer) {
+  PARALLAX_TRY(check_level(asked, answer));
+  if (answer.evidence.node == kNoNode) return does_not_follow("nobody has answered");
+  const Protocol protocol = level_info(answer.consistency.level).protocol;
+  if (protocol == Protocol::leader_follower) {
+    PARALLAX_TRY(check_of_log(asked, answer));
+  } else if (protocol != Protocol::causal) {
+    PARALLAX_TRY(check_of_replicas(asked, answer));
+  }
+  return check_session(asked, answer);
+}
+
+}  // namespace parallax

@@ -1,0 +1,31 @@
+// Whether an answer is what it says it is, derived from its evidence.
+//
+// An answer names its level, and carries whose state it came from, how, at which place of the log,
+// and on whose word it rests. This derives from the latter what the former can be, and says where
+// it does not follow: a level other than the one asked for and not announced, a majority that is
+// none, a bound that does not hold, a session that goes back. It takes the evidence at its word:
+// who signs false evidence is not found here, but by histories (docs/CHECKING.md).
+//
+// Pure; thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "client/protocol.h"
+
+namespace parallax {
+
+/// What was asked, as far as an answer can be held to it.
+struct Asked {
+  bool is_read = true;
+  /// Absent: the policy's level, whatever it was.
+  std::optional<Consistency> consistency = std::nullopt;
+  std::optional<SessionToken> session = std::nullopt;  ///< that was sent along
+  std::size_t members = 3;                             ///< of the cluster
+};
+
+/// Errors: corrupt, naming the first thing that does not follow.
+Result<void> verify(const Asked& asked, const Answer& answer);
+
+}  // namespace parallax

@@ -1,0 +1,208 @@
+// verify(): answers of every level pass, and none does with a member of its evidence altered.
+#include "client/verify.h"
+
+#include <functional>
+
+#include <catch2/catch.hpp>
+
+#include "tests/node/fake_world.h"
+#include "tests/node/printing.h"
+
+namespace parallax::testing {
+namespace {
+
+struct Case {
+  std::string name;
+  Request request;
+};
+
+Request read_at(Consistency consistency) {
+  Request request = get_request("k");
+  request.consistency = consistency;
+  return request;
+}
+
+Request write_at(Consistency consistency) {
+  Request request = put_request("k", "v");
+  request.consistency = consistency;
+  return request;
+}
+
+Asked asked_of(const Request& request) {
+  return Asked{.is_read = is_read(request.operation),
+               .consistency = request.consistency,
+               .session = request.session,
+               .members = 3};
+}
+
+std::string verdict(const Asked& asked, const Answer& answer) {
+  const Result<void> verified = verify(asked, answer);
+  return verified ? "" : verified.error().message;
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  const auto add = [&](Consistency consistency) {
+    all.push_back({"read " + consistency.to_string(), read_at(consistency)});
+    all.push_back({"write " + consistency.to_string(), write_at(consistency)});
+  };
+  add({Level::linearizable});
+  add({Level::sequential});
+  add({.level = Level::bounded, .max_staleness_ms = 900});
+  add({.level = Level::bounded, .max_lag = 0});
+  add({Level::prefix});
+  add({Level::atomic});
+  add({.level = Level::quorum, .r = 2, .w = 2});
+  add({.level = Level::quorum, .r = 3, .w = 1});
+  add({Level::eventual});
+  for (const Ack ack : {Ack::leader, Ack::semi_sync, Ack::all}) {
+    all.push_back({"write", write_at({.level = Level::linearizable, .ack = ack})});
+  }
+  return all;
+}
+
+/// Each alters one thing that an answer says.
+struct Alteration {
+  const char* name;
+  std::function<void(Answer&)> alter;
+};
+
+const std::vector<Alteration> kAlterations{
+    {"node", [](Answer& a) { a.evidence.node = NodeId{9}; }},
+    {"no node", [](Answer& a) { a.evidence.node = kNoNode; }},
+    {"index above", [](Answer& a) { a.evidence.index = LogIndex{a.evidence.index.value + 1}; }},
+    {"index below", [](Answer& a) { a.evidence.index = LogIndex{a.evidence.index.value - 1}; }},
+    {"replicas gone", [](Answer& a) { a.evidence.replicas.clear(); }},
+    {"replicas doubled",
+     [](Answer& a) { a.evidence.replicas.push_back(a.evidence.replicas.back()); }},
+    {"too many replicas",
+     [](Answer& a) {
+       for (const std::uint32_t id : {11u, 12u, 13u, 14u}) {
+         a.evidence.replicas.push_back(NodeId{id});
+       }
+     }},
+    {"sequenced", [](Answer& a) { a.evidence.sequenced = !a.evidence.sequenced; }},
+    {"degraded", [](Answer& a) { a.evidence.degraded = !a.evidence.degraded; }},
+    {"session's index",
+     [](Answer& a) { a.session.index = LogIndex{a.session.index.value + 1'000}; }},
+    {"session's clock", [](Answer& a) { a.session.clock = Hlc{1}; }},
+    {"session's cluster", [](Answer& a) { a.session.cluster.low ^= 1; }},
+    {"level", [](Answer& a) {
+       a.consistency = {a.consistency.level == Level::prefix ? Level::linearizable : Level::prefix};
+     }}};
+
+/// The index is no part of what these claim.
+bool of_replicas(Level level) {
+  return level_info(level).protocol != Protocol::leader_follower;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Elected, "verify: answers of every level pass, and fail when they are altered") {
+  world.run_for(1s);
+  SessionToken session = world.put(leader, "k", "first")->session;
+  for (Case& c : cases()) {
+    for (const NodeId at : {leader, follower}) {
+      c.request.session = session;
+      INFO(c.name << " at " << at.value);
+      const Asked asked = asked_of(c.request);
+      const Reply reply = world.call(at, c.request);
+      REQUIRE(reply);
+      INFO(reply->evidence.to_string() << ", " << reply->consistency.to_string());
+      REQUIRE(verdict(asked, *reply) == "");
+      session = reply->session;
+      for (const Alteration& alteration : kAlterations) {
+        Answer altered = *reply;
+        alteration.alter(altered);
+        const std::string name = alteration.name;
+        if (name.starts_with("index") && of_replicas(c.request.consistency.level)) continue;
+        // These may lag behind their session, by however much.
+        const bool loose = asked.is_read && read_anywhere(reply->consistency.level) &&
+                           !reply->consistency.max_lag &&
+                           reply->consistency.level != Level::sequential;
+        if (name == "index below" && loose) continue;
+        if (name == "index above" && reply->evidence.index < asked.session->index) continue;
+        // Nobody knows to what it was committed before it was acknowledged.
+        const Ack ack = c.request.consistency.ack;
+        if (name.starts_with("index") && (ack == Ack::leader || ack == Ack::semi_sync)) continue;
+        INFO("with another " << name);
+        CHECK(verdict(asked, altered) != "");
+      }
+      for (const Path path : {Path::read_index, Path::log, Path::local, Path::quorum, Path::abd}) {
+        if (path == reply->evidence.path) continue;
+        Answer altered = *reply;
+        altered.evidence.path = path;
+        // A state that is the leader's own may as well have been confirmed, if enough say so.
+        const bool more = read_anywhere(reply->consistency.level) && path == Path::local;
+        // One replica of a quorum may be the node itself.
+        const bool alone = reply->evidence.replicas.size() == 1 && path == Path::local;
+        if (more || alone) continue;
+        INFO("by path " << path_name(path));
+        CHECK(verdict(asked, altered) != "");
+      }
+    }
+  }
+}
+
+TEST_CASE("verify: what does not follow is named") {
+  const NodeId one{1};
+  const NodeId two{2};
+  Answer answer;
+  answer.evidence = {.node = one,
+                     .term = Term{2},
+                     .index = LogIndex{7},
+                     .path = Path::read_index,
+                     .replicas = {one, two},
+                     .sequenced = true};
+  answer.session.index = LogIndex{7};
+  Asked asked{.consistency = Consistency{}};
+  CHECK(verdict(asked, answer) == "");
+  const auto says = [](const std::string& what) {
+    return "the evidence does not carry the answer's level: " + what;
+  };
+
+  asked.members = 5;
+  CHECK(verdict(asked, answer) == says("2 replicas, 3 to 5 expected"));
+  asked.members = 3;
+  answer.evidence.term = Term{};
+  CHECK(verdict(asked, answer) == says("term 0"));
+  answer.evidence.term = Term{2};
+  asked.session = SessionToken{.index = LogIndex{8}};
+  CHECK(verdict(asked, answer) == says("index 7, where the session has seen 8"));
+  asked.session.reset();
+
+  asked.consistency = Consistency{.level = Level::bounded, .max_staleness_ms = 50, .max_lag = 2};
+  CHECK(verdict(asked, answer) ==
+        says("bounded; max_staleness_ms=50; max_lag=2 was asked for, linearizable is named"));
+  answer.consistency = *asked.consistency;
+  answer.evidence.path = Path::local;
+  CHECK(verdict(asked, answer) == says("it does not say how old it is"));
+  answer.staleness_ms = 51;
+  CHECK(verdict(asked, answer) == says("it is up to 51 ms old, 50 are allowed"));
+  answer.staleness_ms = 50;
+  CHECK(verdict(asked, answer) == says("no leader has said what was committed"));
+  answer.evidence.confirmed = LogIndex{10};
+  CHECK(verdict(asked, answer) == says("index 7 is more than 2 behind 10"));
+  answer.evidence.confirmed = LogIndex{9};
+  CHECK(verdict(asked, answer) == "");
+
+  // A degraded write says that it is the leader's alone.
+  Asked write{.is_read = false,
+              .consistency = Consistency{.level = Level::linearizable, .ack = Ack::semi_sync}};
+  Answer done;
+  done.evidence = {.node = one,
+                   .term = Term{2},
+                   .index = LogIndex{7},
+                   .path = Path::log,
+                   .replicas = {one},
+                   .sequenced = true,
+                   .degraded = true};
+  done.consistency = {.level = Level::linearizable, .ack = Ack::leader};
+  CHECK(verdict(write, done) == "");
+  done.consistency.ack = Ack::semi_sync;
+  CHECK(verdict(write, done) != "");
+  done.evidence.degraded = false;
+  CHECK(verdict(write, done) == says("1 replicas, 2 to 3 expected"));
+}
+
+}  // namespace parallax::testing
