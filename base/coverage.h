@@ -73,7 +73,9 @@ namespace parallax {
   X(stood_in_for_replica)            \
   X(exchange_found_difference)       \
   X(recovery_joined_states)          \
-  X(tombstone_removed)
+  X(tombstone_removed)               \
+  X(causal_waited)                   \
+  X(causal_passed_on)
 
 enum class Mark : std::uint8_t {
 #define PARALLAX_MARK_ENUM(name) name,

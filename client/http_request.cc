@@ -150,6 +150,13 @@ void add_level(const Consistency& consistency, Target& target) {
   add_replicas("w", consistency.w);
   if (consistency.sloppy) target.add("sloppy", "true");
   if (consistency.blocking_repair) target.add("repair", "blocking");
+  if (consistency.level == Level::session) {
+    target.add("guarantees", consistency.guarantees.to_string());
+  }
+  if (consistency.on_violation != OnViolation::wait) {
+    target.add("on_violation",
+               kOnViolation[static_cast<std::size_t>(consistency.on_violation)].second);
+  }
 }
 
 void add_common(const Request& request, Target& target, HttpRequest& out) {

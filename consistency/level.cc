@@ -83,6 +83,25 @@ bool set_flag(std::string_view text, bool& out) {
   return out || text == "false" || text == "?0";
 }
 
+/// As in queries, or between quotes, as a structured field has what holds commas.
+bool set_guarantees(std::string_view text, SessionGuarantees& out) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    text = text.substr(1, text.size() - 2);
+  }
+  const Result<SessionGuarantees> guarantees = parse_guarantees(text);
+  if (guarantees) out = *guarantees;
+  return guarantees.has_value();
+}
+
+bool set_on_violation(std::string_view text, OnViolation& out) {
+  for (const auto& [choice, name] : kOnViolation) {
+    if (name != text) continue;
+    out = choice;
+    return true;
+  }
+  return false;
+}
+
 bool set_value(Consistency& consistency, const LevelArgument& argument) {
   const std::string_view value = argument.value;
   switch (argument.parameter) {
@@ -95,6 +114,10 @@ bool set_value(Consistency& consistency, const LevelArgument& argument) {
     case LevelParameter::repair:
       consistency.blocking_repair = value == "blocking";
       return consistency.blocking_repair || value == "async";
+    case LevelParameter::guarantees:
+      return set_guarantees(value, consistency.guarantees);
+    case LevelParameter::on_violation:
+      return set_on_violation(value, consistency.on_violation);
   }
   PARALLAX_UNREACHABLE("level parameter {}", static_cast<int>(argument.parameter));
 }
@@ -179,6 +202,13 @@ void Consistency::append_to(std::string& out) const {
   if (sloppy && info.parameters.contains(LevelParameter::sloppy)) out.append("; sloppy");
   if (blocking_repair && info.parameters.contains(LevelParameter::repair)) {
     out.append("; repair=blocking");
+  }
+  if (info.parameters.contains(LevelParameter::guarantees)) {
+    out.append("; guarantees=\"").append(guarantees.to_string()).append("\"");
+  }
+  if (on_violation != OnViolation::wait && info.parameters.contains(LevelParameter::on_violation)) {
+    out.append("; on_violation=");
+    out.append(kOnViolation[static_cast<std::size_t>(on_violation)].second);
   }
 }
 

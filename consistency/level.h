@@ -14,6 +14,7 @@
 
 #include "base/enum_set.h"
 #include "base/error.h"
+#include "consistency/session_guarantees.h"
 
 namespace parallax {
 
@@ -22,6 +23,8 @@ enum class Level : std::uint8_t {
   prefix,        ///< some state that the log really passed through, possibly old
   atomic,        ///< a linearizable register without a leader (Attiya, Bar-Noy and Dolev 1995)
   quorum,        ///< r replicas answer a read, w acknowledge a write (DeCandia et al. 2007)
+  causal,        ///< this replica, once it has all that the session has seen (Lloyd et al. 2011)
+  session,       ///< likewise, for the guarantees that are chosen (Terry et al. 1994)
   eventual,      ///< this replica; all converge (Terry et al. 1995)
   weak,          ///< this replica, and a write may be lost
 };
@@ -30,7 +33,7 @@ enum class Level : std::uint8_t {
 enum class Protocol : std::uint8_t { leader_follower, quorum, causal, none };
 
 /// What a level can be told beside its name.
-enum class LevelParameter : std::uint8_t { r, w, sloppy, repair };
+enum class LevelParameter : std::uint8_t { r, w, sloppy, repair, guarantees, on_violation };
 
 struct LevelParameterInfo {
   LevelParameter parameter;
@@ -43,7 +46,22 @@ inline constexpr std::array kLevelParameters{
     LevelParameterInfo{LevelParameter::w, "w", "a whole number from 1 to the replicas, or all"},
     LevelParameterInfo{LevelParameter::sloppy, "sloppy", "true or false"},
     LevelParameterInfo{LevelParameter::repair, "repair", "async or blocking"},
+    LevelParameterInfo{LevelParameter::guarantees, "guarantees",
+                       "some of ryw, mr, mw, wfr, with commas between them"},
+    LevelParameterInfo{LevelParameter::on_violation, "on_violation", "wait, forward or reject"},
 };
+
+/// What a replica does that cannot serve a level yet.
+enum class OnViolation : std::uint8_t {
+  wait,     ///< until it can, or the request's time is over
+  forward,  ///< passes the request on to a replica that can, as far as it knows of one; else waits
+  reject,   ///< level_unattainable
+};
+/// The one list, as on the wire.
+inline constexpr std::array kOnViolation{
+    std::pair{OnViolation::wait, std::string_view("wait")},
+    std::pair{OnViolation::forward, std::string_view("forward")},
+    std::pair{OnViolation::reject, std::string_view("reject")}};
 
 struct LevelInfo {
   Level level;
@@ -76,6 +94,23 @@ inline constexpr std::array kLevels{
         "the newest that r replicas hold",
         "with r + w > n no read is older than a write completed before it began",
         {LevelParameter::r, LevelParameter::w, LevelParameter::sloppy, LevelParameter::repair}},
+    LevelInfo{Level::causal,
+              "causal",
+              "",
+              Protocol::causal,
+              "the receiving node has what the session has seen, and has stored it durably",
+              "what the receiving node holds, once it has what the session has seen",
+              "causal consistency, and convergence",
+              {LevelParameter::on_violation}},
+    LevelInfo{Level::session,
+              "session",
+              "",
+              Protocol::causal,
+              "as at causal, for what the chosen guarantees need",
+              "as at causal, for what the chosen guarantees need",
+              "the chosen ones of read your writes, monotonic reads, monotonic writes, writes "
+              "follow reads",
+              {LevelParameter::guarantees, LevelParameter::on_violation}},
     LevelInfo{Level::eventual, "eventual", "", Protocol::quorum,
               "the receiving node has stored it durably", "what the receiving node holds",
               "convergence"},
@@ -96,9 +131,12 @@ struct Consistency {
   std::uint32_t w = 0;           ///< replicas that acknowledge a write; 0: a majority
   bool sloppy = false;           ///< a durable hint counts for the replica that it is for
   bool blocking_repair = false;  ///< a read waits until r replicas hold what it shows
-  /// As in the Parallax-Consistency header: the level, then its parameters ("quorum; r=2; w=2";
-  /// "; sloppy" and "; repair=blocking" where they are so). Parameters that the level does not take
-  /// are not shown.
+  // causal and session.
+  SessionGuarantees guarantees = kAllGuarantees;  ///< session; never empty
+  OnViolation on_violation = OnViolation::wait;
+  /// As in the Parallax-Consistency header: the level, then its parameters ("quorum; r=2; w=2",
+  /// "session; guarantees=\"ryw,mr\""; "; sloppy", "; repair=blocking" and "; on_violation=reject"
+  /// where they are so). Parameters that the level does not take are not shown.
   std::string to_string() const;
   /// Appends the same.
   void append_to(std::string& out) const;

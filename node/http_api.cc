@@ -18,6 +18,8 @@ using E = ErrorCode;
 constexpr Params kLevelParams{P::consistency, P::timeout_ms, P::forward};
 /// Of the levels that take any: those that read and write one key at a time.
 constexpr Params kReplicaParams{P::r, P::w, P::sloppy, P::repair};
+/// Of the causal levels, which read several keys, too.
+constexpr Params kSessionParams{P::guarantees, P::on_violation};
 constexpr RequestHeaders kLevelHeaders{H::consistency, H::session};
 
 constexpr ErrorCodes kCommon{E::bad_request,  E::request_timeout,   E::payload_too_large,
@@ -28,7 +30,8 @@ constexpr ErrorCodes kKeyErrors =
     ErrorCodes{
         E::unknown_level,          E::bad_parameter, E::bad_session, E::condition_unsupported,
         E::unsupported_media_type, E::not_leader,    E::no_leader,   E::recovering,
-        E::shutting_down,          E::read_only,     E::timeout,     E::internal};
+        E::shutting_down,          E::read_only,     E::timeout,     E::internal,
+        E::level_unattainable};
 constexpr ErrorCodes kReadErrors = kKeyErrors;
 constexpr ErrorCodes kWriteErrors = kKeyErrors | ErrorCodes{E::clock_skew};
 constexpr ErrorCodes kValueWriteErrors =
@@ -43,7 +46,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "getKey",
               .summary = "The value of a key, as it was stored.",
-              .params = kLevelParams | kReplicaParams | Params{P::siblings},
+              .params = kLevelParams | kReplicaParams | kSessionParams | Params{P::siblings},
               .headers = kLevelHeaders | RequestHeaders{H::if_none_match},
               .successes = {200, 300, 304},
               .errors = kValueReadErrors | kReplicaErrors | ErrorCodes{E::not_found},
@@ -53,7 +56,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "putKey",
               .summary = "Stores the body, raw bytes, as the value of a key.",
-              .params = kLevelParams | kReplicaParams | Params{P::ttl_ms},
+              .params = kLevelParams | kReplicaParams | kSessionParams | Params{P::ttl_ms},
               .headers = kLevelHeaders | RequestHeaders{H::context, H::idempotency_key, H::if_match,
                                                         H::if_none_match, H::content_type},
               .body = BodyKind::value,
@@ -65,7 +68,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "deleteKey",
               .summary = "Writes a tombstone, also where there is nothing.",
-              .params = kLevelParams | kReplicaParams,
+              .params = kLevelParams | kReplicaParams | kSessionParams,
               .headers = kLevelHeaders | RequestHeaders{H::context, H::idempotency_key, H::if_match,
                                                         H::if_none_match},
               .successes = {204, 202},
@@ -87,7 +90,7 @@ constexpr std::array kRoutes{
               .name = "getCrdt",
               .summary = "A convergent value: a counter, a set or a map. Without a level and a "
                          "policy: eventual.",
-              .params = kLevelParams | kReplicaParams,
+              .params = kLevelParams | kReplicaParams | kSessionParams,
               .headers = kLevelHeaders,
               .errors = kValueReadErrors | kReplicaErrors | ErrorCodes{E::not_found, E::wrong_type},
               .key_request = true},
@@ -97,7 +100,7 @@ constexpr std::array kRoutes{
               .name = "updateCrdt",
               .summary = "Changes a convergent value; one that is not there begins empty. Without "
                          "a level and a policy: eventual.",
-              .params = kLevelParams | kReplicaParams,
+              .params = kLevelParams | kReplicaParams | kSessionParams,
               .headers = kLevelHeaders,
               .body = BodyKind::crdt,
               .successes = {200, 202},
@@ -109,8 +112,9 @@ constexpr std::array kRoutes{
               .path = "/v1/kv",
               .name = "getRange",
               .summary = "A range of keys, in key order; or, with key, several keys.",
-              .params = kLevelParams | Params{P::prefix, P::start, P::end, P::limit, P::reverse,
-                                              P::keys_only, P::next, P::key},
+              .params = kLevelParams | kSessionParams |
+                        Params{P::prefix, P::start, P::end, P::limit, P::reverse, P::keys_only,
+                               P::next, P::key},
               .headers = kLevelHeaders,
               .errors = kValueReadErrors,
               .key_request = true},
@@ -120,7 +124,7 @@ constexpr std::array kRoutes{
               .name = "batch",
               .summary = "Independent operations, each with its own level; the answers come in "
                          "order. What one refuses is the problem in its result.",
-              .params = kLevelParams | kReplicaParams,
+              .params = kLevelParams | kReplicaParams | kSessionParams,
               .headers = kLevelHeaders,
               .body = BodyKind::batch,
               .errors = kCommon | ErrorCodes{E::unknown_level, E::bad_parameter, E::bad_session,

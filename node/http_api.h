@@ -54,6 +54,8 @@ enum class ParamId : std::uint8_t {
   w,
   sloppy,
   repair,
+  guarantees,
+  on_violation,
   timeout_ms,
   forward,
   siblings,
@@ -97,6 +99,14 @@ inline constexpr std::array kParams{
           "quorum: blocking: the answer waits until r replicas hold what it shows; async: those "
           "that are behind are told besides.",
           false, "async|blocking"},
+    Field{"guarantees", Shape::text, 0, 0, "ryw,mr,mw,wfr",
+          "session: which guarantees hold, with commas between them: ryw (read your writes), mr "
+          "(monotonic reads), mw (monotonic writes), wfr (writes follow reads)."},
+    Field{"on_violation", Shape::text, 0, 0, "wait",
+          "causal and session: what a node does that does not have what the session has seen. "
+          "wait: until it does, at most timeout_ms; forward: passes the request on to one that "
+          "does, as far as it knows of one; reject: answers 503 level-unattainable at once.",
+          false, "wait|forward|reject"},
     Field{"timeout_ms", Shape::integer, 1, limits::kMaxRequestTimeout.count(), "5000",
           "How long the node may try."},
     Field{"forward", Shape::boolean, 0, 0, "true",
@@ -232,6 +242,8 @@ inline constexpr std::array kBatchOperationMembers{
     Field{"w", Shape::replicas, 1, 0, "", "As the parameter."},
     Field{"sloppy", Shape::boolean, 0, 0, "", "As the parameter."},
     Field{"repair", Shape::text, 0, 0, "", "As the parameter.", false, "async|blocking"},
+    Field{"guarantees", Shape::text, 0, 0, "", "As the parameter."},
+    Field{"on_violation", Shape::text, 0, 0, "", "As the parameter.", false, "wait|forward|reject"},
     Field{"timeout_ms", Shape::integer, 1, limits::kMaxRequestTimeout.count(), "",
           "As the parameter. Absent: the request's."},
     Field{"if_match", Shape::etags, 1, limits::kMaxEtagsPerCondition, "",

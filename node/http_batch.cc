@@ -50,6 +50,8 @@ Result<void> take_level(Reading& reading) {
   PARALLAX_ASSIGN(parameter(LevelParameter::r), reading.body.replicas("r"));
   PARALLAX_ASSIGN(parameter(LevelParameter::w), reading.body.replicas("w"));
   PARALLAX_ASSIGN(parameter(LevelParameter::repair), reading.body.text("repair"));
+  PARALLAX_ASSIGN(parameter(LevelParameter::guarantees), reading.body.text("guarantees"));
+  PARALLAX_ASSIGN(parameter(LevelParameter::on_violation), reading.body.text("on_violation"));
   PARALLAX_ASSIGN(const auto sloppy, reading.body.boolean("sloppy"));
   if (sloppy) parameter(LevelParameter::sloppy) = *sloppy ? "true" : "false";
   PARALLAX_TRY(apply_level(level, request));
@@ -151,8 +153,9 @@ const Kind* find_kind(std::string_view name) {
   return found == kinds.end() ? nullptr : &*found;
 }
 
-constexpr std::array<std::string_view, 9> kTakenByAll{
-    "op", "key", "key_base64", "consistency", "r", "w", "sloppy", "repair", "timeout_ms"};
+constexpr std::array<std::string_view, 11> kTakenByAll{
+    "op",     "key",    "key_base64", "consistency",  "r",         "w",
+    "sloppy", "repair", "guarantees", "on_violation", "timeout_ms"};
 
 Result<KvCall> read_operation(json::value&& value, std::size_t place,
                               const BatchDefaults& defaults) {

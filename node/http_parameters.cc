@@ -78,6 +78,12 @@ Result<void> take_parameter(ParamId id, std::string value, GivenParameters& out)
     case ParamId::repair:
       level_parameter(out, LevelParameter::repair) = std::move(value);
       return {};
+    case ParamId::guarantees:
+      level_parameter(out, LevelParameter::guarantees) = std::move(value);
+      return {};
+    case ParamId::on_violation:
+      level_parameter(out, LevelParameter::on_violation) = std::move(value);
+      return {};
     case ParamId::timeout_ms: {
       PARALLAX_ASSIGN(const std::uint64_t number, whole_number(field, value));
       out.timeout = std::chrono::milliseconds{number};

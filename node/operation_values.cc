@@ -45,21 +45,30 @@ void fill(forwarded::Consistency& out, const Consistency& consistency) {
   out.set_w(consistency.w);
   out.set_sloppy(consistency.sloppy);
   out.set_blocking_repair(consistency.blocking_repair);
+  const LevelInfo& level = level_info(consistency.level);
+  if (level.parameters.contains(LevelParameter::guarantees)) {
+    out.set_guarantees(consistency.guarantees.to_string());
+  }
+  if (level.parameters.contains(LevelParameter::on_violation)) {
+    out.set_on_violation(static_cast<std::uint32_t>(consistency.on_violation));
+  }
 }
 
 Result<Consistency> read(std::string_view whose, const forwarded::Consistency& in) {
   auto level = parse_level(in.level());
   if (!level) return corrupt(whose, "level: {}", level.error().message);
-  const Consistency consistency{.level = *level,
-                                .r = in.r(),
-                                .w = in.w(),
-                                .sloppy = in.sloppy(),
-                                .blocking_repair = in.blocking_repair()};
+  Consistency consistency{.level = *level,
+                          .r = in.r(),
+                          .w = in.w(),
+                          .sloppy = in.sloppy(),
+                          .blocking_repair = in.blocking_repair()};
   const std::pair<LevelParameter, bool> given[] = {
       {LevelParameter::r, in.r() != 0},
       {LevelParameter::w, in.w() != 0},
       {LevelParameter::sloppy, in.sloppy()},
       {LevelParameter::repair, in.blocking_repair()},
+      {LevelParameter::guarantees, !in.guarantees().empty()},
+      {LevelParameter::on_violation, in.on_violation() != 0},
   };
   const LevelInfo& info = level_info(*level);
   for (const auto& [parameter, set] : given) {
@@ -67,6 +76,16 @@ Result<Consistency> read(std::string_view whose, const forwarded::Consistency& i
     return corrupt(whose, "level: {} with {}, which it does not take", info.name,
                    kLevelParameters[static_cast<std::size_t>(parameter)].name);
   }
+  if (info.parameters.contains(LevelParameter::guarantees)) {
+    const auto guarantees = parse_guarantees(in.guarantees());
+    if (!guarantees) return corrupt(whose, "level: {}", guarantees.error().message);
+    consistency.guarantees = *guarantees;
+  }
+  if (in.on_violation() >= kOnViolation.size()) {
+    return corrupt(whose, "level: on_violation {}, below {} expected", in.on_violation(),
+                   kOnViolation.size());
+  }
+  consistency.on_violation = static_cast<OnViolation>(in.on_violation());
   return consistency;
 }
 

@@ -133,6 +133,14 @@ void CommandLine::add_level_options() {
                    "quorum: whether a read waits until r replicas hold what it shows (default: "
                    "async, it does not)")
       ->type_name(choices_type({"async", "blocking"}));
+  app_->add_option("--guarantees", option(LevelParameter::guarantees),
+                   "session: which of ryw, mr, mw and wfr hold, with commas between them; default: "
+                   "all")
+      ->type_name("LIST");
+  app_->add_option("--on-violation", option(LevelParameter::on_violation),
+                   "causal, session: what a node does that does not have what the session has seen "
+                   "(default: wait)")
+      ->type_name(choices_type({"wait", "forward", "reject"}));
 }
 
 /// What CLI11 cannot check.

@@ -54,7 +54,7 @@ TEST_CASE("level: an unknown one is refused with the valid choices") {
   };
   const std::string choices =
       " is no consistency level; use one of linearizable (or strong), prefix, atomic, quorum (or "
-      "one, two, three, all), eventual, weak";
+      "one, two, three, all), causal, session, eventual, weak";
   CHECK(refusal("serializable") == "'serializable'" + choices);
   CHECK(refusal("") == "''" + choices);  // the alias that a level does not have is no name
   CHECK(refusal("Linearizable") == "'Linearizable'" + choices);
@@ -78,6 +78,14 @@ TEST_CASE("consistency: reads as in the header") {
   CHECK(text({.level = Level::quorum, .r = 1, .w = Consistency::kAll}) == "quorum; r=1; w=all");
   CHECK(text({.level = Level::quorum, .r = 1, .sloppy = true, .blocking_repair = true}) ==
         "quorum; r=1; sloppy; repair=blocking");
+  CHECK(text({Level::causal}) == "causal");
+  CHECK(text({.level = Level::causal, .on_violation = OnViolation::reject}) ==
+        "causal; on_violation=reject");
+  CHECK(text({Level::session}) == "session; guarantees=\"ryw,mr,mw,wfr\"");
+  CHECK(text({.level = Level::session,
+              .guarantees = {.monotonic_reads = true, .writes_follow_reads = true},
+              .on_violation = OnViolation::forward}) ==
+        "session; guarantees=\"mr,wfr\"; on_violation=forward");
   // What a level does not take is no part of it.
   CHECK(text({.level = Level::atomic, .r = 2, .w = 2, .sloppy = true}) == "atomic");
 }
@@ -101,6 +109,18 @@ TEST_CASE("consistency: a level by any of its names with its parameters") {
       {"quorum; repair=async; sloppy=?0", {Level::quorum}},
       {"quorum; sloppy=true", {Level::quorum, 0, 0, true}},
       {"quorum; sloppy=false", {Level::quorum}},
+      {"causal", {Level::causal}},
+      {"causal; on_violation=reject",
+       {.level = Level::causal, .on_violation = OnViolation::reject}},
+      {"session", {Level::session}},
+      {"session; guarantees=\"ryw,mr,mw,wfr\"", {Level::session}},
+      {"session; guarantees=wfr,ryw; on_violation=wait",
+       {.level = Level::session,
+        .guarantees = {.read_your_writes = true, .writes_follow_reads = true}}},
+      {"session; guarantees=\"mw\"; on_violation=forward",
+       {.level = Level::session,
+        .guarantees = {.monotonic_writes = true},
+        .on_violation = OnViolation::forward}},
   }));
   CAPTURE(c.text);
   const auto parsed = parse_consistency(c.text);
@@ -120,6 +140,15 @@ TEST_CASE("consistency: parameters are refused with what would be right") {
       {"quorum; ack=leader",
        "'ack' is no parameter of quorum, which takes r, w, sloppy and repair"},
       {"quorum;", "'' is no parameter of quorum, which takes r, w, sloppy and repair"},
+      {"causal; guarantees=ryw",
+       "'guarantees' is no parameter of causal, which takes on_violation"},
+      {"session; guarantees=",
+       "guarantees='' must be some of ryw, mr, mw, wfr, with commas between "
+       "them"},
+      {"session; guarantees=ryw,ryw",
+       "guarantees='ryw,ryw' must be some of ryw, mr, mw, wfr, with "
+       "commas between them"},
+      {"session; on_violation=give-up", "on_violation='give-up' must be wait, forward or reject"},
       {"quorum; r=0", "r='0' must be a whole number from 1 to the replicas, or all"},
       {"quorum; r", "r='?1' must be a whole number from 1 to the replicas, or all"},
       {"quorum; r=-1", "r='-1' must be a whole number from 1 to the replicas, or all"},

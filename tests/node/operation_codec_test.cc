@@ -450,6 +450,14 @@ TEST_CASE("forwarded requests that no node sends are refused with the field's na
         "level: weak with sloppy, which it does not take");
   CHECK(level({.level = Level::eventual, .blocking_repair = true}) ==
         "level: eventual with repair, which it does not take");
+  CHECK(level({.level = Level::session,
+               .guarantees = {.monotonic_reads = true},
+               .on_violation = OnViolation::forward})
+            .empty());
+  CHECK(level({.level = Level::causal, .on_violation = OnViolation::reject}).empty());
+  CHECK(level({.level = Level::session, .guarantees = {}}) ==
+        "level: guarantees: unknown ''; some of ryw, mr, mw, wfr are expected, with commas "
+        "between them");
 }
 
 TEST_CASE("forwarded bytes that no node writes are refused with the field's name") {
