@@ -21,7 +21,7 @@ Judgement judge_linearizable(const Recorded& recorded, const checker::Limits& li
                                                {.initial = recorded.initial, .limits = limits});
   Judgement judgement{.verdict = result.verdict, .reason = std::move(result.reason)};
   if (result.counterexample) {
-    judgement.witness = std::move(result.counterexample->operations);
+    judgement.witness = {recorded.history.texts, std::move(result.counterexample->operations)};
     judgement.text = std::move(result.counterexample->text);
     if (recorded.format != Format::parallax) {
       judgement.text +=
@@ -35,7 +35,7 @@ Judgement judge_stamps(const Recorded& recorded, checker::StampRule rule) {
   auto result = checker::check_stamp_order(recorded.history, rule);
   Judgement judgement{.verdict = result.verdict, .reason = std::move(result.reason)};
   if (result.witness) {
-    judgement.witness = {result.witness->earlier, result.witness->read};
+    judgement.witness = {recorded.history.texts, {result.witness->earlier, result.witness->read}};
     judgement.text = result.witness->text + "\n";
     if (result.too_old > 1) {
       judgement.text += fmt::format("{} of {} reads are too old.\n", result.too_old, result.reads);
@@ -57,7 +57,7 @@ template <class Result>
 Judgement judged(Result result) {
   Judgement judgement{.verdict = result.verdict, .reason = std::move(result.reason)};
   if (result.witness) {
-    judgement.witness = std::move(result.witness->part.operations);
+    judgement.witness = std::move(result.witness->part);
     judgement.text =
         fmt::format("{}\n{}", result.witness->pattern, std::move(result.witness->text));
   }

@@ -209,6 +209,13 @@ TEST_CASE("consistency: what is printed is read as it was", "[random]") {
     if (takes(LevelParameter::w)) consistency.w = replicas();
     if (takes(LevelParameter::sloppy)) consistency.sloppy = random.below(2) == 0;
     if (takes(LevelParameter::repair)) consistency.blocking_repair = random.below(2) == 0;
+    if (takes(LevelParameter::guarantees)) {
+      const std::uint64_t some = random.between(1, 15);
+      consistency.guarantees = {(some & 1) != 0, (some & 2) != 0, (some & 4) != 0, (some & 8) != 0};
+    }
+    if (takes(LevelParameter::on_violation)) {
+      consistency.on_violation = kOnViolation[random.below(kOnViolation.size())].first;
+    }
     const std::string text = consistency.to_string();
     CAPTURE(text);
     const auto parsed = parse_consistency(text);
@@ -220,6 +227,9 @@ TEST_CASE("consistency: what is printed is read as it was", "[random]") {
 TEST_CASE("consistency: the list of parameters is in its order") {
   for (std::size_t i = 0; i < kLevelParameters.size(); ++i) {
     CHECK(kLevelParameters[i].parameter == static_cast<LevelParameter>(i));
+  }
+  for (std::size_t i = 0; i < kOnViolation.size(); ++i) {
+    CHECK(kOnViolation[i].first == static_cast<OnViolation>(i));
   }
 }
 

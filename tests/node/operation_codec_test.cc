@@ -76,6 +76,10 @@ Consistency random_level(Random& random) {
   if (takes(LevelParameter::w)) level.w = coin(random) ? Consistency::kAll : 1;
   level.sloppy = takes(LevelParameter::sloppy);
   level.blocking_repair = takes(LevelParameter::repair);
+  if (takes(LevelParameter::guarantees)) level.guarantees = {coin(random), true, coin(random)};
+  if (takes(LevelParameter::on_violation)) {
+    level.on_violation = kOnViolation[random.below(kOnViolation.size())].first;
+  }
   return level;
 }
 
