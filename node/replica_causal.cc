@@ -12,6 +12,8 @@ namespace {
 
 /// Keys of one page of a transfer, beside what limits::kCausalBatchBytes says.
 constexpr std::size_t kMostPageKeys = 1'024;
+/// A core that nothing has happened to is asked so often: a turn of another protocol costs nothing.
+constexpr Duration kIdleRun = std::chrono::milliseconds(10);
 
 Error corrupt(std::string message) {
   return definite(ErrorCode::corrupt, std::move(message));
@@ -61,7 +63,7 @@ Result<void> Replica::Impl::Causality::start() {
   for (const auto& [node, incarnation] : at_.applied_.incarnations) {
     core_->heard(node, incarnation);
   }
-  woken_ = true;
+  woken_ = stirred_ = true;
   return {};
 }
 
@@ -74,7 +76,7 @@ void Replica::Impl::Causality::draw_again() {
 
 void Replica::Impl::Causality::end_recovery() {
   if (core_) core_->end_recovery();
-  woken_ = true;
+  woken_ = stirred_ = true;
 }
 
 bool Replica::Impl::Causality::joined() const {
@@ -114,7 +116,7 @@ void Replica::Impl::Causality::step(const Envelope& envelope) {
     }
   }
   core_->step({envelope.from, envelope.incarnation, envelope.recovering}, envelope.message);
-  woken_ = true;
+  woken_ = stirred_ = true;
 }
 
 /// The core knows whether it still waits for it.
@@ -128,7 +130,9 @@ void Replica::Impl::Causality::step_held_page() {
 // --- The turn -----------------------------------------------------------------------------------
 
 void Replica::Impl::Causality::run(bool persist) {
-  if (!core_) return;
+  if (!core_ || (!stirred_ && at_.now_.monotonic < next_run_)) return;
+  stirred_ = !persist;
+  next_run_ = at_.now_.monotonic + kIdleRun;
   step_held_page();
   carry_out(core_->take_ready(persist));
   if (at_.fatal_ || at_.disk_failed_) return;
@@ -167,6 +171,7 @@ void Replica::Impl::Causality::carry_out(CausalReady ready) {
       return;
     }
     core_->on_loaded(load, *std::move(read));
+    stirred_ = true;
   }
   for (const CausalPageRead& read : ready.page_reads) read_page(read);
 }
@@ -216,6 +221,7 @@ void Replica::Impl::Causality::on_persisted(std::uint64_t sequence) {
   while (!marks_.empty() && marks_.front().first <= sequence) {
     core_->on_persisted(marks_.front().second);
     marks_.pop_front();
+    stirred_ = true;
   }
 }
 
@@ -276,6 +282,7 @@ void Replica::Impl::Causality::read_page(const CausalPageRead& read) {
   // The page leaves behind all that it shows, whatever protocol that is of.
   changed_in_ = at_.next_sequence_;
   core_->on_page(read, std::move(states), complete);
+  stirred_ = true;
 }
 
 }  // namespace parallax

@@ -117,6 +117,8 @@ struct Replica::Impl::Causality {
   std::vector<RequestHandle> waiting_;
   bool woken_ = false;     ///< what they wait for may have come
   bool proposed_ = false;  ///< since the core was last asked
+  bool stirred_ = true;    ///< the core has something to say
+  MonoTime next_run_{};    ///< else it is asked then: what it sends by time is not in a hurry
 
   /// Early states that wait for one operation each, by its actor and stamp.
   std::map<Actor, std::set<std::pair<Hlc, std::string>>> early_;

@@ -190,7 +190,7 @@ void Replica::Impl::Causality::write(RequestHandle handle, const OriginVector& n
   });
   PARALLAX_ASSERT(written != versions.end(), "the write of {} is not in its outcome", *stamp);
   const std::uint64_t number = core_->propose(key, *written, needed);
-  proposed_ = true;
+  proposed_ = stirred_ = true;
   changed_in_ = at_.next_sequence_;
   const auto next = at_.take_in(key, evaluation.next, at_.applied_.index, Arrival::causal);
   if (!next) return;  // the process is about to end
