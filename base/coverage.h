@@ -70,8 +70,11 @@ namespace parallax {
   X(exchange_found_difference)         \
   X(recovery_joined_states)
 
-// Its clients do not live that long: the tests of the node take these paths (tests/node).
-#define PARALLAX_SLOW_MARKS(X) X(tombstone_removed)
+// Its clients do not go there: the tests of the node take these paths (tests/node).
+#define PARALLAX_SLOW_MARKS(X) \
+  X(tombstone_removed)         \
+  X(causal_waited)             \
+  X(causal_passed_on)
 
 enum class Mark : std::uint8_t {
 #define PARALLAX_MARK_ENUM(name) name,

@@ -164,11 +164,19 @@ enum Member : unsigned {
   degraded,
   required_count,
   confirmed = required_count,
+  waited,
   member_count
 };
-constexpr std::string_view kMembers[] = {"node",     "term",      "index",    "path",
-                                         "replicas", "sequenced", "degraded", "confirmed"};
+constexpr std::string_view kMembers[] = {
+    "node", "term", "index", "path", "replicas", "sequenced", "degraded", "confirmed", "waited-ms"};
 static_assert(std::size(kMembers) == member_count);
+
+bool read_waited(std::string_view item, std::chrono::milliseconds& waited) {
+  std::uint32_t number = 0;
+  if (!read_number(item, number)) return false;
+  waited = std::chrono::milliseconds{number};
+  return true;
+}
 
 bool read_member(unsigned member, const Value& value, Evidence& evidence) {
   if (value.list != (member == replicas)) return false;
@@ -187,6 +195,8 @@ bool read_member(unsigned member, const Value& value, Evidence& evidence) {
       return read_path(item, evidence.path);
     case sequenced:
       return read_bool(item, evidence.sequenced);
+    case waited:
+      return read_waited(item, evidence.waited);
     default:
       return read_bool(item, evidence.degraded);
   }
@@ -203,10 +213,12 @@ Result<void> check_evidence(const Consistency& consistency, bool is_read,
   const std::uint32_t needed = is_read ? consistency.r : consistency.w;
   // One replica is a quorum of one, and may be the node itself.
   const bool alone = path == Path::local && needed == 1;
-  const bool fits = consistency.level == Level::atomic            ? path == Path::abd
-                    : at_quorum                                   ? path == Path::quorum || alone
-                    : level.protocol == Protocol::leader_follower ? !of_quorums
-                                                                  : path == Path::local;
+  const bool fits = consistency.level == Level::atomic   ? path == Path::abd
+                    : level.protocol == Protocol::causal ? path == Path::causal
+                    : at_quorum                          ? path == Path::quorum || alone
+                    : level.protocol == Protocol::leader_follower
+                        ? !of_quorums && path != Path::causal
+                        : path == Path::local;
   if (!fits) return corrupt(fmt::format("path {} is none of {}", path_name(path), level.name));
   if (!at_quorum || consistency.sloppy || evidence.replicas.size() >= needed) return {};
   return corrupt(
@@ -243,6 +255,9 @@ void Evidence::append_to(std::string& out) const {
     out.append(", confirmed=");
     number(confirmed.value);
   }
+  if (path != Path::causal) return;
+  out.append(", waited-ms=");
+  number(static_cast<std::uint64_t>(waited.count()));
 }
 
 Result<Evidence> parse_evidence(std::string_view header) {

@@ -164,6 +164,9 @@ void add_level(const Consistency& consistency, Target& target) {
   if (consistency.ack != Ack::majority) {
     target.add("ack", kAcks[static_cast<std::size_t>(consistency.ack)]);
   }
+  if (consistency.level == Level::session) {
+    target.add("guarantees", consistency.guarantees.to_string());
+  }
 }
 
 void add_common(const Request& request, Target& target, HttpRequest& out) {

@@ -17,13 +17,11 @@ Error no_such_read(std::string_view what, std::string_view level, std::string_vi
                   fmt::format("consistency: {} cannot be read at {}; {}", what, level, instead));
 }
 
-/// Reads of several keys, or of what is kept beside the keys' states.
+constexpr std::string_view kOther = "use linearizable, prefix or eventual";
+
+/// Reads of several keys.
 std::optional<Error> unsupported_read(const Operation& operation, std::string_view level) {
-  constexpr std::string_view kOther = "use linearizable, prefix or eventual";
   if (std::holds_alternative<Scan>(operation)) return no_such_read("a range", level, kOther);
-  if (std::holds_alternative<ReadHistory>(operation)) {
-    return no_such_read("the history of a key", level, kOther);
-  }
   if (std::holds_alternative<GetMany>(operation)) {
     return no_such_read("several keys at once", level,
                         "ask for each by itself, or in a batch, or use linearizable, prefix or "
@@ -60,6 +58,10 @@ std::optional<Error> unsupported(const Request& request) {
     return condition_unsupported("what an Idempotency-Key has done is", level.name);
   }
   const bool several = level.level == Level::atomic || level.level == Level::quorum;
+  const bool causal = level.protocol == Protocol::causal;
+  if ((several || causal) && std::holds_alternative<ReadHistory>(operation)) {
+    return no_such_read("the history of a key", level.name, kOther);
+  }
   return several ? unsupported_read(operation, level.name) : std::nullopt;
 }
 

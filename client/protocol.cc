@@ -68,12 +68,15 @@ std::string_view path_name(Path path) {
       return "quorum";
     case Path::abd:
       return "abd";
+    case Path::causal:
+      return "causal";
   }
   PARALLAX_UNREACHABLE("path {}", static_cast<int>(path));
 }
 
 std::optional<Path> find_path(std::string_view name) {
-  for (const Path path : {Path::read_index, Path::log, Path::local, Path::quorum, Path::abd}) {
+  for (const Path path :
+       {Path::read_index, Path::log, Path::local, Path::quorum, Path::abd, Path::causal}) {
     if (path_name(path) == name) return path;
   }
   return std::nullopt;

@@ -154,6 +154,7 @@ enum class Path : std::uint8_t {
   local,       ///< this replica's own state
   quorum,      ///< the replicas named, read or written together
   abd,         ///< a majority of replicas, read and stored back (the atomic register)
+  causal,      ///< this replica's own state, which is a causal cut
 };
 std::string_view path_name(Path path);
 /// The inverse; nothing for any other text.
@@ -170,7 +171,10 @@ struct Evidence {
   std::vector<NodeId> replicas;  ///< whose word it rests on, sorted
   bool sequenced = false;        ///< through the log's one order
   bool degraded = false;         ///< an acknowledgement mode gave way, and says so
-  /// RFC 8941 dictionary: `node=1, term=3, index=120, path=read-index, replicas=(1 2), ...`.
+  /// causal: how long it took until the replica had what the session has seen.
+  std::chrono::milliseconds waited{};
+  /// RFC 8941 dictionary: `node=1, term=3, index=120, path=read-index, replicas=(1 2), ...`;
+  /// `waited-ms=12` where it can be.
   std::string to_string() const;
   /// Appends the same.
   void append_to(std::string& out) const;

@@ -41,7 +41,8 @@ inline constexpr std::array kCrdtOps{CrdtOpInfo{CrdtOp::increment, "increment", 
                                      CrdtOpInfo{CrdtOp::erase, "delete", CrdtType::map}};
 /// The levels that carry them: those at which every node takes writes, and none is lost to another.
 /// On a leader's path, or as one register, an update would replace what it had not seen.
-inline constexpr std::array kCrdtLevels{Level::quorum, Level::eventual, Level::weak};
+inline constexpr std::array kCrdtLevels{Level::quorum, Level::causal, Level::session,
+                                        Level::eventual, Level::weak};
 
 /// One operation. Which members count is the operation's.
 struct CrdtUpdate {

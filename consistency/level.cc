@@ -102,6 +102,16 @@ bool set_named(const Names& names, std::string_view text, Enum& out) {
   return true;
 }
 
+/// As in queries, or between quotes, as a structured field has what holds commas.
+bool set_guarantees(std::string_view text, SessionGuarantees& out) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    text = text.substr(1, text.size() - 2);
+  }
+  const Result<SessionGuarantees> guarantees = parse_guarantees(text);
+  if (guarantees) out = *guarantees;
+  return guarantees.has_value();
+}
+
 bool set_value(Consistency& consistency, const LevelArgument& argument) {
   const std::string_view value = argument.value;
   switch (argument.parameter) {
@@ -114,6 +124,8 @@ bool set_value(Consistency& consistency, const LevelArgument& argument) {
     case LevelParameter::repair:
       consistency.blocking_repair = value == "blocking";
       return consistency.blocking_repair || value == "async";
+    case LevelParameter::guarantees:
+      return set_guarantees(value, consistency.guarantees);
     case LevelParameter::max_staleness_ms:
       return set_bound(value, 1, kMaxStalenessMs, consistency.max_staleness_ms);
     case LevelParameter::max_lag:
@@ -210,6 +222,9 @@ void Consistency::append_to(std::string& out) const {
   if (sloppy && info.parameters.contains(LevelParameter::sloppy)) out.append("; sloppy");
   if (blocking_repair && info.parameters.contains(LevelParameter::repair)) {
     out.append("; repair=blocking");
+  }
+  if (info.parameters.contains(LevelParameter::guarantees)) {
+    out.append("; guarantees=\"").append(guarantees.to_string()).append("\"");
   }
   if (max_staleness_ms && info.parameters.contains(LevelParameter::max_staleness_ms)) {
     append_number("max_staleness_ms", *max_staleness_ms, out);

@@ -15,6 +15,7 @@
 
 #include "base/enum_set.h"
 #include "base/error.h"
+#include "consistency/session_guarantees.h"
 
 namespace parallax {
 
@@ -25,6 +26,8 @@ enum class Level : std::uint8_t {
   prefix,        ///< some state that the log really passed through, possibly old
   atomic,        ///< a linearizable register without a leader (Attiya, Bar-Noy and Dolev 1995)
   quorum,        ///< r replicas answer a read, w acknowledge a write (DeCandia et al. 2007)
+  causal,        ///< this replica, once it has all that the session has seen (Lloyd et al. 2011)
+  session,       ///< likewise, for the guarantees that are chosen (Terry et al. 1994)
   eventual,      ///< this replica; all converge (Terry et al. 1995)
   weak,          ///< this replica, and a write may be lost
 };
@@ -38,6 +41,7 @@ enum class LevelParameter : std::uint8_t {
   w,
   sloppy,
   repair,
+  guarantees,
   max_staleness_ms,
   max_lag,
   on_violation,
@@ -59,6 +63,8 @@ inline constexpr std::array kLevelParameters{
     LevelParameterInfo{LevelParameter::w, "w", "a whole number from 1 to the replicas, or all"},
     LevelParameterInfo{LevelParameter::sloppy, "sloppy", "true or false"},
     LevelParameterInfo{LevelParameter::repair, "repair", "async or blocking"},
+    LevelParameterInfo{LevelParameter::guarantees, "guarantees",
+                       "some of ryw, mr, mw, wfr, with commas between them"},
     LevelParameterInfo{LevelParameter::max_staleness_ms, "max_staleness_ms",
                        "a whole number from 1 to 86400000"},
     LevelParameterInfo{LevelParameter::max_lag, "max_lag", "a whole number from 0 to 1000000000"},
@@ -66,10 +72,10 @@ inline constexpr std::array kLevelParameters{
     LevelParameterInfo{LevelParameter::ack, "ack", "leader, semi-sync, majority or all"},
 };
 
-/// What a replica does that cannot serve a read at its level yet.
+/// What a replica does that cannot serve a level yet.
 enum class OnViolation : std::uint8_t {
   wait,     ///< until it can, or the deadline
-  forward,  ///< to the leader, which can
+  forward,  ///< to one that can, as far as it knows of one: on the log's path the leader
   reject,   ///< with level-unattainable
 };
 /// By OnViolation, as on the wire.
@@ -146,6 +152,23 @@ inline constexpr std::array kLevels{
         "the newest that r replicas hold",
         "with r + w > n no read is older than a write completed before it began",
         {LevelParameter::r, LevelParameter::w, LevelParameter::sloppy, LevelParameter::repair}},
+    LevelInfo{Level::causal,
+              "causal",
+              "",
+              Protocol::causal,
+              "the receiving node has what the session has seen, and has stored it durably",
+              "what the receiving node holds, once it has what the session has seen",
+              "causal consistency, and convergence",
+              {LevelParameter::on_violation}},
+    LevelInfo{Level::session,
+              "session",
+              "",
+              Protocol::causal,
+              "as at causal, for what the chosen guarantees need",
+              "as at causal, for what the chosen guarantees need",
+              "the chosen ones of read your writes, monotonic reads, monotonic writes, writes "
+              "follow reads",
+              {LevelParameter::guarantees, LevelParameter::on_violation}},
     LevelInfo{Level::eventual, "eventual", "", Protocol::quorum,
               "the receiving node has stored it durably", "what the receiving node holds",
               "convergence"},
@@ -166,17 +189,19 @@ struct Consistency {
   std::uint32_t w = 0;           ///< replicas that acknowledge a write; 0: a majority
   bool sloppy = false;           ///< a durable hint counts for the replica that it is for
   bool blocking_repair = false;  ///< a read waits until r replicas hold what it shows
+  // session; never empty.
+  SessionGuarantees guarantees = kAllGuarantees;
   // bounded: at least one of the two; both must hold.
   std::optional<std::uint32_t> max_staleness_ms = std::nullopt;  ///< 1 to kMaxStalenessMs
   std::optional<std::uint32_t> max_lag = std::nullopt;           ///< log entries, 0 to kMaxLag
-  // sequential, bounded.
+  // sequential, bounded, causal, session.
   OnViolation on_violation = OnViolation::wait;
   // Writes of the leader's path; reads have no use for it.
   Ack ack = Ack::majority;
-  /// As in the Parallax-Consistency header: the level, then its parameters ("quorum; r=2; w=2";
-  /// "; sloppy", "; repair=blocking", "; on_violation=..." and "; ack=..." where they are not what
-  /// they are by default). Parameters that the level does not take
-  /// are not shown.
+  /// As in the Parallax-Consistency header: the level, then its parameters ("quorum; r=2; w=2",
+  /// "session; guarantees=\"ryw,mr\""; "; sloppy", "; repair=blocking", "; on_violation=..." and
+  /// "; ack=..." where they are not what they are by default). Parameters that the level does not
+  /// take are not shown.
   std::string to_string() const;
   /// Appends the same.
   void append_to(std::string& out) const;

@@ -36,7 +36,8 @@ inline constexpr std::array kConflictStrategies{
     std::pair{ConflictStrategy::merge_json, std::string_view("merge-json")}};
 /// The levels at which keys are read and written that another strategy than last-writer resolves.
 /// The others promise an order, and so one winner.
-inline constexpr std::array kUnorderedLevels{Level::eventual, Level::weak};
+inline constexpr std::array kUnorderedLevels{Level::causal, Level::session, Level::eventual,
+                                             Level::weak};
 
 /// A value. Of several policies whose prefixes a key has, the one with the longest prefix holds.
 struct Policy {
@@ -54,7 +55,7 @@ Result<Mixing> parse_mixing(std::string_view text);
 Result<ConflictStrategy> parse_conflict(std::string_view text);
 
 bool is_unordered(Level level);
-/// "eventual, weak".
+/// "causal, session, eventual, weak".
 std::string unordered_level_names();
 /// Why `policy` cannot be set: its requests without a level would be refused. bad_parameter.
 std::optional<Error> policy_error(const Policy& policy);

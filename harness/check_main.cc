@@ -234,8 +234,9 @@ json::string json_text(std::string text) {
 /// The witness as lines of our own format.
 json::array json_witness(const Report& report) {
   json::array lines;
-  for (const checker::Operation& operation : report.judgement.witness) {
-    std::string line = checker::write_history({report.recorded->history.texts, {operation}});
+  const checker::History& witness = report.judgement.witness;
+  for (const checker::Operation& operation : witness.operations) {
+    std::string line = checker::write_history({witness.texts, {operation}});
     boost::system::error_code error;
     lines.push_back(json::parse(std::string_view(json_text(std::move(line))), error));
   }

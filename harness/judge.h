@@ -20,7 +20,7 @@ struct Judgement {
   checker::Verdict verdict = checker::Verdict::undecided;
   std::string reason;  ///< of undecided
   /// Of no: the operations that contradict each other, and that in words.
-  std::vector<checker::Operation> witness = {};
+  checker::History witness = {};
   std::string text = {};
 };
 

@@ -54,6 +54,16 @@ json::object member_json(const MemberStatus& member, const ReplicaStatus& status
   return object;
 }
 
+json::array vector_json(const OriginVector& vector) {
+  json::array entries;
+  for (const auto& [origin, count] : vector.entries()) {
+    entries.push_back({{"node", origin.node.value},
+                       {"incarnation", origin.incarnation.value},
+                       {"operations", count}});
+  }
+  return entries;
+}
+
 }  // namespace
 
 std::string_view status_role(const ReplicaStatus& status) {
@@ -114,8 +124,8 @@ std::string render_status(const ReplicaStatus& status, const ProcessStatus& proc
   object["log_start_index"] = status.log_start.value;
   object["installing_snapshot"] = status.installing_snapshot;
   object["clock"] = status.clock.value;
-  object["causal_vector"] = nullptr;
-  object["stable_vector"] = nullptr;
+  object["causal_vector"] = vector_json(status.causal);
+  object["stable_vector"] = vector_json(status.stable);
   object["hints_queued"] = status.hints;
   object["store_bytes"] = process.store_bytes;
   object["resident_bytes"] = process.resident_bytes;

@@ -17,7 +17,7 @@ std::string_view status_role(const ReplicaStatus& status);
 /// replica names, and those of which only an address is known.
 std::string render_cluster(const ReplicaStatus& status, const ProcessStatus& process);
 
-/// This node alone. One line. Vectors and hints are null: no path of this version keeps them.
+/// This node alone. One line. Of a vector an entry per incarnation that has written.
 std::string render_status(const ReplicaStatus& status, const ProcessStatus& process);
 
 /// Where `node` serves clients; empty when that is not known.

@@ -21,6 +21,8 @@ constexpr Params kReplicaParams{P::r, P::w, P::sloppy, P::repair};
 /// And of those that any replica of the log serves.
 constexpr Params kLogParams =
     kLevelParams | Params{P::max_staleness_ms, P::max_lag, P::on_violation, P::ack};
+/// Of the causal levels, which read several keys, too.
+constexpr Params kSessionParams{P::guarantees, P::on_violation};
 constexpr RequestHeaders kLevelHeaders{H::consistency, H::session};
 
 constexpr ErrorCodes kCommon{E::bad_request,  E::request_timeout,   E::payload_too_large,
@@ -31,8 +33,9 @@ constexpr ErrorCodes kKeyErrors =
     ErrorCodes{
         E::unknown_level,          E::bad_parameter, E::bad_session, E::condition_unsupported,
         E::unsupported_media_type, E::not_leader,    E::no_leader,   E::recovering,
-        E::shutting_down,          E::read_only,     E::timeout,     E::internal};
-constexpr ErrorCodes kReadErrors = kKeyErrors | ErrorCodes{E::level_unattainable};
+        E::shutting_down,          E::read_only,     E::timeout,     E::internal,
+        E::level_unattainable};
+constexpr ErrorCodes kReadErrors = kKeyErrors;
 /// With ack=all, or at levels of replicas.
 constexpr ErrorCodes kWriteErrors = kKeyErrors | ErrorCodes{E::clock_skew, E::not_enough_replicas};
 constexpr ErrorCodes kValueWriteErrors =
@@ -47,7 +50,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "getKey",
               .summary = "The value of a key, as it was stored.",
-              .params = kLogParams | kReplicaParams | Params{P::siblings},
+              .params = kLogParams | kReplicaParams | kSessionParams | Params{P::siblings},
               .headers = kLevelHeaders | RequestHeaders{H::if_none_match},
               .successes = {200, 300, 304},
               .errors = kValueReadErrors | kReplicaErrors | ErrorCodes{E::not_found},
@@ -57,7 +60,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "putKey",
               .summary = "Stores the body, raw bytes, as the value of a key.",
-              .params = kLogParams | kReplicaParams | Params{P::ttl_ms},
+              .params = kLogParams | kReplicaParams | kSessionParams | Params{P::ttl_ms},
               .headers = kLevelHeaders | RequestHeaders{H::context, H::idempotency_key, H::if_match,
                                                         H::if_none_match, H::content_type},
               .body = BodyKind::value,
@@ -69,7 +72,7 @@ constexpr std::array kRoutes{
               .path = "/v1/kv/{key}",
               .name = "deleteKey",
               .summary = "Writes a tombstone, also where there is nothing.",
-              .params = kLogParams | kReplicaParams,
+              .params = kLogParams | kReplicaParams | kSessionParams,
               .headers = kLevelHeaders | RequestHeaders{H::context, H::idempotency_key, H::if_match,
                                                         H::if_none_match},
               .successes = {204, 202},
@@ -91,7 +94,7 @@ constexpr std::array kRoutes{
               .name = "getCrdt",
               .summary = "A convergent value: a counter, a set or a map. Without a level and a "
                          "policy: eventual.",
-              .params = kLevelParams | kReplicaParams,
+              .params = kLevelParams | kReplicaParams | kSessionParams,
               .headers = kLevelHeaders,
               .errors = kValueReadErrors | kReplicaErrors | ErrorCodes{E::not_found, E::wrong_type},
               .key_request = true},
@@ -101,7 +104,7 @@ constexpr std::array kRoutes{
               .name = "updateCrdt",
               .summary = "Changes a convergent value; one that is not there begins empty. Without "
                          "a level and a policy: eventual.",
-              .params = kLevelParams | kReplicaParams,
+              .params = kLevelParams | kReplicaParams | kSessionParams,
               .headers = kLevelHeaders,
               .body = BodyKind::crdt,
               .successes = {200, 202},
@@ -113,8 +116,9 @@ constexpr std::array kRoutes{
               .path = "/v1/kv",
               .name = "getRange",
               .summary = "A range of keys, in key order; or, with key, several keys.",
-              .params = kLogParams | Params{P::prefix, P::start, P::end, P::limit, P::reverse,
-                                            P::keys_only, P::next, P::key},
+              .params = kLogParams | kSessionParams |
+                        Params{P::prefix, P::start, P::end, P::limit, P::reverse, P::keys_only,
+                               P::next, P::key},
               .headers = kLevelHeaders,
               .errors = kValueReadErrors,
               .key_request = true},
@@ -124,7 +128,7 @@ constexpr std::array kRoutes{
               .name = "batch",
               .summary = "Independent operations, each with its own level; the answers come in "
                          "order. What one refuses is the problem in its result.",
-              .params = kLogParams | kReplicaParams,
+              .params = kLogParams | kReplicaParams | kSessionParams,
               .headers = kLevelHeaders,
               .body = BodyKind::batch,
               .errors = kCommon | ErrorCodes{E::unknown_level, E::bad_parameter, E::bad_session,
@@ -199,20 +203,20 @@ constexpr std::array kRoutes{
               .name = "getStatus",
               .summary = "This node.",
               .errors = kCommon | ErrorCodes{E::bad_parameter}},
-    RouteInfo{.id = RouteId::wait,
-              .method = "GET",
-              .path = "/v1/wait",
-              .name = "waitForReplicas",
-              .summary = "How many replicas durably have what a session has seen and written: as "
-                         "soon as it is as many as asked for, else at the timeout.",
-              .params = Params{P::session, P::replicas, P::timeout_ms, P::forward},
-              .headers = {H::session},
-              .errors = kCommon | ErrorCodes{E::bad_parameter, E::bad_session,
-                                             E::condition_unsupported, E::unsupported_media_type,
-                                             E::not_leader, E::no_leader, E::recovering,
-                                             E::shutting_down, E::read_only, E::timeout,
-                                             E::internal},
-              .key_request = true},
+    RouteInfo{
+        .id = RouteId::wait,
+        .method = "GET",
+        .path = "/v1/wait",
+        .name = "waitForReplicas",
+        .summary = "How many replicas durably have what a session has seen and written: as "
+                   "soon as it is as many as asked for, else at the timeout.",
+        .params = Params{P::session, P::replicas, P::timeout_ms, P::forward},
+        .headers = {H::session},
+        .errors = kCommon | ErrorCodes{E::bad_parameter, E::bad_session, E::condition_unsupported,
+                                       E::unsupported_media_type, E::not_leader, E::no_leader,
+                                       E::recovering, E::shutting_down, E::read_only, E::timeout,
+                                       E::internal},
+        .key_request = true},
     RouteInfo{.id = RouteId::health,
               .method = "GET",
               .path = "/healthz",

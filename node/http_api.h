@@ -55,6 +55,7 @@ enum class ParamId : std::uint8_t {
   w,
   sloppy,
   repair,
+  guarantees,
   max_staleness_ms,
   max_lag,
   on_violation,
@@ -104,14 +105,19 @@ inline constexpr std::array kParams{
           "quorum: blocking: the answer waits until r replicas hold what it shows; async: those "
           "that are behind are told besides.",
           false, "async|blocking"},
+    Field{"guarantees", Shape::text, 0, 0, "ryw,mr,mw,wfr",
+          "session: which guarantees hold, with commas between them: ryw (read your writes), mr "
+          "(monotonic reads), mw (monotonic writes), wfr (writes follow reads)."},
     Field{"max_staleness_ms", Shape::integer, 1, kMaxStalenessMs, "",
           "bounded: what was acknowledged longer ago than this is in the answer."},
     Field{"max_lag", Shape::integer, 0, kMaxLag, "",
           "bounded: at most so many log entries that were committed when the read came are not in "
           "the answer."},
     Field{"on_violation", Shape::text, 0, 0, "wait",
-          "sequential, bounded: what a replica does that is not that far yet. wait: until it is; "
-          "forward: to the leader; reject: 503 level-unattainable.",
+          "sequential, bounded, causal, session: what a node does that is not that far yet. wait: "
+          "until "
+          "it is; forward: to one that is, as far as it knows of one; reject: 503 "
+          "level-unattainable.",
           false, "wait|forward|reject"},
     Field{
         "ack", Shape::text, 0, 0, "majority",
@@ -261,6 +267,7 @@ inline constexpr std::array kBatchOperationMembers{
     Field{"w", Shape::replicas, 1, 0, "", "As the parameter."},
     Field{"sloppy", Shape::boolean, 0, 0, "", "As the parameter."},
     Field{"repair", Shape::text, 0, 0, "", "As the parameter.", false, "async|blocking"},
+    Field{"guarantees", Shape::text, 0, 0, "", "As the parameter."},
     Field{"max_staleness_ms", Shape::integer, 1, kMaxStalenessMs, "", "As the parameter."},
     Field{"max_lag", Shape::integer, 0, kMaxLag, "", "As the parameter."},
     Field{"on_violation", Shape::text, 0, 0, "", "As the parameter.", false, "wait|forward|reject"},

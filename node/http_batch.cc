@@ -50,6 +50,7 @@ Result<void> take_level(Reading& reading) {
   PARALLAX_ASSIGN(parameter(LevelParameter::r), reading.body.replicas("r"));
   PARALLAX_ASSIGN(parameter(LevelParameter::w), reading.body.replicas("w"));
   PARALLAX_ASSIGN(parameter(LevelParameter::repair), reading.body.text("repair"));
+  PARALLAX_ASSIGN(parameter(LevelParameter::guarantees), reading.body.text("guarantees"));
   PARALLAX_ASSIGN(parameter(LevelParameter::on_violation), reading.body.text("on_violation"));
   PARALLAX_ASSIGN(parameter(LevelParameter::ack), reading.body.text("ack"));
   PARALLAX_ASSIGN(const auto staleness, reading.body.whole_number("max_staleness_ms"));
@@ -157,8 +158,9 @@ const Kind* find_kind(std::string_view name) {
   return found == kinds.end() ? nullptr : &*found;
 }
 
-constexpr std::array<std::string_view, 9> kTakenByAll{
-    "op", "key", "key_base64", "consistency", "r", "w", "sloppy", "repair", "timeout_ms"};
+constexpr std::array<std::string_view, 11> kTakenByAll{
+    "op",     "key",    "key_base64", "consistency",  "r",         "w",
+    "sloppy", "repair", "guarantees", "on_violation", "timeout_ms"};
 
 Result<KvCall> read_operation(json::value&& value, std::size_t place,
                               const BatchDefaults& defaults) {

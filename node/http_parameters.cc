@@ -84,6 +84,9 @@ Result<void> take_parameter(ParamId id, std::string value, GivenParameters& out)
     case ParamId::max_lag:
       level_parameter(out, LevelParameter::max_lag) = std::move(value);
       return {};
+    case ParamId::guarantees:
+      level_parameter(out, LevelParameter::guarantees) = std::move(value);
+      return {};
     case ParamId::on_violation:
       level_parameter(out, LevelParameter::on_violation) = std::move(value);
       return {};

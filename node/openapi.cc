@@ -125,10 +125,15 @@ constexpr std::string_view kSchemas = R"({
   "applied_index": {"type": "integer"}, "durable_index": {"type": "integer"},
   "last_index": {"type": "integer"}, "log_start_index": {"type": "integer"},
   "installing_snapshot": {"type": "boolean"}, "clock": {"type": "integer"},
-  "causal_vector": {"type": ["object", "null"]}, "stable_vector": {"type": ["object", "null"]},
+  "causal_vector": {"$ref": "#/components/schemas/Vector"},
+  "stable_vector": {"$ref": "#/components/schemas/Vector"},
   "hints_queued": {"type": "integer"}, "store_bytes": {"type": "integer"},
   "resident_bytes": {"type": "integer"}, "uptime_ms": {"type": "integer"},
   "version": {"type": "string"}}},
+"Vector": {"type": "array", "items": {"type": "object",
+  "required": ["node", "incarnation", "operations"], "properties": {
+    "node": {"type": "integer"}, "incarnation": {"type": "integer"},
+    "operations": {"type": "integer"}}}},
 "OpenApi": {"type": "object"}
 })";
 

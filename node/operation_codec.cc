@@ -275,6 +275,7 @@ void fill(forwarded::Evidence& out, const Evidence& evidence) {
   out.set_sequenced(evidence.sequenced);
   out.set_degraded(evidence.degraded);
   out.set_confirmed(evidence.confirmed.value);
+  out.set_waited_ms(static_cast<std::uint32_t>(evidence.waited.count()));
 }
 
 void fill(forwarded::Error& out, const Error& error) {
@@ -344,7 +345,8 @@ Result<Evidence> read(const forwarded::Evidence& in) {
                     .path = *path,
                     .replicas = {},
                     .sequenced = in.sequenced(),
-                    .degraded = in.degraded()};
+                    .degraded = in.degraded(),
+                    .waited = std::chrono::milliseconds{in.waited_ms()}};
   evidence.confirmed = LogIndex{in.confirmed()};
   for (const std::uint32_t replica : in.replicas()) {
     // Zero is below every node, so the first of them is caught as well.

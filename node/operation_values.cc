@@ -49,6 +49,9 @@ void fill(forwarded::Consistency& out, const Consistency& consistency) {
   if (consistency.max_lag) out.set_max_lag(*consistency.max_lag);
   out.set_on_violation(static_cast<std::uint32_t>(consistency.on_violation));
   out.set_ack(static_cast<std::uint32_t>(consistency.ack));
+  if (consistency.level == Level::session) {
+    out.set_guarantees(consistency.guarantees.to_string());
+  }
 }
 
 Result<Consistency> read(std::string_view whose, const forwarded::Consistency& in) {
@@ -72,6 +75,7 @@ Result<Consistency> read(std::string_view whose, const forwarded::Consistency& i
       {LevelParameter::w, in.w() != 0},
       {LevelParameter::sloppy, in.sloppy()},
       {LevelParameter::repair, in.blocking_repair()},
+      {LevelParameter::guarantees, !in.guarantees().empty()},
       {LevelParameter::max_staleness_ms, in.has_max_staleness_ms()},
       {LevelParameter::max_lag, in.has_max_lag()},
       {LevelParameter::on_violation, in.on_violation() != 0},
@@ -82,6 +86,11 @@ Result<Consistency> read(std::string_view whose, const forwarded::Consistency& i
     if (!set || info.parameters.contains(parameter)) continue;
     return corrupt(whose, "level: {} with {}, which it does not take", info.name,
                    kLevelParameters[static_cast<std::size_t>(parameter)].name);
+  }
+  if (info.parameters.contains(LevelParameter::guarantees)) {
+    const auto guarantees = parse_guarantees(in.guarantees());
+    if (!guarantees) return corrupt(whose, "level: {}", guarantees.error().message);
+    consistency.guarantees = *guarantees;
   }
   const bool in_range =
       (!consistency.max_staleness_ms ||

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 
 namespace parallax {
 namespace {
@@ -29,6 +29,7 @@ void Replica::Impl::begin_turn(TurnTime now) {
     observe_role();
     step_aside();
   }
+  causal_->tick();
   while (const auto handle = requests_.due(now_.monotonic)) on_due(*handle);
   look_at_coordinations();
   run_repairs();
@@ -78,6 +79,7 @@ ReplicaReady Replica::Impl::take_ready(bool may_persist) {
   WriteBatch batch;
   if (raft_) {
     run_raft(persist, batch);
+    if (!fatal_) causal_->run(persist && !disk_failed_);
   } else if (persist) {
     decide_membership(batch);
   }
@@ -146,11 +148,13 @@ void Replica::Impl::on_persisted(std::uint64_t sequence) {
     bound_arrived_ = true;
   }
   durable_applied_ = flight.applied;
+  causal_->on_persisted(sequence);
   release_held(sequence);
   if (flight.born) {
     node_.membership = flight.born->recovering ? Membership::recovering : Membership::member;
     node_.incarnation = flight.born->incarnation;
     start_raft(std::move(*flight.born));
+    if (const Result<void> started = causal_->start(); !started) fail(started.error());
     next_probe_ = now_.monotonic;
   } else if (flight.mark) {
     raft_->on_persisted(*flight.mark);

@@ -117,6 +117,8 @@ struct ReplicaStatus {
   Hlc clock;
   bool tree_complete = false;  ///< all keys are in the hash tree: anti-entropy can go on
   std::size_t hints = 0;       ///< over all members
+  OriginVector causal;         ///< causal operations that are applied here, perhaps not durably
+  OriginVector stable;         ///< those that every member has, durably, as far as is known here
   std::vector<MemberStatus> members;
 };
 

@@ -17,7 +17,7 @@
 
 #include "base/canary.h"
 #include "base/coverage.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 #include "replication/quorum/state_content.h"
 
 namespace parallax {
@@ -360,7 +360,7 @@ void Replica::Impl::on_merkle_keys(const Envelope& envelope, const MerkleKeys& k
 /// majority at least. Begun anew by a restart, because an answer to an earlier life proves nothing.
 /// Who goes down meanwhile is not waited for; who recovers as well has nothing to say.
 void Replica::Impl::check_recovery() {
-  if (!recovering() || answered_.size() < raft_->majority()) return;
+  if (!recovering() || answered_.size() < raft_->majority() || !causal_->joined()) return;
   std::size_t joined = 0;
   for (const auto& [id, peer] : peers_) {
     const auto repair = repairs_.find(id);

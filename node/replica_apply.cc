@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 
 namespace parallax {
 
@@ -82,7 +82,7 @@ bool Replica::Impl::apply_write(const WriteKey& command, LogIndex index) {
     }
     // A leader stamps only after its term's no-op is applied, so with every entry before that; its
     // clock observes them here, early enough for each stamp to be above all that the log holds.
-    if (!take_in(command.key, state, index)) return false;
+    if (!take_in(command.key, state, index, Arrival::in_log)) return false;
     clean_credit_ += 2;
   }
   if (command.idempotency) {
@@ -143,6 +143,7 @@ void Replica::Impl::apply_end_recovery(const EndRecovery& command) {
   Incarnation& known = applied_.incarnations[command.node];
   known = std::max(known, command.incarnation);
   ends_proposed_.erase(command.node);
+  causal_->heard(command.node, command.incarnation);
   const auto peer = peers_.find(command.node);
   if (peer != peers_.end()) {
     const bool rises = command.incarnation > peer->second.incarnation;

@@ -1,7 +1,7 @@
 // Empty store and recovery (docs/ARCHITECTURE.md, "Empty store").
 #include <algorithm>
 
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 
 namespace parallax {
 
@@ -21,6 +21,7 @@ void Replica::Impl::on_probe_reply(const Envelope& envelope, const ProbeReply& r
     node_dirty_ = true;
     force_batch_ = true;
     raft_->draw_again(node_.incarnation);
+    causal_->draw_again();
   }
   // The disk that was lost may have held a vote in any term that a majority has heard of. A refusal
   // from that term brings ours up to it; end_recovery() counts the vote in it as spent.
@@ -94,6 +95,7 @@ void Replica::Impl::maybe_end_recovery() {
   // What the lost disk held done for others, in terms up to here, nobody remembers.
   forward_floor_ = std::max(forward_floor_, raft_->term());
   raft_->end_recovery(node_.incarnation);
+  causal_->end_recovery();
 }
 
 }  // namespace parallax

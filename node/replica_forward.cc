@@ -1,4 +1,5 @@
-// Requests passed on to the node that leads.
+// Requests passed on to the node that leads, or (at levels without a leader) to one that is
+// further.
 //
 // A write leaves this node again only as the very same Forward, or after a definite word that it
 // did not happen. The receiver's part of that: it carries out one copy of a Forward at most, and
@@ -20,7 +21,8 @@ constexpr Duration kForwardRetry = std::chrono::milliseconds(500);
 
 }  // namespace
 
-void Replica::Impl::forward(RequestHandle handle, NodeId to) {
+/// `life` 0: `to` leads; else it need not, and this is its process.
+void Replica::Impl::forward(RequestHandle handle, NodeId to, std::uint64_t life) {
   PendingRequest& pending = *requests_.find(handle);
   const RequestId id{next_forward_++};
   pending.stage = PendingRequest::Stage::forwarded;
@@ -29,6 +31,7 @@ void Replica::Impl::forward(RequestHandle handle, NodeId to) {
   forwards_.emplace(id, handle);
   ++counters_.requests_forwarded;
   pending.sent_term = raft_->term();
+  pending.sent_life = life;
   pending.orphaned = false;
   send_forward(pending);
   requests_.wake_at(handle, now_.monotonic + kForwardRetry);
@@ -39,7 +42,8 @@ void Replica::Impl::send_forward(const PendingRequest& pending) {
        Forward{.id = pending.forward_id,
                .term = pending.sent_term,
                .remaining = std::max(Duration::zero(), pending.deadline - now_.monotonic),
-               .request = encode_request(pending.request)});
+               .request = encode_request(pending.request),
+               .life = pending.sent_life});
 }
 
 /// No answer yet. A read is asked for anew. A write goes out again only as the very same Forward,
@@ -57,9 +61,11 @@ void Replica::Impl::on_forward_due(RequestHandle handle) {
     return;
   }
   const NodeId now_leads = leader();
-  if (now_leads == pending.sent_to && raft_->term() == pending.sent_term) {
+  const bool beside = pending.sent_life != 0;
+  if (beside ? peers_.at(pending.sent_to).life == pending.sent_life
+             : now_leads == pending.sent_to && raft_->term() == pending.sent_term) {
     send_forward(pending);
-  } else if (now_leads != kNoNode) {
+  } else if (beside || now_leads != kNoNode) {
     pending.orphaned = true;
   }
   requests_.wake_at(handle,
@@ -78,7 +84,8 @@ void Replica::Impl::take_back_reads() {
   std::vector<RequestHandle> reads;
   for (const auto& [id, handle] : forwards_) {
     PendingRequest& pending = *requests_.find(handle);
-    if (is_read(pending.request.operation) && pending.sent_to != seen_leader_) {
+    const bool beside = pending.sent_life != 0;
+    if (!beside && is_read(pending.request.operation) && pending.sent_to != seen_leader_) {
       reads.push_back(handle);
     }
   }
@@ -101,7 +108,8 @@ void Replica::Impl::on_forward(const Envelope& envelope, const Forward& forward)
   // what was on a disk that was lost: say nothing, which leaves the outcome open.
   if (!raft_) return;
   if (recovering()) forward_floor_ = std::max(forward_floor_, raft_->term());
-  if (forward.term <= forward_floor_) return;
+  const bool beside = forward.life != 0;
+  if (beside ? forward.life != config_.life : forward.term <= forward_floor_) return;
   if (!forward_filter_.first_time(envelope.from, forward.id)) return;
 
   Result<Request> request = decode_request(forward.request);
@@ -109,7 +117,7 @@ void Replica::Impl::on_forward(const Envelope& envelope, const Forward& forward)
     answer(envelope.from, forward.id, definite(ErrorCode::bad_request, request.error().message));
     return;
   }
-  if (!leading() || raft_->term() != forward.term) {
+  if (!beside && (!leading() || raft_->term() != forward.term)) {
     answer(envelope.from, forward.id, not_leader_error());
     return;
   }

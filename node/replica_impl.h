@@ -14,6 +14,7 @@
 //   replica_quorum.cc     requests of the levels without a leader
 //   replica_coordinate.cc  what their cores ask for
 //   replica_quorum_serve.cc  what others ask for, and hand over
+//   replica_causal.h      the causal levels: core, requests, early states
 //   replica_join.cc       the way into the key states; what waits for the disk before it is shown
 //   replica_repair.cc     what brings replicas together: when, and the calls of it
 //   replica_hints.cc      what others have missed, kept for them
@@ -27,6 +28,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -54,6 +56,7 @@ namespace parallax {
 
 struct Replica::Impl {
   Impl(ReplicaConfig config, const Store& store, TurnTime now);
+  ~Impl();
 
   // --- replica_open.cc --------------------------------------------------------------------------
   Result<void> load(bool lost_disk);
@@ -173,6 +176,8 @@ struct Replica::Impl {
   struct ReadScope {
     bool known = false;   ///< all that is known of a key; else what the log has brought
     bool agreed = false;  ///< what is shown has to be in the log: `unsettled` says where it is not
+    bool causal = false;  ///< its causal past has to be applied: `early` says that it is not
+    bool early = false;
     const Adopted* adopted = nullptr;
     /// Keys whose shown state the log does not have: another protocol's version, or an expiry.
     std::vector<std::string> unsettled = {};
@@ -336,10 +341,14 @@ struct Replica::Impl {
 
   // --- replica_join.cc --------------------------------------------------------------------------
   Result<KeyState> known_state(const std::string& key) const;
+  /// How a state comes: beside the log, with it, or as part of the causal vector, which says that
+  /// it is in the key's state and not apart.
+  enum class Arrival : std::uint8_t { beside, in_log, causal };
   std::optional<KeyState> take_in(const std::string& key, const KeyState& incoming,
-                                  LogIndex reached);
+                                  LogIndex reached, Arrival arrival = Arrival::beside);
   void note_early(const std::string& key, LogIndex needs);
   void join_early_states();
+  bool join_early(const std::string& key);
   Result<void> load_early_states();
   Result<void> scan_known(const Scan& scan, const KeySpace::Visitor& visit) const;
   std::uint64_t shown_after(const std::string& key, const KeyState& state) const;
@@ -369,7 +378,7 @@ struct Replica::Impl {
   void drop_held();
 
   // --- replica_forward.cc -----------------------------------------------------------------------
-  void forward(RequestHandle handle, NodeId to);
+  void forward(RequestHandle handle, NodeId to, std::uint64_t life = 0);
   void send_forward(const PendingRequest& pending);
   void on_forward_due(RequestHandle handle);
   void take_back(RequestHandle handle);
@@ -605,18 +614,21 @@ struct Replica::Impl {
   std::vector<std::uint32_t> tombstones_in_leaf_;  ///< keys that hold nothing else
   TombstoneWatch watch_;
 
+  struct Causality;  // node/replica_causal.h
   // --- Peers ------------------------------------------------------------------------------------
   struct Peer {
     Incarnation incarnation;  ///< the highest heard of
     std::optional<MonoTime> heard;
     std::optional<MonoTime> probed;
     bool recovering = false;
+    std::uint64_t life = 0;  ///< of its process, as it last said; 0: not known
   };
   std::map<NodeId, Peer> peers_;
   Term heard_term_;  ///< before there is a core to remember it
   MonoTime next_probe_{};
   Duration probe_interval_;
   std::set<NodeId> answered_;  ///< members that answered since this recovery began
+  std::unique_ptr<Causality> causal_;
 
   // --- Leading ----------------------------------------------------------------------------------
   Term led_term_;  ///< 0: not leading

@@ -3,13 +3,14 @@
 // A state that comes beside the log (a quorum write, a repair, a transfer) can hold versions whose
 // place in the log this replica has not reached. It is kept apart then, whole, as the key's early
 // state: the levels that follow the log see it when the log has come there; the others see both.
+// So is one that holds operations of the causal protocol that are not applied here yet.
 // Whole, because a part of it under its context would say that the rest is replaced
 // (clock/dotted_version_vector_set.h).
 #include <algorithm>
 
 #include "base/canary.h"
 #include "base/coverage.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 #include "replication/quorum/state_content.h"
 
 namespace parallax {
@@ -36,7 +37,7 @@ Result<KeyState> Replica::Impl::known_state(const std::string& key) const {
 /// place in the log up to which versions may be shown by levels that follow it. Nothing when the
 /// replica cannot go on.
 std::optional<KeyState> Replica::Impl::take_in(const std::string& key, const KeyState& incoming,
-                                               LogIndex reached) {
+                                               LogIndex reached, Arrival arrival) {
   // Before anything is stamped: a stamp is above all that its issuer knows.
   if (!canary(Canary::stamp_without_observing)) clock_.observe(incoming.context().highest());
   const auto joined = [&]() -> Result<KeyState> {
@@ -57,7 +58,11 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, const Key
     WriteBatch batch;
     KeyState known;
     const LogIndex needs = highest_index(incoming);
-    if (needs > reached && !canary(Canary::early_arrival_shown)) {
+    const bool ahead = needs > reached && !canary(Canary::early_arrival_shown);
+    const bool early_here =
+        arrival != Arrival::causal &&
+        (ahead || (arrival == Arrival::beside && causal_->is_early(incoming.context())));
+    if (early_here) {
       mark(Mark::early_arrival_kept);
       known = std::move(stored);
       PARALLAX_ASSIGN(early, keys_.join_early(key, incoming, batch));
@@ -80,6 +85,7 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, const Key
 
 /// The early state of `key` waits for `needs`, whatever it has waited for before.
 void Replica::Impl::note_early(const std::string& key, LogIndex needs) {
+  causal_->forget_early(key);
   const auto [known, added] = early_.try_emplace(key, needs);
   if (!added) {
     early_by_index_.erase({known->second, key});
@@ -92,22 +98,30 @@ void Replica::Impl::note_early(const std::string& key, LogIndex needs) {
 void Replica::Impl::join_early_states() {
   while (!early_by_index_.empty() && early_by_index_.begin()->first <= applied_.index) {
     const std::string key = early_by_index_.begin()->second;
-    const auto joined = [&]() -> Result<void> {
-      PARALLAX_ASSIGN(const KeyState early, keys_.load_early(key));
-      WriteBatch batch;
-      PARALLAX_TRY(keys_.join(key, early, batch));
-      batch.remove(records::early_key(kOnlyGroup, key));
-      stage(std::move(batch));
-      return {};
-    }();
-    if (!joined) {
-      fail(joined.error());
-      return;
-    }
-    mark(Mark::early_arrival_joined);
     early_by_index_.erase(early_by_index_.begin());
-    early_.erase(key);
+    if (!join_early(key)) return;
   }
+}
+
+/// The key's early state waits for the log no more; perhaps for its causal past. False when the
+/// replica cannot go on.
+bool Replica::Impl::join_early(const std::string& key) {
+  const auto joined = [&]() -> Result<void> {
+    PARALLAX_ASSIGN(const KeyState early, keys_.load_early(key));
+    if (causal_->is_early(early.context())) {
+      causal_->wait_for_past(key, early.context());
+      return {};
+    }
+    WriteBatch batch;
+    PARALLAX_TRY(keys_.join(key, early, batch));
+    batch.remove(records::early_key(kOnlyGroup, key));
+    stage(std::move(batch));
+    early_.erase(key);
+    mark(Mark::early_arrival_joined);
+    return {};
+  }();
+  if (!joined) fail(joined.error());
+  return joined.has_value();
 }
 
 Result<void> Replica::Impl::load_early_states() {
@@ -212,9 +226,14 @@ void Replica::Impl::drop_held() {
   for (const auto& [sequence, all] : std::exchange(held_, {})) {
     for (const Held& held : all) {
       if (const auto* reply = std::get_if<HeldReply>(&held)) {
-        if (requests_.find(reply->request) == nullptr) continue;
-        finish(reply->request, definite(ErrorCode::read_only, "this node's disk refuses writes: " +
-                                                                  disk_failed_->message));
+        const PendingRequest* const pending = requests_.find(reply->request);
+        if (pending == nullptr) continue;
+        // What the batch would have made of a write, the disk alone knows.
+        Error error = definite(ErrorCode::read_only,
+                               "this node's disk refuses writes: " + disk_failed_->message);
+        if (pending->stage == PendingRequest::Stage::stored)
+          error.certainty = Certainty::indefinite;
+        finish(reply->request, std::move(error));
       } else if (const auto* own = std::get_if<OwnStored>(&held)) {
         on_own_store_failed(own->coordination);
       } else if (const auto* read = std::get_if<OwnHeld>(&held)) {

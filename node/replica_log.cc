@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "base/canary.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 
 namespace parallax {
 namespace {
@@ -146,6 +146,7 @@ void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
     put(batch, records::clock_bound_key(), *flight.bound);
   }
   if (raft_) flight.mark = raft_->persisted_mark();
+  causal_->on_batch(flight.sequence);
   flight.born = std::exchange(decided_, std::nullopt);
   dirty_since_.reset();
   force_batch_ = false;

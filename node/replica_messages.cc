@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 
 namespace parallax {
 namespace {
@@ -19,7 +19,6 @@ Term term_of(const Message& message) {
       message);
 }
 
-/// Nobody sends them yet: the causal protocol is no part of a replica.
 template <class M>
 constexpr bool is_causal_message =
     std::is_same_v<M, CausalOperations> || std::is_same_v<M, CausalFetch> ||
@@ -59,6 +58,7 @@ void Replica::Impl::on_envelope(const Envelope& envelope) {
   peer.incarnation = std::max(peer.incarnation, envelope.incarnation);
   peer.heard = now_.monotonic;
   peer.recovering = recovers;
+  if (!void_sender) causal_->heard(envelope.from, envelope.incarnation);
   if (other_life) {
     heard_life({envelope.from, peer.incarnation, recovers});
     forget_tombstones();
@@ -103,6 +103,7 @@ void Replica::Impl::dispatch(const Envelope& envelope) {
         } else if constexpr (std::is_same_v<M, MerkleKeys>) {
           on_merkle_keys(envelope, message);
         } else if constexpr (is_causal_message<M>) {
+          causal_->step(envelope);
         } else {
           step_raft(envelope);
         }

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "base/canary.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 #include "storage/data_directory.h"
 
 namespace parallax {
@@ -31,7 +31,8 @@ Replica::Impl::Impl(ReplicaConfig config, const Store& store, TurnTime now)
       repair_bytes_(config_.anti_entropy_bytes, now.monotonic),
       tombstones_in_leaf_(MerkleTree::kLeaves),
       next_probe_(now.monotonic),
-      probe_interval_(std::chrono::milliseconds(100)) {
+      probe_interval_(std::chrono::milliseconds(100)),
+      causal_(std::make_unique<Causality>(*this)) {
   std::sort(config_.members.begin(), config_.members.end());
   for (NodeId member : config_.members) {
     if (member != config_.id) peers_[member];
@@ -83,6 +84,7 @@ Result<void> Replica::Impl::load(bool lost_disk) {
   restored.recovering = recovering();
   forward_floor_ = restored.hard_state.term;
   start_raft(std::move(restored));
+  PARALLAX_TRY(causal_->start());
   clear_installed_marker();
   join_early_states();
   return {};

@@ -8,7 +8,7 @@
 #include "base/canary.h"
 #include "base/coverage.h"
 #include "consistency/merge/conflict.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 #include "replication/quorum/state_content.h"
 
 namespace parallax {
@@ -212,6 +212,11 @@ Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& 
 /// shown. Where other protocols go on writing, what the log has agreed on for this read.
 const KeyState& Replica::Impl::settle(ReadScope& scope, const std::string& key,
                                       const KeyState& state, UnixMillis now) const {
+  if (scope.causal) {
+    scope.early = scope.early || !causal_->covers(state);
+    scope.shown_after = std::max(scope.shown_after, last_change(key));
+    return state;
+  }
   if (!scope.agreed) {
     scope.shown_after = std::max(scope.shown_after, shown_after(key, state));
     return state;

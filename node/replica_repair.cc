@@ -51,6 +51,7 @@ bool Replica::Impl::reachable(NodeId id) const {
 bool Replica::Impl::too_old(const Envelope& envelope) const {
   const bool shows_state = std::holds_alternative<QuorumStore>(envelope.message) ||
                            std::holds_alternative<QuorumQueryReply>(envelope.message) ||
+                           std::holds_alternative<CausalTransferPage>(envelope.message) ||
                            std::holds_alternative<SnapshotChunk>(envelope.message);
   if (!shows_state) return false;
   if (recovering() && raft_ && answered_.size() < raft_->majority()) return true;

@@ -6,7 +6,7 @@
 
 #include "base/canary.h"
 #include "client/level_support.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 
 namespace parallax {
 namespace {
@@ -128,7 +128,12 @@ void Replica::Impl::route(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
   const Request& request = pending.request;
   const bool read = is_read(request.operation);
-  if (level_info(request.consistency.level).protocol != Protocol::leader_follower) {
+  const Protocol protocol = level_info(request.consistency.level).protocol;
+  if (protocol == Protocol::causal) {
+    causal_->serve(handle);
+    return;
+  }
+  if (protocol != Protocol::leader_follower) {
     serve_leaderless(handle);
     return;
   }
@@ -309,6 +314,12 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
       return indefinite(ErrorCode::timeout,
                         fmt::format("the write was passed on to node {}, which has not answered",
                                     pending.sent_to));
+    case Stage::behind:
+      return causal_->late_error(pending);
+    case Stage::stored:
+      return indefinite(ErrorCode::timeout,
+                        "the write is on its way to the disk; whether it gets there is not known "
+                        "yet");
     case PendingRequest::Stage::coordinated:
     case PendingRequest::Stage::durable:
       return definite(ErrorCode::timeout, fmt::format("node {} did not get to it before the "

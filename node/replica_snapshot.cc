@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 
 namespace parallax {
 namespace {
@@ -231,7 +231,8 @@ bool Replica::Impl::install_record(const SnapshotChunk::Record& record) {
     return true;
   }
   // Until the last chunk nothing follows the log here: the marker says so.
-  return take_in(std::string(records::user_key(record.key)), state, LogIndex{limits::kMaxLogIndex})
+  return take_in(std::string(records::user_key(record.key)), state, LogIndex{limits::kMaxLogIndex},
+                 Arrival::in_log)
       .has_value();
 }
 
@@ -252,6 +253,7 @@ void Replica::Impl::finish_install(const SnapshotChunk& chunk) {
   for (const auto& [node, incarnation] : theirs.incarnations) {
     Incarnation& known = applied_.incarnations[node];
     known = std::max(known, incarnation);
+    causal_->heard(node, incarnation);
   }
   if (!apply_floor(theirs.idempotency_floor)) return;
   applied_dirty_ = true;

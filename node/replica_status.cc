@@ -1,7 +1,7 @@
 // What a replica says of itself and of the others.
 #include <algorithm>
 
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 
 namespace parallax {
 
@@ -16,6 +16,10 @@ ReplicaStatus Replica::Impl::status() const {
   status.clock = clock_.last();
   status.tree_complete = tree_.complete();
   status.hints = hints_.size();
+  if (const Causal* const causal = causal_->core()) {
+    status.causal = causal->applied();
+    status.stable = causal->stable();
+  }
   if (raft_) {
     status.role = leading() ? Role::leader : (raft_->is_leader() ? Role::follower : raft_->role());
     status.term = raft_->term();

@@ -34,6 +34,8 @@
 //   - In a hint: hints hold no data (replication/quorum/hints.h).
 //   - As an early state: it is part of what is compared and removed. An entry that brings S again
 //     brings S, and never v alone.
+//   - As an operation of the causal protocol: whoever has not applied all causal operations that S
+//     covers, or has one of them in a log still, keeps S (may_forget()).
 // A replica that was down holds S, and finds the entry in the log, or gets a snapshot without the
 // key. Then, or where one had applied the entry and another one not yet when they compared, S
 // itself comes back to all, which harms nobody, and is removed one grace later.
@@ -45,7 +47,7 @@
 
 #include "base/canary.h"
 #include "base/coverage.h"
-#include "node/replica_impl.h"
+#include "node/replica_causal.h"
 #include "replication/quorum/state_content.h"
 
 namespace parallax {
@@ -215,6 +217,7 @@ void Replica::Impl::propose_removal(const std::map<std::string, std::uint64_t>& 
       return;
     }
     if (content_digest(key, *state) != digest || proposed_keys_.contains(key)) continue;
+    if (!causal_->may_forget(state->context())) continue;
     command.tombstones.push_back({key, *std::move(state)});
   }
   if (!command.tombstones.empty()) raft_->propose(encode_command(command));
@@ -229,15 +232,16 @@ bool Replica::Impl::apply_removal(const RemoveTombstones& command, LogIndex inde
                     fmt::format("log entry {} holds versions that contradict each other", index)));
       return false;
     }
-    const std::optional<KeyState> known = take_in(key, buried, index);
+    const std::optional<KeyState> known = take_in(key, buried, index, Arrival::in_log);
     if (!known) return false;
-    if (!same_content(*known, buried)) continue;
+    if (!same_content(*known, buried) || !causal_->may_forget(buried.context())) continue;
     WriteBatch batch;
     batch.remove(records::key_state_key(kOnlyGroup, key));
     batch.remove(records::leaf_key(kOnlyGroup, MerkleTree::leaf_of(key), key));
     if (const auto early = early_.find(key); early != early_.end()) {
       batch.remove(records::early_key(kOnlyGroup, key));
       early_by_index_.erase({early->second, key});
+      causal_->forget_early(key);
       early_.erase(early);
     }
     stage(std::move(batch));

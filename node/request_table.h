@@ -32,6 +32,8 @@ struct PendingRequest {
     forwarded,    ///< another node has been asked
     coordinated,  ///< replicas are asked, or store, for it (node/replica_quorum.cc)
     durable,      ///< decided; what it shows is on its way to the disk
+    behind,       ///< this node lacks what its session has seen (node/replica_causal_serve.cc)
+    stored,       ///< a causal write, which is on its way to the disk
   };
   Request request;
   NodeId peer;   ///< who forwarded it to us; none: a client of this node
@@ -43,6 +45,7 @@ struct PendingRequest {
   std::size_t bytes = 0;
 
   bool session_checked = false;
+  std::optional<MonoTime> behind_since;  ///< when it first was; it may have been passed on since
   /// What a write came to, once that is decided: shown when its entry is applied, or, for a refusal
   /// that needs no entry, behind a read round.
   struct Outcome {
@@ -71,10 +74,11 @@ struct PendingRequest {
   // Forwarding.
   RequestId forward_id;  ///< forwarded
   NodeId sent_to;
-  Term sent_term;         ///< forwarded: the leadership that it is bound to
-  bool orphaned = false;  ///< forwarded: that leadership is over
-  NodeId refused_by;      ///< answered that it cannot, definitely ...
-  Term refused_term;      ///< ... in this term of ours: no use to ask again at once
+  Term sent_term;               ///< forwarded: the leadership that it is bound to ...
+  std::uint64_t sent_life = 0;  ///< ... or the process; 0: to a leader
+  bool orphaned = false;        ///< forwarded: that leadership is over
+  NodeId refused_by;            ///< answered that it cannot, definitely ...
+  Term refused_term;            ///< ... in this term of ours: no use to ask again at once
 };
 
 /// Not thread-safe; belongs to one replica.

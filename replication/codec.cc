@@ -249,6 +249,7 @@ struct Encode {
     forward.set_id(m.id.value);
     forward.set_term(m.term.value);
     forward.set_remaining_ns(m.remaining.count());
+    forward.set_life(m.life);
     forward.set_request(m.request.view().data(), m.request.size());
     finish();
   }
@@ -487,7 +488,8 @@ Result<Message> read_message(wire::Envelope& in) {
       return Message{Forward{.id = RequestId{in.forward().id()},
                              .term = Term{in.forward().term()},
                              .remaining = Duration{in.forward().remaining_ns()},
-                             .request = take_bytes(in.mutable_forward()->mutable_request())}};
+                             .request = take_bytes(in.mutable_forward()->mutable_request()),
+                             .life = in.forward().life()}};
     case wire::Envelope::kForwardReply:
       return Message{
           ForwardReply{.id = RequestId{in.forward_reply().id()},

@@ -148,13 +148,14 @@ struct ProbeReply {
 /// A client's request passed on to the node that can serve it. The payload is node/operation_codec.
 ///
 /// The network may double it, and a copy may arrive in a later life of its receiver. `term` names
-/// the one leadership that may carry it out: a receiver that has forgotten whether it did says
-/// nothing.
+/// the one leadership that may carry it out, or `life` the one process, where the level knows no
+/// leader: a receiver that has forgotten whether it did says nothing.
 struct Forward {
   RequestId id;          ///< of the sender; never used again, also not for another try
   Term term;             ///< in which the sender takes the receiver for the leader
   Duration remaining{};  ///< until the client's deadline
   Bytes request;
+  std::uint64_t life = 0;  ///< of the receiver's process, for levels without a leader
   friend bool operator==(const Forward&, const Forward&) = default;
 };
 
@@ -305,6 +306,7 @@ struct CausalStatus {
   OriginVector applied;
   /// The highest incarnation of each node that it has heard of: it takes nothing from older ones.
   std::map<NodeId, Incarnation> heard;
+  std::uint64_t life = 0;  ///< of the sender's process: for requests that are passed on to it
   friend bool operator==(const CausalStatus&, const CausalStatus&) = default;
 };
 

@@ -104,9 +104,9 @@ void add_batch_verb(CLI::App& app, VerbAction& chosen) {
       R"(The document: {"operations": [{"op": "put", "key": "a", "value": "b"}, ...]}. "op" is put, get,
 delete or increment; beside "key" (or "key_base64") and "value" (or "value_base64") there may be
 "content_type", "ttl_ms", "by", "siblings", "if_match", "if_none_match", "idempotency_key", and
-"consistency" with "r", "w", "sloppy" and "repair", as operation and level take them. Each is
-carried out on its own: some may fail while others do not. Ends with the worst of their exit
-codes.)");
+"consistency" with "r", "w", "sloppy", "repair", "guarantees" and "on_violation", as operation and
+level take them. Each is carried out on its own: some may fail while others do not. Ends with the
+worst of their exit codes.)");
   batch->add_option("FILE", arguments->file, "The document; - for stdin")
       ->capture_default_str()
       ->type_name("PATH");

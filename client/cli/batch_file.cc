@@ -117,6 +117,7 @@ Result<void> take_level(const Members& members, BatchOperation& out) {
   PARALLAX_ASSIGN(const auto r, members.replicas("r"));
   PARALLAX_ASSIGN(const auto w, members.replicas("w"));
   PARALLAX_ASSIGN(const auto repair, members.text("repair"));
+  PARALLAX_ASSIGN(const auto guarantees, members.text("guarantees"));
   PARALLAX_ASSIGN(const bool sloppy, members.truth("sloppy"));
   PARALLAX_ASSIGN(const auto staleness, members.number("max_staleness_ms", 1, kMaxStalenessMs));
   PARALLAX_ASSIGN(const auto lag, members.number("max_lag", 0, kMaxLag));
@@ -133,6 +134,8 @@ Result<void> take_level(const Members& members, BatchOperation& out) {
   if (w) beside.push_back({LevelParameter::w, *w});
   if (repair) beside.push_back({LevelParameter::repair, *repair});
   if (sloppy) beside.push_back({LevelParameter::sloppy, "true"});
+  if (guarantees) beside.push_back({LevelParameter::guarantees, *guarantees});
+  if (on_violation) beside.push_back({LevelParameter::on_violation, *on_violation});
   if (!level) {
     return beside.empty() ? Result<void>()
                           : members.error("consistency", "missing beside parameters of a level");
@@ -161,26 +164,43 @@ Result<BatchOperation> take_operation(const json::object& object, std::size_t nu
   BatchOperation out;
   PARALLAX_TRY(take_level(members, out));
   if (op == "put") {
-    PARALLAX_TRY(members.only(
-        *op, {"op", "key", "key_base64", "value", "value_base64", "content_type", "ttl_ms",
-              "if_match", "if_none_match", "idempotency_key", "consistency", "r", "w", "sloppy",
-              "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
+    PARALLAX_TRY(members.only(*op, {"op",
+                                    "key",
+                                    "key_base64",
+                                    "value",
+                                    "value_base64",
+                                    "content_type",
+                                    "ttl_ms",
+                                    "if_match",
+                                    "if_none_match",
+                                    "idempotency_key",
+                                    "consistency",
+                                    "r",
+                                    "w",
+                                    "sloppy",
+                                    "repair",
+                                    "guarantees",
+                                    "max_staleness_ms",
+                                    "max_lag",
+                                    "on_violation",
+                                    "ack"}));
     PARALLAX_ASSIGN(std::string key, members.bytes("key"));
     PARALLAX_ASSIGN(out.operation, take_put(members, std::move(key)));
     PARALLAX_TRY(take_conditions(members, out));
     PARALLAX_TRY(take_idempotency_key(members, out));
   } else if (op == "get") {
-    PARALLAX_TRY(
-        members.only(*op, {"op", "key", "key_base64", "siblings", "consistency", "r", "w", "sloppy",
-                           "repair", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
+    PARALLAX_TRY(members.only(
+        *op, {"op", "key", "key_base64", "siblings", "consistency", "r", "w", "sloppy", "repair",
+              "guarantees", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
     Get get;
     PARALLAX_ASSIGN(get.key, members.bytes("key"));
     PARALLAX_ASSIGN(get.siblings, members.truth("siblings"));
     out.operation = std::move(get);
   } else if (op == "delete") {
-    PARALLAX_TRY(members.only(*op, {"op", "key", "key_base64", "if_match", "if_none_match",
-                                    "idempotency_key", "consistency", "r", "w", "sloppy", "repair",
-                                    "max_staleness_ms", "max_lag", "on_violation", "ack"}));
+    PARALLAX_TRY(
+        members.only(*op, {"op", "key", "key_base64", "if_match", "if_none_match",
+                           "idempotency_key", "consistency", "r", "w", "sloppy", "repair",
+                           "guarantees", "max_staleness_ms", "max_lag", "on_violation", "ack"}));
     Delete remove;
     PARALLAX_ASSIGN(remove.key, members.bytes("key"));
     out.operation = std::move(remove);

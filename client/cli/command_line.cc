@@ -140,14 +140,19 @@ void CommandLine::add_level_options() {
   app_->add_option("--max-lag", option(LevelParameter::max_lag),
                    "bounded: the answer is at most so many log entries behind")
       ->type_name("NUMBER");
-  app_->add_option("--on-violation", option(LevelParameter::on_violation),
-                   "sequential, bounded: what a replica does that is not that far yet (default: "
-                   "wait)")
+  app_->add_option(
+          "--on-violation", option(LevelParameter::on_violation),
+          "sequential, bounded, causal, session: what a node does that is not that far yet "
+          "(default: wait)")
       ->type_name(choices_type({"wait", "forward", "reject"}));
   app_->add_option("--ack", option(LevelParameter::ack),
                    "writes of linearizable, sequential, bounded and prefix: who has stored it "
                    "(default: majority)")
       ->type_name(choices_type({"leader", "semi-sync", "majority", "all"}));
+  app_->add_option("--guarantees", option(LevelParameter::guarantees),
+                   "session: which of ryw, mr, mw and wfr hold, with commas between them; default: "
+                   "all")
+      ->type_name("LIST");
 }
 
 /// What CLI11 cannot check.

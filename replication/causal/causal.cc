@@ -314,6 +314,29 @@ std::vector<NodeId> Causal::joined() const {
   return joined;
 }
 
+bool Causal::peer_covers(NodeId id, const OriginVector& vector) const {
+  const auto found = peers_.find(id);
+  return found != peers_.end() && !found->second.recovering &&
+         found->second.applied.dominates(vector);
+}
+
+OriginVector Causal::told(const OriginVector& of) const {
+  std::vector<OriginVector::Entry> entries;
+  for (const auto& [origin, count] : of.entries()) {
+    if (!everywhere(origin)) entries.emplace_back(origin, count);
+  }
+  return OriginVector(std::move(entries));
+}
+
+/// Whether it has ended, and every member has durably applied what survives of it.
+bool Causal::everywhere(const Origin& origin) const {
+  if (!done_with(origin)) return false;
+  const std::uint64_t all = applied().at(origin);
+  return durable_.covers(origin, all) &&
+         std::all_of(peers_.begin(), peers_.end(),
+                     [&](const auto& peer) { return peer.second.applied.covers(origin, all); });
+}
+
 std::uint64_t Causal::log_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& [origin, log] : logs_) bytes += log.bytes();

@@ -252,6 +252,11 @@ class Causal {
   /// Members whose word counts and of whose durable vector, as it was when this process first heard
   /// it, everything is durable here; itself not included. Sorted.
   std::vector<NodeId> joined() const;
+  /// Whether a peer has said that it has durably applied everything up to there.
+  bool peer_covers(NodeId id, const OriginVector& vector) const;
+  /// `of` without incarnations that are over and of which every member has all that survives:
+  /// what a token has to say. So a token is bounded by the members, however many disks were lost.
+  OriginVector told(const OriginVector& of) const;
   /// Of all logs, in bytes.
   std::uint64_t log_bytes() const;
   std::size_t waiting(const Origin& origin) const { return delivery_.waiting(origin); }
@@ -317,6 +322,7 @@ class Causal {
   void admit();
   bool admitted() const;
   bool done_with(const Origin& origin) const;
+  bool everywhere(const Origin& origin) const;
   bool all_have_spoken() const;
   bool has_all_that_is_known() const;
   void deliver(CausalReady& ready);

@@ -106,7 +106,7 @@ bool Causal::credit_low(NodeId id, const Peer& peer) const {
 }
 
 void Causal::send_statuses() {
-  const CausalStatus status{.applied = applied(), .heard = heard_};
+  const CausalStatus status{.applied = applied(), .heard = heard_, .life = config_.life};
   for (auto& [id, peer] : peers_) {
     const bool changed = peer.sent != status;
     const Duration interval = changed ? config_.status_interval : config_.idle_status_interval;

@@ -292,7 +292,7 @@ Result<Message> take(wire::CausalFetched& m) {
 }
 
 Result<Message> take(const wire::CausalStatus& m) {
-  CausalStatus status{.applied = read(m.applied())};
+  CausalStatus status{.applied = read(m.applied()), .heard = {}, .life = m.life()};
   for (const wire::NodeIncarnation& entry : m.heard()) {
     Incarnation& heard = status.heard[NodeId{entry.node()}];
     heard = std::max(heard, Incarnation{entry.incarnation()});
@@ -346,6 +346,7 @@ void fill_causal(wire::Envelope& out, const CausalFetched& m) {
 void fill_causal(wire::Envelope& out, const CausalStatus& m) {
   wire::CausalStatus& status = *out.mutable_causal_status();
   fill(*status.mutable_applied(), m.applied);
+  status.set_life(m.life);
   for (const auto& [node, incarnation] : m.heard) {
     wire::NodeIncarnation& entry = *status.add_heard();
     entry.set_node(node.value);

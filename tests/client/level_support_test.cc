@@ -51,6 +51,7 @@ TEST_CASE("level support: which operations each level carries out") {
   const std::pair<Level, std::string_view> expected[] = {
       {Level::linearizable, "+++++++++++++++pp"}, {Level::prefix, "+++++++++++++++pp"},
       {Level::atomic, "++++cccccpppppppp"},       {Level::quorum, "++++cccccpppppp++"},
+      {Level::causal, "++++ccccc++pppp++"},       {Level::session, "++++ccccc++pppp++"},
       {Level::eventual, "++++ccccc+++ppp++"},     {Level::weak, "++++ccccc+++ppp++"},
   };
   CHECK(std::size(expected) == kLevels.size());

@@ -38,15 +38,16 @@ TEST_CASE("crdt: what it is not is refused with the valid choices") {
 TEST_CASE("crdt: levels at which every node takes writes carry them") {
   for (const LevelInfo& info : kLevels) {
     INFO(info.name);
-    const bool carries =
-        info.level == Level::quorum || info.level == Level::eventual || info.level == Level::weak;
+    const bool carries = info.protocol == Protocol::causal || info.level == Level::quorum ||
+                         info.level == Level::eventual || info.level == Level::weak;
     CHECK(crdt_level_error(info.level).has_value() != carries);
   }
   const auto error = crdt_level_error(Level::atomic);
   REQUIRE(error);
   CHECK(error->code == ErrorCode::bad_parameter);
   CHECK(error->message ==
-        "level atomic does not carry convergent values; use one of quorum, eventual, weak");
+        "level atomic does not carry convergent values; use one of quorum, causal, session, "
+        "eventual, weak");
 }
 
 }  // namespace parallax::test

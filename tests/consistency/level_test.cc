@@ -54,7 +54,7 @@ TEST_CASE("level: an unknown one is refused with the valid choices") {
   };
   const std::string choices =
       " is no consistency level; use one of linearizable (or strong), sequential, bounded, prefix, "
-      "atomic, quorum (or one, two, three, all), eventual, weak";
+      "atomic, quorum (or one, two, three, all), causal, session, eventual, weak";
   CHECK(refusal("serializable") == "'serializable'" + choices);
   CHECK(refusal("") == "''" + choices);  // the alias that a level does not have is no name
   CHECK(refusal("Linearizable") == "'Linearizable'" + choices);
@@ -84,6 +84,14 @@ TEST_CASE("consistency: reads as in the header") {
         "sequential; on_violation=reject");
   CHECK(text({.level = Level::linearizable, .ack = Ack::semi_sync}) ==
         "linearizable; ack=semi-sync");
+  CHECK(text({Level::causal}) == "causal");
+  CHECK(text({.level = Level::causal, .on_violation = OnViolation::reject}) ==
+        "causal; on_violation=reject");
+  CHECK(text({Level::session}) == "session; guarantees=\"ryw,mr,mw,wfr\"");
+  CHECK(text({.level = Level::session,
+              .guarantees = {.monotonic_reads = true, .writes_follow_reads = true},
+              .on_violation = OnViolation::forward}) ==
+        "session; guarantees=\"mr,wfr\"; on_violation=forward");
   // What a level does not take is no part of it.
   CHECK(text({.level = Level::atomic, .r = 2, .w = 2, .sloppy = true}) == "atomic");
 }
@@ -115,6 +123,18 @@ TEST_CASE("consistency: a level by any of its names with its parameters") {
        {.level = Level::bounded,
         .max_staleness_ms = kMaxStalenessMs,
         .on_violation = OnViolation::forward}},
+      {"causal", {Level::causal}},
+      {"causal; on_violation=reject",
+       {.level = Level::causal, .on_violation = OnViolation::reject}},
+      {"session", {Level::session}},
+      {"session; guarantees=\"ryw,mr,mw,wfr\"", {Level::session}},
+      {"session; guarantees=wfr,ryw; on_violation=wait",
+       {.level = Level::session,
+        .guarantees = {.read_your_writes = true, .writes_follow_reads = true}}},
+      {"session; guarantees=\"mw\"; on_violation=forward",
+       {.level = Level::session,
+        .guarantees = {.monotonic_writes = true},
+        .on_violation = OnViolation::forward}},
   }));
   CAPTURE(c.text);
   const auto parsed = parse_consistency(c.text);
@@ -134,6 +154,15 @@ TEST_CASE("consistency: parameters are refused with what would be right") {
       {"quorum; ack=leader",
        "'ack' is no parameter of quorum, which takes r, w, sloppy and repair"},
       {"quorum;", "'' is no parameter of quorum, which takes r, w, sloppy and repair"},
+      {"causal; guarantees=ryw",
+       "'guarantees' is no parameter of causal, which takes on_violation"},
+      {"session; guarantees=",
+       "guarantees='' must be some of ryw, mr, mw, wfr, with commas between "
+       "them"},
+      {"session; guarantees=ryw,ryw",
+       "guarantees='ryw,ryw' must be some of ryw, mr, mw, wfr, with "
+       "commas between them"},
+      {"session; on_violation=give-up", "on_violation='give-up' must be wait, forward or reject"},
       {"quorum; r=0", "r='0' must be a whole number from 1 to the replicas, or all"},
       {"quorum; r", "r='?1' must be a whole number from 1 to the replicas, or all"},
       {"quorum; r=-1", "r='-1' must be a whole number from 1 to the replicas, or all"},
@@ -210,6 +239,10 @@ TEST_CASE("consistency: what is printed is read as it was", "[random]") {
     if (takes(LevelParameter::w)) consistency.w = replicas();
     if (takes(LevelParameter::sloppy)) consistency.sloppy = random.below(2) == 0;
     if (takes(LevelParameter::repair)) consistency.blocking_repair = random.below(2) == 0;
+    if (takes(LevelParameter::guarantees)) {
+      const std::uint64_t some = random.between(1, 15);
+      consistency.guarantees = {(some & 1) != 0, (some & 2) != 0, (some & 4) != 0, (some & 8) != 0};
+    }
     const auto bound = [&](std::uint32_t most) {
       return static_cast<std::uint32_t>(random.between(1, most));
     };

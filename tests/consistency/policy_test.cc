@@ -36,7 +36,8 @@ TEST_CASE("policy: an unknown choice is refused with the valid ones") {
 TEST_CASE("policy: a strategy goes with levels that promise no order") {
   for (const LevelInfo& info : kLevels) {
     INFO(info.name);
-    const bool unordered = info.level == Level::eventual || info.level == Level::weak;
+    const bool unordered = info.protocol == Protocol::causal || info.level == Level::eventual ||
+                           info.level == Level::weak;
     CHECK(is_unordered(info.level) == unordered);
     for (const auto& [strategy, name] : kConflictStrategies) {
       INFO(name);
@@ -51,7 +52,7 @@ TEST_CASE("policy: a strategy goes with levels that promise no order") {
   CHECK(error->definite());
   CHECK(error->message ==
         "conflict 'siblings' does not go with the default_consistency 'linearizable'; use one of "
-        "eventual, weak");
+        "causal, session, eventual, weak");
 }
 
 }  // namespace parallax::test

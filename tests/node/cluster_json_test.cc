@@ -63,6 +63,7 @@ TEST_CASE("cluster json: status") {
   status.applied_index = LogIndex{8};
   status.durable_index = LogIndex{10};
   ProcessStatus process;
+  status.causal.advance({NodeId{2}, Incarnation{7}}, 12);
   process.store_bytes = 1234;
   process.uptime = std::chrono::milliseconds{1500};
   const auto own = boost::json::parse(render_status(status, process)).as_object();
@@ -76,7 +77,9 @@ TEST_CASE("cluster json: status") {
   CHECK(own.at("store_bytes") == 1234);
   CHECK(own.at("uptime_ms") == 1500);
   CHECK(own.at("version") == PARALLAX_VERSION);
-  CHECK(own.at("causal_vector").is_null());
+  CHECK(boost::json::serialize(own.at("causal_vector")) ==
+        R"([{"node":2,"incarnation":7,"operations":12}])");
+  CHECK(own.at("stable_vector").as_array().empty());
 }
 
 TEST_CASE("cluster json: roles") {

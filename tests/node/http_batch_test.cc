@@ -208,7 +208,8 @@ TEST_CASE("http batch: an operation that is wrong is an error in its place") {
        "bad-request: operations[1].if_none_match: 'x'" + etags},
       {R"({"op":"get","key":"a","consistency":"gold"})",
        "unknown-level: 'gold' is no consistency level; use one of linearizable (or strong), "
-       "sequential, bounded, prefix, atomic, quorum (or one, two, three, all), eventual, weak"},
+       "sequential, bounded, prefix, atomic, quorum (or one, two, three, all), causal, session, "
+       "eventual, weak"},
       {R"({"op":"get","key":"a","timeout_ms":60001})",
        "bad-parameter: \"operations[1].timeout_ms\" must be a whole number from 1 to 60000"},
       {R"({"op":"delete","key":"a","idempotency_key":""})",

@@ -76,6 +76,7 @@ Consistency random_level(Random& random) {
   if (takes(LevelParameter::w)) level.w = coin(random) ? Consistency::kAll : 1;
   level.sloppy = takes(LevelParameter::sloppy);
   level.blocking_repair = takes(LevelParameter::repair);
+  if (takes(LevelParameter::guarantees)) level.guarantees = {coin(random), true, coin(random)};
   if (takes(LevelParameter::max_staleness_ms)) {
     level.max_staleness_ms = static_cast<std::uint32_t>(random.between(1, kMaxStalenessMs));
   }
@@ -465,6 +466,14 @@ TEST_CASE("forwarded requests that no node sends are refused with the field's na
         "level: weak with sloppy, which it does not take");
   CHECK(level({.level = Level::eventual, .blocking_repair = true}) ==
         "level: eventual with repair, which it does not take");
+  CHECK(level({.level = Level::session,
+               .guarantees = {.monotonic_reads = true},
+               .on_violation = OnViolation::forward})
+            .empty());
+  CHECK(level({.level = Level::causal, .on_violation = OnViolation::reject}).empty());
+  CHECK(level({.level = Level::session, .guarantees = {}}) ==
+        "level: guarantees: unknown ''; some of ryw, mr, mw, wfr are expected, with commas "
+        "between them");
 }
 
 TEST_CASE("forwarded bytes that no node writes are refused with the field's name") {

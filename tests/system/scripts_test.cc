@@ -1,4 +1,4 @@
-// scripts/cluster and scripts/demo, and with them what README.md tells a newcomer to type.
+// scripts/cluster and the demonstrations, and with them what README.md tells a newcomer to type.
 #include <filesystem>
 #include <fstream>
 
@@ -125,6 +125,18 @@ TEST_CASE("system: the demonstration keeps its promises") {
   CHECK(ended.code == 0);
   CHECK_THAT(ended.output,
              Catch::Contains("read back (linearizable)") && !Catch::Contains("BROKEN"));
+}
+
+TEST_CASE("system: the demonstration of causality shows an anomaly and its absence") {
+  setenv("PARALLAX_BIN", programs().c_str(), 1);
+  const Ended ended = run({"/bin/bash", "-c", "exec " + kScripts + "/demo-causality"}, 120s);
+  INFO(ended.output);
+  CHECK(ended.code == 0);
+  const std::size_t causal = ended.output.find("Level: causal");
+  REQUIRE(causal != std::string::npos);
+  CHECK(ended.output.find("Cleo sees the comment ALONE") < causal);
+  CHECK(ended.output.rfind("Cleo sees the comment ALONE") < causal);
+  CHECK(ended.output.find("Cleo sees post and comment [1 1 0]") != std::string::npos);
 }
 
 }  // namespace

@@ -138,6 +138,20 @@ TEST_CASE("docs: the client's page does what it says") {
   CHECK(joined);
   CHECK(resumed);
 
+  const Consistency causal{Level::causal};
+  const auto posted =
+      client.put("wall/post", "Lost my ring!", {.consistency = causal, .session = session});
+  const auto wall =
+      client.get_many({"wall/post", "wall/reply"}, {.consistency = causal, .session = session});
+  CHECK(posted);
+  CHECK(wall);
+  const Consistency own_writes{.level = Level::session,
+                               .guarantees = {.read_your_writes = true},
+                               .on_violation = OnViolation::forward};
+  CHECK(client.get("greeting", {.consistency = own_writes, .session = session}));
+  CHECK(server.seen().back().query.ends_with(
+      "consistency=session&guarantees=ryw&on_violation=forward"));
+
   const auto result = client.remove("greeting");
   if (!result && result.error().definite()) {
     explain(result.error());  // it did not happen, and will not

@@ -1,0 +1,288 @@
+// The turn of the causal protocol: messages in, one pass over the core, what it asks for into the
+// turn's batch. Numbers, key states and record are staged together, so they are durable together.
+#include "node/replica_causal.h"
+
+#include <algorithm>
+
+#include "base/canary.h"
+#include "base/coverage.h"
+
+namespace parallax {
+namespace {
+
+/// Keys of one page of a transfer, beside what limits::kCausalBatchBytes says.
+constexpr std::size_t kMostPageKeys = 1'024;
+/// A core that nothing has happened to is asked so often: a turn of another protocol costs nothing.
+constexpr Duration kIdleRun = std::chrono::milliseconds(10);
+
+Error corrupt(std::string message) {
+  return definite(ErrorCode::corrupt, std::move(message));
+}
+
+LogIndex highest_index(const CausalTransferPage& page) {
+  LogIndex highest;
+  for (const CausalTransferPage::State& item : page.states) {
+    for (const Version& version : item.state.versions()) {
+      highest = std::max(highest, version.log_index);
+    }
+  }
+  return highest;
+}
+
+}  // namespace
+
+Replica::Impl::~Impl() = default;
+
+// --- Beginning and end --------------------------------------------------------------------------
+
+Result<void> Replica::Impl::Causality::start() {
+  CausalConfig config{.id = at_.config_.id, .incarnation = at_.node_.incarnation};
+  config.members = at_.config_.members;
+  config.life = at_.config_.life;
+  CausalRestored restored;
+  restored.recovering = at_.recovering();
+  PARALLAX_ASSIGN(auto record,
+                  records::load<CausalRecord>(at_.overlay_, records::causal_key(kOnlyGroup)));
+  if (record) restored.record = *std::move(record);
+  std::optional<Error> wrong;
+  PARALLAX_TRY(at_.overlay_.scan(
+      records::causal_log_range(kOnlyGroup), [&](std::string_view key, std::string_view value) {
+        const auto operation = records::decode<CausalOperation>(key, value);
+        if (!operation) {
+          wrong = operation.error();
+          return false;
+        }
+        restored.log.push_back({operation->origin(), operation->number, operation->bytes()});
+        return true;
+      }));
+  if (wrong) return *wrong;
+  if (const std::string what = fault(restored); !what.empty()) {
+    return corrupt("the causal log is damaged: " + what);
+  }
+  core_.emplace(std::move(config), restored, at_.now_.monotonic);
+  for (const auto& [node, incarnation] : at_.applied_.incarnations) {
+    core_->heard(node, incarnation);
+  }
+  woken_ = stirred_ = true;
+  return {};
+}
+
+void Replica::Impl::Causality::draw_again() {
+  PARALLAX_ASSERT(at_.recovering(), "node {} is no recovering one", at_.config_.id);
+  core_.reset();
+  marks_.clear();
+  held_page_.reset();
+}
+
+void Replica::Impl::Causality::end_recovery() {
+  if (core_) core_->end_recovery();
+  woken_ = stirred_ = true;
+}
+
+bool Replica::Impl::Causality::joined() const {
+  return core_ && changed_in_ <= durable_ && core_->joined().size() >= at_.raft_->majority();
+}
+
+// --- Inputs -------------------------------------------------------------------------------------
+
+void Replica::Impl::Causality::tick() {
+  if (core_) {
+    core_->tick(at_.now_.monotonic);
+  } else if (at_.raft_ && changed_in_ <= durable_) {
+    // What an earlier incarnation has staged is in the store: the record says what is durable.
+    if (const Result<void> started = start(); !started) at_.fail(started.error());
+  }
+}
+
+void Replica::Impl::Causality::heard(NodeId node, Incarnation incarnation) {
+  if (!core_ || incarnation == Incarnation{}) return;
+  core_->heard(node, incarnation);
+}
+
+void Replica::Impl::Causality::step(const Envelope& envelope) {
+  if (!core_ || at_.disk_failed_) return;
+  if (const auto* status = std::get_if<CausalStatus>(&envelope.message)) {
+    at_.peers_.at(envelope.from).life = status->life;
+  } else if (const auto* page = std::get_if<CausalTransferPage>(&envelope.message)) {
+    for (const CausalTransferPage::State& item : page->states) {
+      if (!well_formed(item.state)) return;
+    }
+    // Its states go into those that follow the log, so they wait until the log is there: a page
+    // cannot be kept apart as an early state, for the vector will say that it is here.
+    const LogIndex needs = highest_index(*page);
+    if (needs > at_.applied_.index) {
+      held_page_ = HeldPage{envelope, needs};
+      return;
+    }
+  }
+  core_->step({envelope.from, envelope.incarnation, envelope.recovering}, envelope.message);
+  woken_ = stirred_ = true;
+}
+
+/// The core knows whether it still waits for it.
+void Replica::Impl::Causality::step_held_page() {
+  if (!held_page_ || held_page_->needs > at_.applied_.index) return;
+  const HeldPage held = *std::exchange(held_page_, std::nullopt);
+  const Envelope& envelope = held.envelope;
+  core_->step({envelope.from, envelope.incarnation, envelope.recovering}, envelope.message);
+}
+
+// --- The turn -----------------------------------------------------------------------------------
+
+void Replica::Impl::Causality::run(bool persist) {
+  if (!core_ || (!stirred_ && at_.now_.monotonic < next_run_)) return;
+  stirred_ = !persist;
+  next_run_ = at_.now_.monotonic + kIdleRun;
+  step_held_page();
+  carry_out(core_->take_ready(persist));
+  if (at_.fatal_ || at_.disk_failed_) return;
+  join_early_states();
+  proposed_ = false;
+  serve_waiting();
+  // What they have written is in the key states that go with this turn's batch: its records, too.
+  if (proposed_ && !at_.fatal_ && !at_.disk_failed_) carry_out(core_->take_ready(persist));
+}
+
+void Replica::Impl::Causality::carry_out(CausalReady ready) {
+  for (CausalMessage& message : ready.send_now) at_.send(message.to, std::move(message.message));
+  for (const CausalTransferPage::State& item : ready.install) {
+    if (!at_.take_in(item.key, item.state, at_.applied_.index, Arrival::causal)) return;
+    at_.clean_credit_ += 2;
+  }
+  for (const CausalOperation& operation : ready.apply) {
+    if (!join_operation(operation)) return;
+    put_operation(operation);
+  }
+  for (const CausalOperation& operation : ready.append) put_operation(operation);
+  for (const CausalRange& range : ready.remove) {
+    WriteBatch batch;
+    for (std::uint64_t number = range.first; number <= range.last; ++number) {
+      batch.remove(records::causal_operation_key(kOnlyGroup, range.origin, number));
+    }
+    stage(std::move(batch));
+  }
+  if (ready.record) put(records::causal_key(kOnlyGroup), *ready.record);
+  woken_ = woken_ || !ready.install.empty() || !ready.apply.empty();
+  for (CausalMessage& message : ready.send_after) send_after(std::move(message));
+  for (const CausalLoad& load : ready.loads) {
+    Result<std::vector<CausalOperation>> read = operations(load);
+    if (!read) {
+      at_.fail(read.error());
+      return;
+    }
+    core_->on_loaded(load, *std::move(read));
+    stirred_ = true;
+  }
+  for (const CausalPageRead& read : ready.page_reads) read_page(read);
+}
+
+/// On top of what is shown of the key, early or not: what is applied is in there.
+bool Replica::Impl::Causality::join_operation(const CausalOperation& operation) {
+  at_.clock_.observe(operation.version.stamp.hlc);
+  Result<KeyState> state = at_.keys_.load(operation.key);
+  if (!state) {
+    at_.fail(state.error());
+    return false;
+  }
+  state->add(operation.version);
+  at_.clean_credit_ += 2;
+  return at_.take_in(operation.key, *state, at_.applied_.index, Arrival::causal).has_value();
+}
+
+template <class Record>
+void Replica::Impl::Causality::put(std::string key, const Record& record) {
+  Bytes bytes = records::encode(key, record);
+  WriteBatch batch;
+  batch.put(std::move(key), std::move(bytes));
+  stage(std::move(batch));
+}
+
+void Replica::Impl::Causality::put_operation(const CausalOperation& operation) {
+  put(records::causal_operation_key(kOnlyGroup, operation.origin(), operation.number), operation);
+}
+
+void Replica::Impl::Causality::stage(WriteBatch batch) {
+  changed_in_ = at_.next_sequence_;
+  at_.stage(std::move(batch));
+}
+
+/// Behind everything that the core has asked to write.
+void Replica::Impl::Causality::send_after(CausalMessage message) {
+  at_.after_batch(changed_in_ <= durable_ ? 0 : changed_in_,
+                  HeldMessage{message.to, std::move(message.message)});
+}
+
+void Replica::Impl::Causality::on_batch(std::uint64_t sequence) {
+  if (core_ && changed_in_ == sequence) marks_.emplace_back(sequence, core_->persisted_mark());
+}
+
+void Replica::Impl::Causality::on_persisted(std::uint64_t sequence) {
+  durable_ = sequence;
+  while (!marks_.empty() && marks_.front().first <= sequence) {
+    core_->on_persisted(marks_.front().second);
+    marks_.pop_front();
+    stirred_ = true;
+  }
+}
+
+/// What is durable of the vector when batch `sequence` is; that one may not be handed out yet.
+OriginVector Replica::Impl::Causality::vector_of_batch(std::uint64_t sequence) const {
+  if (sequence >= at_.next_sequence_) return core_->applied();
+  OriginVector vector = core_->durable();
+  for (const auto& [batch, mark] : marks_) {
+    if (batch <= sequence) vector = mark.applied;
+  }
+  return vector;
+}
+
+// --- Reading for others -------------------------------------------------------------------------
+
+Result<std::vector<CausalOperation>> Replica::Impl::Causality::operations(
+    const CausalLoad& load) const {
+  std::vector<CausalOperation> operations;
+  std::size_t bytes = 0;
+  std::optional<Error> wrong;
+  PARALLAX_TRY(at_.overlay_.scan(records::causal_log_range(kOnlyGroup, load.origin, load.after + 1),
+                                 [&](std::string_view key, std::string_view value) {
+                                   auto operation = records::decode<CausalOperation>(key, value);
+                                   if (!operation) {
+                                     wrong = operation.error();
+                                     return false;
+                                   }
+                                   bytes += operation->bytes();
+                                   if (!operations.empty() && bytes > load.max_bytes) return false;
+                                   operations.push_back(*std::move(operation));
+                                   return true;
+                                 }));
+  if (wrong) return *wrong;
+  return operations;
+}
+
+void Replica::Impl::Causality::read_page(const CausalPageRead& read) {
+  std::vector<CausalTransferPage::State> states;
+  std::size_t bytes = 0;
+  bool complete = true;
+  const std::string from = read.after.empty() ? std::string() : read.after + '\0';
+  const Result<void> done =
+      at_.keys_.scan(from, "", false, [&](std::string_view key, const KeyState& state) {
+        if (states.size() == kMostPageKeys || bytes >= limits::kCausalBatchBytes) {
+          complete = false;
+          return false;
+        }
+        if (state.empty()) return true;
+        bytes += key.size() + 64;
+        for (const Version& version : state.versions()) bytes += version.value.size() + 64;
+        states.push_back({std::string(key), state});
+        return true;
+      });
+  if (!done) {
+    at_.fail(done.error());
+    return;
+  }
+  // The page leaves behind all that it shows, whatever protocol that is of.
+  changed_in_ = at_.next_sequence_;
+  core_->on_page(read, std::move(states), complete);
+  stirred_ = true;
+}
+
+}  // namespace parallax

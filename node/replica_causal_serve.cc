@@ -1,0 +1,208 @@
+// Requests at `causal` and `session`: what they wait for, what they show, what their tokens say.
+//
+// A request is served in one turn, from the state that this turn finds: a read of several keys, or
+// of a page of a range, shows one causal cut. It waits first until the vector has come to what its
+// session rests on (consistency/session_guarantees.h), or is passed on, or refused.
+#include <algorithm>
+
+#include "base/canary.h"
+#include "base/coverage.h"
+#include "node/replica_causal.h"
+
+namespace parallax {
+namespace {
+
+SessionGuarantees guarantees_of(const Consistency& consistency) {
+  return consistency.level == Level::causal ? kAllGuarantees : consistency.guarantees;
+}
+
+}  // namespace
+
+/// What its session asks of the vector.
+OriginVector Replica::Impl::Causality::needed(const Request& request) const {
+  if (!request.session) return {};
+  const SessionGuarantees guarantees = guarantees_of(request.consistency);
+  return is_read(request.operation) ? read_waits_for(guarantees, *request.session)
+                                    : write_waits_for(guarantees, *request.session);
+}
+
+void Replica::Impl::Causality::serve(RequestHandle handle) {
+  const Request& request = at_.requests_.find(handle)->request;
+  if (at_.recovering()) {
+    at_.finish(handle, definite(ErrorCode::recovering,
+                                fmt::format("node {} is recovering its data", at_.config_.id)));
+    return;
+  }
+  if (at_.node_.membership != Membership::member || !core_ || at_.node_.cluster.empty()) {
+    at_.wait(handle);  // the cluster is only beginning
+    return;
+  }
+  const bool is_a_read = is_read(request.operation);
+  if (!is_a_read) {
+    if (const auto refusal = at_.refuse_stamps()) {
+      at_.finish(handle, *refusal);
+      return;
+    }
+    if (request.context && !at_.take_context(*request.context)) {
+      at_.finish(handle, definite(ErrorCode::bad_request,
+                                  "Parallax-Context: its clock is ahead of the cluster's"));
+      return;
+    }
+  }
+  const OriginVector vector = needed(request);
+  const bool context_here = !request.context || core_->covers(*request.context);
+  if (!core_->consistent() || !core_->covers(vector) || !context_here) {
+    behind(handle, vector);
+  } else if (is_a_read) {
+    read(handle, vector);
+  } else {
+    write(handle, vector);
+  }
+}
+
+// --- Not yet ------------------------------------------------------------------------------------
+
+void Replica::Impl::Causality::behind(RequestHandle handle, const OriginVector& needed) {
+  PendingRequest& pending = *at_.requests_.find(handle);
+  if (!pending.behind_since) pending.behind_since = at_.now_.monotonic;
+  pending.stage = PendingRequest::Stage::behind;
+  // Passed on once only: what it asks for then, whoever has it waits for.
+  const OnViolation asked =
+      pending.peer != kNoNode ? OnViolation::wait : pending.request.consistency.on_violation;
+  if (asked == OnViolation::reject) {
+    Error error = late_error(pending);
+    error.code = ErrorCode::level_unattainable;
+    at_.finish(handle, std::move(error));
+    return;
+  }
+  if (asked == OnViolation::forward && pending.request.forward) {
+    if (const NodeId to = who_is_there(needed, pending.refused_by); to != kNoNode) {
+      mark(Mark::causal_passed_on);
+      at_.forward(handle, to, at_.peers_.at(to).life);
+      return;
+    }
+  }
+  mark(Mark::causal_waited);
+  waiting_.push_back(handle);
+}
+
+NodeId Replica::Impl::Causality::who_is_there(const OriginVector& needed, NodeId but) const {
+  for (const auto& [id, peer] : at_.peers_) {
+    if (id == but || peer.life == 0 || !at_.reachable(id)) continue;
+    if (core_->peer_covers(id, needed)) return id;
+  }
+  return kNoNode;
+}
+
+Error Replica::Impl::Causality::late_error(const PendingRequest& pending) const {
+  return definite(
+      ErrorCode::timeout,
+      fmt::format("node {} does not have what the session has seen: it has {}, {} is needed",
+                  at_.config_.id, core_ ? core_->applied().to_string() : "nothing",
+                  needed(pending.request).to_string()));
+}
+
+void Replica::Impl::Causality::serve_waiting() {
+  if (!std::exchange(woken_, false) || waiting_.empty()) return;
+  for (const RequestHandle handle : std::exchange(waiting_, {})) {
+    const PendingRequest* const pending = at_.requests_.find(handle);
+    if (pending != nullptr && pending->stage == PendingRequest::Stage::behind) serve(handle);
+  }
+}
+
+// --- Answers ------------------------------------------------------------------------------------
+
+Evidence Replica::Impl::Causality::evidence(const PendingRequest& pending) const {
+  Evidence evidence = at_.leaderless_evidence(Path::causal, {at_.config_.id});
+  if (pending.behind_since) {
+    evidence.waited = std::chrono::duration_cast<std::chrono::milliseconds>(at_.now_.monotonic -
+                                                                            *pending.behind_since);
+  }
+  return evidence;
+}
+
+/// Where a session stands that has been shown something of what has `shown`.
+SessionToken Replica::Impl::Causality::session(const Request& request,
+                                               const OriginVector& shown) const {
+  SessionToken token = at_.session_for(request, LogIndex{});
+  note_read(token, core_->told(shown));
+  return token;
+}
+
+void Replica::Impl::Causality::read(RequestHandle handle, const OriginVector& needed) {
+  const PendingRequest& pending = *at_.requests_.find(handle);
+  const Request& request = pending.request;
+  Answer answer;
+  answer.consistency = request.consistency;
+  answer.evidence = evidence(pending);
+  ReadScope scope{.causal = true};
+  if (const Result<void> done = at_.read_into(request, answer, scope); !done) {
+    at_.fail(done.error());
+    at_.finish(handle, definite(ErrorCode::internal, done.error().message));
+    return;
+  }
+  if (scope.early) {
+    behind(handle, needed);
+    return;
+  }
+  const std::uint64_t sequence = canary(Canary::shown_before_durable) ? 0 : scope.shown_after;
+  answer.session = session(request, vector_of_batch(scope.shown_after));
+  at_.show(handle, sequence, std::move(answer));
+}
+
+void Replica::Impl::Causality::write(RequestHandle handle, const OriginVector& needed) {
+  PendingRequest& pending = *at_.requests_.find(handle);
+  const Request& request = pending.request;
+  const std::string key = *operation_key(request.operation);
+  Result<KeyState> known = at_.keys_.load(key);
+  if (!known) {
+    at_.finish(handle, definite(ErrorCode::internal, known.error().message));
+    at_.fail(known.error());
+    return;
+  }
+  if (!covers(*known)) {
+    behind(handle, needed);
+    return;
+  }
+  const std::optional<Stamp> stamp = at_.issue_stamp();
+  if (!stamp) {
+    at_.clock_waited_for_ = true;
+    at_.wait(handle);
+    return;
+  }
+  const Origin origin = core_->origin();
+  const UnixMillis now = at_.clock_.peek(at_.now_.physical).millis();
+  Evaluation evaluation = evaluate(request, *known, *stamp, now,
+                                   {.actor = {ActorPath::causal, origin.node, origin.incarnation},
+                                    .conflict = at_.strategy_of(key)});
+  pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), evaluation.number,
+                     known->context(), std::move(evaluation.crdt)};
+  if (pending.outcome.refusal) {
+    const std::uint64_t shown_in = at_.last_change(key);
+    Answer answer = at_.write_answer(pending, evidence(pending));
+    answer.session = session(request, vector_of_batch(shown_in));
+    at_.show(handle, shown_in, std::move(answer));
+    return;
+  }
+  const auto& versions = evaluation.next.versions();
+  const auto written = std::find_if(versions.begin(), versions.end(), [&](const Version& version) {
+    return version.stamp == *stamp;
+  });
+  PARALLAX_ASSERT(written != versions.end(), "the write of {} is not in its outcome", *stamp);
+  const std::uint64_t number = core_->propose(key, *written, needed);
+  proposed_ = stirred_ = true;
+  changed_in_ = at_.next_sequence_;
+  const auto next = at_.take_in(key, evaluation.next, at_.applied_.index, Arrival::causal);
+  if (!next) return;  // the process is about to end
+  at_.clean_credit_ += 2;
+  pending.outcome.context = evaluation.next.context();
+  Answer answer = at_.write_answer(pending, evidence(pending));
+  answer.session = at_.session_for(request, LogIndex{});
+  note_write(answer.session, origin, number);
+  at_.show(handle, at_.next_sequence_, std::move(answer));
+  if (PendingRequest* const left = at_.requests_.find(handle)) {
+    left->stage = PendingRequest::Stage::stored;
+  }
+}
+
+}  // namespace parallax
