@@ -25,7 +25,8 @@ bool is_counter(const std::string& key) {
 }
 
 bool is_leaderless(std::string_view key) {
-  for (const std::string_view family : {"atomic-", "crdt-", "eventual-", "mixed-", "quorum-"}) {
+  for (const std::string_view family :
+       {"atomic-", "causal-", "crdt-", "eventual-", "mixed-", "quorum-", "session-"}) {
     if (key.starts_with(family)) return true;
   }
   return false;

@@ -5,8 +5,7 @@
 
 #include "base/assert.h"
 #include "consistency/checker/linearizability.h"
-#include "simulation/clients.h"
-#include "simulation/crdt_clients.h"
+#include "simulation/habits.h"
 
 namespace parallax::simulation {
 namespace {
@@ -31,14 +30,15 @@ class Run {
  public:
   Run(const SimulationOptions& options, std::function<void(const std::string&)> sink)
       : options_(options),
-        random_(options.seed),
         plan_(make_plan(
             {options.seed, options.nodes, options.duration, faults_of(options), options.skip})),
+        habits_(options_, plan_),
         trace_(std::move(sink)),
-        world_(world_options(), &trace_, &checks_),
-        clients_(world_, checks_, &trace_, client_options()),
-        leaderless_(world_, checks_, &trace_, leaderless_options()),
-        crdts_(world_, checks_, &trace_, crdt_options()) {
+        world_(habits_.world(), &trace_, &checks_),
+        clients_(world_, checks_, &trace_, habits_.clients()),
+        leaderless_(world_, checks_, &trace_, habits_.leaderless()),
+        crdts_(world_, checks_, &trace_, habits_.crdts()),
+        causal_(world_, &trace_, habits_.causal()) {
     world_.limit_steps(options.max_steps);
   }
 
@@ -56,10 +56,12 @@ class Run {
     leaderless_.on_death([this](NodeId id) { die(id, 1s); });
     leaderless_.start();
     crdts_.start();
+    causal_.start();
     for (int part = 0; part < 10; ++part) {
       world_.run_for(options_.duration / 10);
       checks_.check_join_laws(world_, clients_.key(0));
       for (const std::string& key : leaderless_.keys()) checks_.check_join_laws(world_, key);
+      for (const std::string& key : causal_.keys()) checks_.check_join_laws(world_, key);
     }
     if (world_.steps() >= options_.max_steps) return;  // a shortened run ends where it was cut
     settle();
@@ -69,8 +71,10 @@ class Run {
   void report(Outcome& outcome) const {
     outcome.hash = trace_.hash();
     outcome.steps = world_.steps();
-    outcome.operations = clients_.issued() + leaderless_.issued() + crdts_.issued();
-    outcome.answered = clients_.answered() + leaderless_.answered() + crdts_.answered();
+    outcome.operations =
+        clients_.issued() + leaderless_.issued() + crdts_.issued() + causal_.issued();
+    outcome.answered =
+        clients_.answered() + leaderless_.answered() + crdts_.answered() + causal_.answered();
     outcome.shown = shown_;
     outcome.faults = faults_;
     outcome.crashes = crashes_;
@@ -81,74 +85,6 @@ class Run {
   }
 
  private:
-  WorldOptions world_options() {
-    WorldOptions world;
-    world.nodes = options_.nodes;
-    world.seed = options_.seed ^ 0x30d1d;
-    world.drop = plan_.loss;
-    world.duplicate = plan_.duplication;
-    world.reorder = plan_.reordering;
-    world.through_codec = random_.chance(0.2);
-    // Some runs forget their log at once, so that snapshots are needed all the time.
-    if (random_.chance(0.5)) world.log_keep_entries = random_.between(1, 60);
-    if (random_.chance(0.5)) world.snapshot_chunk_bytes = random_.between(1, 400);
-    if (random_.chance(0.3)) world.log_cache_bytes = 200;
-    if (random_.chance(0.3)) world.max_append_bytes = random_.between(1, 500);
-    if (random_.chance(0.3)) world.max_inflight_appends = random_.between(1, 4);
-    if (random_.chance(0.3)) world.max_write = 10ms;
-    if (random_.chance(0.3)) world.max_latency = 20ms;
-    if (random_.chance(0.3)) world.history_retention = 1s;
-    // Longer than anybody tries again, unless clocks jump.
-    const bool clocks_jump =
-        std::any_of(plan_.events.begin(), plan_.events.end(),
-                    [](const FaultEvent& event) { return event.kind == FaultKind::clock; });
-    if (!clocks_jump) world.idempotency.retention = 45s;
-    return world;
-  }
-
-  ClientOptions client_options() {
-    ClientOptions clients;
-    clients.seed = options_.seed;
-    clients.clients = random_.between(4, 10);
-    clients.keys = random_.between(1, 6);
-    clients.think = std::chrono::milliseconds(random_.between(60, 160));
-    clients.reads = 0.1 * static_cast<double>(random_.between(2, 7));
-    clients.deletes = random_.chance(0.5) ? 0.1 : 0.0;
-    if (random_.chance(0.5)) clients.conditions = 0.5;
-    if (random_.chance(0.3)) clients.increments = 0.4;
-    if (random_.chance(0.3)) clients.expiring = 0.5;
-    if (random_.chance(0.7)) clients.contexts = 0.0;
-    if (random_.chance(0.3)) clients.retried = 0.8;
-    if (options_.level == "prefix") clients.prefix_reads = 1.0;
-    if (options_.level == "linearizable") clients.prefix_reads = 0.0;
-    return clients;
-  }
-
-  LeaderlessOptions leaderless_options() {
-    LeaderlessOptions clients;
-    clients.seed = options_.seed;
-    clients.clients = random_.between(2, 4);
-    clients.keys = random_.between(1, 2);
-    clients.think = std::chrono::milliseconds(random_.between(80, 200));
-    clients.reads = 0.1 * static_cast<double>(random_.between(3, 7));
-    if (random_.chance(0.3)) clients.deletes = 0.0;
-    if (random_.chance(0.2)) clients.expiring = 0.3;
-    if (random_.chance(0.3)) clients.contexts = 0.0;
-    if (random_.chance(0.5)) clients.conditions = 0.0;
-    clients.led = !options_.no_leader;
-    if (plan_.kinds.contains(FaultKind::crash) && random_.chance(0.5)) clients.deaths = 0.05;
-    if (!options_.level.empty()) clients.clients = 0;
-    return clients;
-  }
-
-  CrdtOptions crdt_options() {
-    CrdtOptions clients;
-    clients.seed = options_.seed;
-    clients.clients = options_.level.empty() && random_.chance(0.5) ? 2 : 0;
-    clients.think = 150ms;
-    return clients;
-  }
-
   static std::set<FaultKind> faults_of(const SimulationOptions& options) {
     std::set<FaultKind> faults = options.faults;
     if (options.no_leader) {
@@ -442,6 +378,7 @@ class Run {
     clients_.stop();
     leaderless_.stop();
     crdts_.stop();
+    causal_.stop();
     world_.heal();
     if (options_.no_leader) world_.drop_if(elects);
     for (NodeId id : world_.ids()) {
@@ -475,6 +412,7 @@ class Run {
     crdts_.check_end();
     if (options_.show) shown_ = leaderless_.counterexample(*options_.show);
     if (const std::string broken = leaderless_.judge(); !broken.empty()) throw Broken(broken);
+    if (const std::string broken = causal_.judge(); !broken.empty()) throw Broken(broken);
     const checker::LinearizabilityResult result =
         checker::check_linearizability(clients_.history());
     if (result.verdict == checker::Verdict::yes) return;
@@ -484,8 +422,9 @@ class Run {
   }
 
   SimulationOptions options_;
-  Random random_;
   FaultPlan plan_;
+  Habits habits_;
+  Random& random_ = habits_.random();
   Trace trace_;
   Checks checks_;
   World world_;
@@ -493,6 +432,7 @@ class Run {
   Clients clients_;
   LeaderlessClients leaderless_;
   CrdtClients crdts_;
+  CausalClients causal_;
   std::optional<std::string> shown_;
   bool settling_ = false;
   std::set<NodeId> refusing_;  ///< disks that are full

@@ -135,7 +135,6 @@ Result<void> take_level(const Members& members, BatchOperation& out) {
   if (repair) beside.push_back({LevelParameter::repair, *repair});
   if (sloppy) beside.push_back({LevelParameter::sloppy, "true"});
   if (guarantees) beside.push_back({LevelParameter::guarantees, *guarantees});
-  if (on_violation) beside.push_back({LevelParameter::on_violation, *on_violation});
   if (!level) {
     return beside.empty() ? Result<void>()
                           : members.error("consistency", "missing beside parameters of a level");

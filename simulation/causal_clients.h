@@ -1,0 +1,79 @@
+// Sessions at the levels `causal` and `session`: each goes from node to node with its token, and
+// what it sees is judged by the checkers, from values alone, when the run is over.
+//
+//   - at `causal` the history is causally convergent (CCv; consistency/checker/causal.h);
+//   - at `session` with all guarantees each of them holds; with some of them, those that sessions
+//     can tell by themselves: read your writes and monotonic reads.
+//
+// A session that does not know what became of a write ends, and another one begins. A disk that is
+// lost takes with it what it alone had acknowledged, so runs in which that happens have none of
+// these clients.
+//
+// Not thread-safe.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "consistency/session_guarantees.h"
+#include "simulation/recorder.h"
+#include "simulation/world.h"
+
+namespace parallax::simulation {
+
+struct CausalOptions {
+  std::uint64_t seed = 1;
+  std::size_t clients = 3;  ///< at each of the levels
+  std::size_t keys = 2;     ///< of each
+  Duration think{};         ///< mean pause between two operations of one session
+  /// Of all sessions at `session`; never empty.
+  SessionGuarantees guarantees = kAllGuarantees;
+};
+
+class CausalClients {
+ public:
+  CausalClients(World& world, Trace* trace, CausalOptions options);
+
+  void start();
+  /// No new operations; what is under way goes on.
+  void stop() { stopped_ = true; }
+  bool idle() const { return under_way_ == 0; }
+
+  /// The first contradiction that a checker finds; empty: none.
+  std::string judge() const;
+
+  std::vector<std::string> keys() const;
+  std::uint64_t issued() const { return issued_; }
+  std::uint64_t answered() const { return answered_; }
+
+ private:
+  struct Session {
+    Level level;
+    std::size_t number;  ///< in the history: another one whenever it begins anew
+    SessionToken token;
+  };
+
+  std::string key(Level level, std::size_t i) const;
+  void next(std::size_t session);
+  void issue(std::size_t session);
+  void finish(std::size_t session, std::optional<std::size_t> record, const Recorder::Call& call,
+              const Request& request, const Reply& reply);
+  Recorder& recorder(Level level) { return level == Level::causal ? causal_ : session_; }
+
+  World& world_;
+  Trace* trace_;
+  CausalOptions options_;
+  Random random_;
+  std::vector<Session> sessions_;
+  Recorder causal_;
+  Recorder session_;
+  std::size_t next_number_;
+  std::uint64_t issued_ = 0;
+  std::uint64_t answered_ = 0;
+  std::size_t under_way_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace parallax::simulation

@@ -1,0 +1,95 @@
+#include "simulation/habits.h"
+
+#include <algorithm>
+
+namespace parallax::simulation {
+
+using namespace std::chrono_literals;
+
+WorldOptions Habits::world() {
+  WorldOptions world;
+  world.nodes = options_.nodes;
+  world.seed = options_.seed ^ 0x30d1d;
+  world.drop = plan_.loss;
+  world.duplicate = plan_.duplication;
+  world.reorder = plan_.reordering;
+  world.through_codec = random_.chance(0.2);
+  // Some runs forget their log at once, so that snapshots are needed all the time.
+  if (random_.chance(0.5)) world.log_keep_entries = random_.between(1, 60);
+  if (random_.chance(0.5)) world.snapshot_chunk_bytes = random_.between(1, 400);
+  if (random_.chance(0.3)) world.log_cache_bytes = 200;
+  if (random_.chance(0.3)) world.max_append_bytes = random_.between(1, 500);
+  if (random_.chance(0.3)) world.max_inflight_appends = random_.between(1, 4);
+  if (random_.chance(0.3)) world.max_write = 10ms;
+  if (random_.chance(0.3)) world.max_latency = 20ms;
+  if (random_.chance(0.3)) world.history_retention = 1s;
+  // Longer than anybody tries again, unless clocks jump.
+  const bool clocks_jump =
+      std::any_of(plan_.events.begin(), plan_.events.end(),
+                  [](const FaultEvent& event) { return event.kind == FaultKind::clock; });
+  if (!clocks_jump) world.idempotency.retention = 45s;
+  return world;
+}
+
+ClientOptions Habits::clients() {
+  ClientOptions clients;
+  clients.seed = options_.seed;
+  clients.clients = random_.between(4, 10);
+  clients.keys = random_.between(1, 6);
+  clients.think = std::chrono::milliseconds(random_.between(60, 160));
+  clients.reads = 0.1 * static_cast<double>(random_.between(2, 7));
+  clients.deletes = random_.chance(0.5) ? 0.1 : 0.0;
+  if (random_.chance(0.5)) clients.conditions = 0.5;
+  if (random_.chance(0.3)) clients.increments = 0.4;
+  if (random_.chance(0.3)) clients.expiring = 0.5;
+  if (random_.chance(0.7)) clients.contexts = 0.0;
+  if (random_.chance(0.3)) clients.retried = 0.8;
+  if (options_.level == "prefix") clients.prefix_reads = 1.0;
+  if (options_.level == "linearizable") clients.prefix_reads = 0.0;
+  return clients;
+}
+
+LeaderlessOptions Habits::leaderless() {
+  LeaderlessOptions clients;
+  clients.seed = options_.seed;
+  clients.clients = random_.between(2, 4);
+  clients.keys = random_.between(1, 2);
+  clients.think = std::chrono::milliseconds(random_.between(80, 200));
+  clients.reads = 0.1 * static_cast<double>(random_.between(3, 7));
+  if (random_.chance(0.3)) clients.deletes = 0.0;
+  if (random_.chance(0.2)) clients.expiring = 0.3;
+  if (random_.chance(0.3)) clients.contexts = 0.0;
+  if (random_.chance(0.5)) clients.conditions = 0.0;
+  clients.led = !options_.no_leader;
+  if (plan_.kinds.contains(FaultKind::crash) && random_.chance(0.5)) clients.deaths = 0.05;
+  if (!options_.level.empty()) clients.clients = 0;
+  return clients;
+}
+
+CrdtOptions Habits::crdts() {
+  CrdtOptions clients;
+  clients.seed = options_.seed;
+  clients.clients = options_.level.empty() && random_.chance(0.5) ? 2 : 0;
+  clients.think = 150ms;
+  return clients;
+}
+
+CausalOptions Habits::causal() {
+  CausalOptions sessions;
+  sessions.seed = options_.seed;
+  sessions.clients = random_.between(1, 3);
+  sessions.keys = random_.between(1, 3);
+  sessions.think = 200ms;
+  if (random_.chance(0.5)) {
+    const std::uint64_t some = random_.between(1, 15);
+    sessions.guarantees = {(some & 1) != 0, (some & 2) != 0, (some & 4) != 0, (some & 8) != 0};
+  }
+  bool loses = false;
+  for (const FaultKind kind : {FaultKind::wipe, FaultKind::corruption}) {
+    loses = loses || plan_.kinds.contains(kind);
+  }
+  if (loses || !options_.level.empty() || !random_.chance(0.7)) sessions.clients = 0;
+  return sessions;
+}
+
+}  // namespace parallax::simulation
