@@ -73,13 +73,15 @@ namespace parallax {
   X(stood_in_for_replica)            \
   X(exchange_found_difference)       \
   X(recovery_joined_states)          \
-  X(tombstone_removed)               \
-  X(causal_waited)                   \
-  X(causal_passed_on)
+  X(tombstone_removed)
+
+// Of the causal levels, likewise.
+#define PARALLAX_CAUSAL_MARKS(X) X(causal_waited) X(causal_passed_on)
 
 enum class Mark : std::uint8_t {
 #define PARALLAX_MARK_ENUM(name) name,
   PARALLAX_COVERAGE_MARKS(PARALLAX_MARK_ENUM) PARALLAX_LEADERLESS_MARKS(PARALLAX_MARK_ENUM)
+      PARALLAX_CAUSAL_MARKS(PARALLAX_MARK_ENUM)
 #undef PARALLAX_MARK_ENUM
       count,
 };
@@ -87,6 +89,7 @@ enum class Mark : std::uint8_t {
 inline constexpr std::array kMarkNames{
 #define PARALLAX_MARK_NAME(name) std::string_view{#name},
     PARALLAX_COVERAGE_MARKS(PARALLAX_MARK_NAME) PARALLAX_LEADERLESS_MARKS(PARALLAX_MARK_NAME)
+        PARALLAX_CAUSAL_MARKS(PARALLAX_MARK_NAME)
 #undef PARALLAX_MARK_NAME
 };
 
