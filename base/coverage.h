@@ -83,7 +83,7 @@ enum class Mark : std::uint8_t {
   PARALLAX_COVERAGE_MARKS(PARALLAX_MARK_ENUM) PARALLAX_LEADERLESS_MARKS(PARALLAX_MARK_ENUM)
       PARALLAX_CAUSAL_MARKS(PARALLAX_MARK_ENUM)
 #undef PARALLAX_MARK_ENUM
-      count,
+          count,
 };
 
 inline constexpr std::array kMarkNames{

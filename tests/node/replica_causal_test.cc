@@ -651,6 +651,30 @@ TEST_CASE_METHOD(Ready, "causal: convergent values lose no update") {
   }
 }
 
+TEST_CASE("causal: a deletion is kept while what it deletes may still come") {
+  constexpr auto kGrace = 8s;
+  Ready at({.anti_entropy_interval = 500ms, .tombstone_grace = kGrace});
+  World& world = at.world;
+  const auto stored = [&](NodeId id) {
+    return !KeySpace(world.replica(id).state(), kOnlyGroup).load("k")->empty();
+  };
+  at.hold_back_from_third();
+  written(Client{world}.put(at.follower, "k", "v"));
+  world.run_for(100ms);
+  // Without a session it depends on nothing; it replaces what the leader knows.
+  written(Client{world}.ask(at.leader, delete_request("k")));
+  world.run_for(3 * kGrace);
+  REQUIRE(equal_stores(world));
+  for (const NodeId id : world.ids()) CHECK(stored(id));
+  world.drop_if(nullptr);
+  world.run_for(1s);
+  for (const NodeId id : world.ids()) CHECK(Client{world}.value(id, "k") == "");
+  REQUIRE(world.run_until(
+      [&] { return !stored(at.leader) && !stored(at.follower) && !stored(at.third); }, 4 * kGrace));
+  world.run_for(kGrace);
+  for (const NodeId id : world.ids()) CHECK_FALSE(stored(id));
+}
+
 TEST_CASE_METHOD(Ready, "causal: a context that a node has not come to is waited for") {
   hold_back_from_third();
   Client client{world};
