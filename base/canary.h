@@ -56,7 +56,7 @@ namespace parallax {
 #define PARALLAX_HINT_CANARIES(Y) Y(hint_removed_early, "a hint is forgotten when it is sent")
 
 // Of the causal protocol. Its own random worlds must find them (tests/replication/causal), not the
-// simulator: no node runs it yet.
+// simulator, whose clients do not use its levels yet.
 #define PARALLAX_CAUSAL_CANARIES(Y)                                                         \
   Y(causal_dependency_ignored, "an operation is applied before what it depends on")         \
   Y(causal_gap_ignored, "an operation is applied although its predecessor is missing")      \
