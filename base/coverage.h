@@ -68,13 +68,12 @@ namespace parallax {
   X(hint_handed_over)                  \
   X(stood_in_for_replica)              \
   X(exchange_found_difference)         \
-  X(recovery_joined_states)
-
-// Its clients do not go there: the tests of the node take these paths (tests/node).
-#define PARALLAX_SLOW_MARKS(X) \
-  X(tombstone_removed)         \
-  X(causal_waited)             \
+  X(recovery_joined_states)            \
+  X(causal_waited)                     \
   X(causal_passed_on)
+
+// Its clients do not live that long: the tests of the node take these paths (tests/node).
+#define PARALLAX_SLOW_MARKS(X) X(tombstone_removed)
 
 enum class Mark : std::uint8_t {
 #define PARALLAX_MARK_ENUM(name) name,
