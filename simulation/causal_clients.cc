@@ -112,4 +112,18 @@ std::string CausalClients::judge() const {
   return {};
 }
 
+std::optional<std::string> CausalClients::counterexample(Permitted permitted) const {
+  if (permitted < Permitted::own_write_not_read) return std::nullopt;
+  const std::size_t i =
+      static_cast<std::size_t>(permitted) - static_cast<std::size_t>(Permitted::own_write_not_read);
+  const SessionGuarantees& asked = options_.guarantees;
+  const bool has[] = {asked.read_your_writes, asked.monotonic_reads, asked.monotonic_writes,
+                      asked.writes_follow_reads};
+  // The last two are told by others, who have to read monotonically.
+  if (has[i] || (i >= 2 && !asked.monotonic_reads)) return std::nullopt;
+  const auto results = checker::check_session_guarantees(session_.history());
+  if (results[i].verdict != checker::Verdict::no) return std::nullopt;
+  return fmt::format("guarantees: {}\n{}", asked.to_string(), results[i].witness->text);
+}
+
 }  // namespace parallax::simulation

@@ -18,6 +18,7 @@
 
 #include "base/random.h"
 #include "consistency/session_guarantees.h"
+#include "simulation/permitted.h"
 #include "simulation/recorder.h"
 #include "simulation/world.h"
 
@@ -43,6 +44,8 @@ class CausalClients {
 
   /// The first contradiction that a checker finds; empty: none.
   std::string judge() const;
+  /// How this run shows what happens without a guarantee; nothing when it does not.
+  std::optional<std::string> counterexample(Permitted permitted) const;
 
   std::vector<std::string> keys() const;
   std::uint64_t issued() const { return issued_; }

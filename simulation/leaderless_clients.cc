@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kFamilies{"atomic", "quorum", "eventual", "mixed"};
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(Permitted::count)> kPermitted{
-    "quorum-not-linearizable", "quorum-later-write-lost", "quorum-stale-read",
-    "eventual-stale-read", "weak-write-lost"};
-
 /// Of one key; beyond, the oldest is forgotten.
 constexpr std::size_t kMostBounds = 64;
 
@@ -57,10 +53,6 @@ std::string words_of(const checker::LinearizabilityResult& result) {
 }
 
 }  // namespace
-
-std::string_view permitted_name(Permitted permitted) {
-  return kPermitted[static_cast<std::size_t>(permitted)];
-}
 
 LeaderlessClients::LeaderlessClients(World& world, const Checks& checks, Trace* trace,
                                      LeaderlessOptions options)
@@ -558,10 +550,9 @@ std::optional<std::string> LeaderlessClients::counterexample(Permitted permitted
       return std::nullopt;
     case Permitted::weak_write_lost:
       return weak_lost_;
-    case Permitted::count:
-      break;
+    default:
+      return std::nullopt;  // of other clients
   }
-  PARALLAX_UNREACHABLE("permitted {}", static_cast<int>(permitted));
 }
 
 }  // namespace parallax::simulation

@@ -28,6 +28,7 @@
 #include <string>
 
 #include "simulation/checks.h"
+#include "simulation/permitted.h"
 #include "simulation/recorder.h"
 #include "simulation/world.h"
 #include "storage/version.h"
@@ -49,17 +50,6 @@ struct LeaderlessOptions {
   double deaths = 0.0;      ///< of the weak writes: the node dies as soon as it has acknowledged
   bool led = true;          ///< linearizable operations among the others
 };
-
-/// What weaker levels permit, each with a seed that shows it (tests/data/seeds/).
-enum class Permitted : std::uint8_t {
-  quorum_not_linearizable,  ///< although r + w > n
-  quorum_later_write_lost,  ///< to an earlier one with a faster clock
-  quorum_stale_read,        ///< r + w <= n
-  eventual_stale_read,
-  weak_write_lost,  ///< acknowledged, and nowhere
-  count,
-};
-std::string_view permitted_name(Permitted permitted);
 
 class LeaderlessClients {
  public:

@@ -410,7 +410,10 @@ class Run {
     clients_.check_end(world_);
     leaderless_.check_end(world_);
     crdts_.check_end();
-    if (options_.show) shown_ = leaderless_.counterexample(*options_.show);
+    if (options_.show) {
+      shown_ = leaderless_.counterexample(*options_.show);
+      if (!shown_) shown_ = causal_.counterexample(*options_.show);
+    }
     if (const std::string broken = leaderless_.judge(); !broken.empty()) throw Broken(broken);
     if (const std::string broken = causal_.judge(); !broken.empty()) throw Broken(broken);
     const checker::LinearizabilityResult result =

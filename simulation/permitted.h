@@ -1,0 +1,34 @@
+// What weaker levels permit, each with a seed that shows it (tests/data/permitted/).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace parallax::simulation {
+
+enum class Permitted : std::uint8_t {
+  quorum_not_linearizable,  ///< although r + w > n
+  quorum_later_write_lost,  ///< to an earlier one with a faster clock
+  quorum_stale_read,        ///< r + w <= n
+  eventual_stale_read,
+  weak_write_lost,  ///< acknowledged, and nowhere
+  // A session that has not asked for the guarantee:
+  own_write_not_read,
+  reads_go_back,
+  writes_out_of_order,
+  write_before_what_was_read,
+  count,
+};
+
+inline constexpr std::array<std::string_view, static_cast<std::size_t>(Permitted::count)>
+    kPermittedNames{
+        "quorum-not-linearizable", "quorum-later-write-lost", "quorum-stale-read",
+        "eventual-stale-read",     "weak-write-lost",         "own-write-not-read",
+        "reads-go-back",           "writes-out-of-order",     "write-before-what-was-read"};
+
+constexpr std::string_view permitted_name(Permitted permitted) {
+  return kPermittedNames[static_cast<std::size_t>(permitted)];
+}
+
+}  // namespace parallax::simulation
