@@ -57,8 +57,7 @@ Routed ask(const RouteInfo& info, const std::string& query = {}, const Headers& 
       target += name + value;
     }
   }
-  return route({info.method, target, headers, Bytes(body.value_or(whole.body))},
-               kOptions);
+  return route({info.method, target, headers, Bytes(body.value_or(whole.body))}, kOptions);
 }
 
 /// The code and the detail of a refusal; empty: it was taken.
@@ -99,8 +98,7 @@ std::string value_for(const RouteInfo& route, const Field& field) {
     case Shape::boolean:
       return "true";
     case Shape::token:
-      return field.name == "session" ? SessionToken{}.encode()
-                                     : encode_page_token({Scan{}, "x"});
+      return field.name == "session" ? SessionToken{}.encode() : encode_page_token({Scan{}, "x"});
     default:
       return field.choices.empty() ? "x"
                                    : std::string(field.choices.substr(0, field.choices.find('|')));
@@ -249,15 +247,21 @@ TEST_CASE("http api: what the routes refuse is listed, and what is listed they r
 }
 
 TEST_CASE("http api: statuses of answers are those of the route") {
-  const std::pair<RouteId, KvOp> kinds[] = {
-      {RouteId::get_key, KvOp::get},           {RouteId::get_key, KvOp::head},
-      {RouteId::put_key, KvOp::put},           {RouteId::delete_key, KvOp::remove},
-      {RouteId::get_crdt, KvOp::get_crdt},     {RouteId::update_crdt, KvOp::update_crdt},
-      {RouteId::increment, KvOp::increment},   {RouteId::range, KvOp::scan},
-      {RouteId::range, KvOp::get_many},        {RouteId::history, KvOp::history},
-      {RouteId::get_policy, KvOp::get_policy}, {RouteId::list_policies, KvOp::list_policies},
-      {RouteId::put_policy, KvOp::put_policy}, {RouteId::delete_policy, KvOp::delete_policy},
-      {RouteId::wait, KvOp::wait}};
+  const std::pair<RouteId, KvOp> kinds[] = {{RouteId::get_key, KvOp::get},
+                                            {RouteId::get_key, KvOp::head},
+                                            {RouteId::put_key, KvOp::put},
+                                            {RouteId::delete_key, KvOp::remove},
+                                            {RouteId::get_crdt, KvOp::get_crdt},
+                                            {RouteId::update_crdt, KvOp::update_crdt},
+                                            {RouteId::increment, KvOp::increment},
+                                            {RouteId::range, KvOp::scan},
+                                            {RouteId::range, KvOp::get_many},
+                                            {RouteId::history, KvOp::history},
+                                            {RouteId::get_policy, KvOp::get_policy},
+                                            {RouteId::list_policies, KvOp::list_policies},
+                                            {RouteId::put_policy, KvOp::put_policy},
+                                            {RouteId::delete_policy, KvOp::delete_policy},
+                                            {RouteId::wait, KvOp::wait}};
   CHECK(std::size(kinds) == kKvOpNames.size());
   for (const auto& [id, op] : kinds) {
     const RouteInfo& route = route_info(id);
@@ -437,7 +441,7 @@ TEST_CASE("http api: bounds and defaults stand in the document") {
       R"({"type":"array","items":{"type":"string","minLength":1,"maxLength":1024},"maxItems":1000})");
   CHECK(
       json::serialize(find("consistency").at("anyOf").at(0)) ==
-      R"({"enum":["linearizable","strong","prefix","atomic","quorum","eventual","weak","one","two","three","all"]})");
+      R"({"enum":["linearizable","strong","sequential","bounded","prefix","atomic","quorum","eventual","weak","one","two","three","all"]})");
   // What absence means is what the code takes it for.
   CHECK(std::get<Scan>(std::get<KvCall>(ask(route_info(RouteId::range))).request.operation).limit ==
         100);
