@@ -441,7 +441,7 @@ TEST_CASE("http api: bounds and defaults stand in the document") {
       R"({"type":"array","items":{"type":"string","minLength":1,"maxLength":1024},"maxItems":1000})");
   CHECK(
       json::serialize(find("consistency").at("anyOf").at(0)) ==
-      R"({"enum":["linearizable","strong","prefix","atomic","quorum","eventual","weak","one","two","three","all"]})");
+      R"({"enum":["linearizable","strong","sequential","bounded","prefix","atomic","quorum","eventual","weak","one","two","three","all"]})");
   // What absence means is what the code takes it for.
   CHECK(std::get<Scan>(std::get<KvCall>(ask(route_info(RouteId::range))).request.operation).limit ==
         100);
