@@ -139,13 +139,17 @@ bool CrdtClients::counts(const Update& update) const {
   return there || update.on_majority;
 }
 
-/// By somebody who had seen the add at the same node.
+/// By somebody who had seen the add at the same node. The causal levels do not see there what
+/// others have written ahead of their causal past.
 bool CrdtClients::removed_for_sure(const Update& add) const {
+  const auto causal = [](const Update& update) {
+    return level_info(update.level.level).protocol == Protocol::causal;
+  };
   return std::any_of(updates_.begin(), updates_.end(), [&](const Update& other) {
     return other.what.update.op == CrdtOp::remove &&
            other.what.update.name == add.what.update.name && other.at == add.at &&
            add.fate == Fate::acknowledged && counts(other) && add.losses == other.losses &&
-           add.stamp < other.stamp;
+           (causal(add) || !causal(other)) && add.stamp < other.stamp;
   });
 }
 
