@@ -267,7 +267,7 @@ TEST_CASE("faults: a snapshot leaves every write unknown that it may hold or lea
   Envelope envelope;
   envelope.from = next;
   envelope.to = leader;
-  envelope.incarnation = Incarnation{~std::uint64_t{0} >> 1};
+  envelope.incarnation = Incarnation{limits::kMaxUnixMillis};
   envelope.clock = status.clock;
   envelope.message = chunk;
   world.replica(leader).on_envelope(envelope);
