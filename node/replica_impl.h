@@ -40,6 +40,7 @@
 #include "node/evaluation.h"
 #include "node/forward_filter.h"
 #include "node/log_sizes.h"
+#include "node/pending_answers.h"
 #include "node/pending_tail.h"
 #include "node/policy_table.h"
 #include "node/repair.h"
@@ -54,7 +55,7 @@
 
 namespace parallax {
 
-struct Replica::Impl {
+struct Replica::Impl : PendingAnswers {
   Impl(ReplicaConfig config, const Store& store, TurnTime now);
   ~Impl();
 
@@ -134,10 +135,6 @@ struct Replica::Impl {
   Evidence write_evidence(LogIndex index, Term term) const;
 
   // --- replica_acks.cc --------------------------------------------------------------------------
-  struct PendingAck {
-    LogIndex index;
-    RequestHandle request;
-  };
   void note_ack(RequestHandle handle, LogIndex index);
   LogIndex received_index() const;
   bool held_by_all(LogIndex index) const;
@@ -502,22 +499,6 @@ struct Replica::Impl {
     Term term;
     RequestHandle request;
   };
-  std::deque<PendingAck> early_acks_;  ///< ack=leader, in rising order of index
-  struct SemiSync {
-    std::deque<PendingAck> waiting;  ///< in rising order of index
-    LogIndex last;                   ///< of such a write
-    LogIndex received;               ///< by a follower, as last looked at
-    std::optional<MonoTime> since;   ///< no follower has said anything new, and it is waited for
-    bool degraded = false;
-  };
-  SemiSync semi_sync_;
-  std::deque<PendingAck> all_acks_;  ///< ack=all: committed, in rising order of index
-  struct StampedEntry {
-    Hlc clock;
-    LogIndex index;
-  };
-  std::deque<StampedEntry> stamped_;  ///< by this leader, rising; those that all have may be gone
-  std::vector<RequestHandle> counting_;
   std::deque<Proposal> proposals_;  ///< in rising order of index; two terms may share one
   /// Of the present leadership: what keys will be when all that is proposed is applied, and the
   /// index of the last proposal on each. Conditions are evaluated against it: an entry commits only
@@ -539,40 +520,7 @@ struct Replica::Impl {
     Adopted adopted = {};
   };
   std::vector<LateRead> late_reads_;
-  /// Reads of levels that any replica serves, until all inputs of the turn are in.
-  std::vector<RequestHandle> timed_reads_;
-  bool inputs_over_ = false;
-  std::vector<RequestHandle> index_wanted_;  ///< asked of the leader at the end of the turn
-  struct IndexAsk {
-    NodeId to;
-    MonoTime at;
-    std::vector<RequestHandle> reads;
-  };
-  std::map<std::uint64_t, IndexAsk> index_asks_;  ///< not answered, in rising order of `at`
-  std::uint64_t next_index_ask_ = 1;
-  /// Until so much is applied; with the slot, so that those that end are found.
-  std::map<std::pair<LogIndex, std::uint32_t>, RequestHandle> applied_reads_;
-  struct RoundQuery {
-    RoundId round;
-    NodeId from;
-    QuorumCall call;
-  };
-  std::deque<RoundQuery> round_queries_;  ///< others' questions, in rising order of round
   bool route_again_ = false;  ///< something of what waits can go on, whatever the situation
-  /// What a waiting request can be waiting for.
-  struct Situation {
-    Membership membership = Membership::none;
-    Term term;
-    NodeId leader;
-    bool serving = false;
-    bool transferring = false;
-    bool clock_blocked = false;
-    bool cluster_known = false;
-    bool installing = false;
-    bool skewed = false;
-    bool disk_failed = false;
-    friend bool operator==(const Situation&, const Situation&) = default;
-  };
   Situation situation() const;
   Situation situation_;
   bool clock_waited_for_ = false;

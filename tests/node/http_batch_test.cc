@@ -216,8 +216,8 @@ TEST_CASE("http batch: an operation that is wrong is an error in its place") {
        "bad-parameter: \"operations[1].idempotency_key\" must be 1 to 128 bytes, and it has 0"},
   };
   for (const auto& [operation, expected] : cases) CHECK(refused(operation) == expected);
-  CHECK(refused(R"({"op":"get","key":"a","ack":2})")
-            .starts_with("bad-parameter: 'operations[1].ack' is not known; it may be "
+  CHECK(refused(R"({"op":"get","key":"a","speed":2})")
+            .starts_with("bad-parameter: 'operations[1].speed' is not known; it may be "
                          "operations[1].op, operations[1].key, "));
   CHECK(refused(R"({"op":"delete","key":"a","context":"x"})").starts_with("bad-request: "));
 }

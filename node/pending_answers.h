@@ -1,0 +1,78 @@
+// What requests of the log wait for beside their entries: acknowledgements of members, an applied
+// index, a word of the leader. Data of node/replica_impl.h alone; who keeps it in order stands in
+// replica_acks.cc, replica_wait.cc and replica_freshness.cc.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "clock/stamp.h"
+#include "node/request_table.h"
+#include "replication/message.h"
+
+namespace parallax {
+
+/// A plain value.
+struct PendingAnswers {
+  /// What a waiting request can be waiting for.
+  struct Situation {
+    Membership membership = Membership::none;
+    Term term;
+    NodeId leader;
+    bool serving = false;
+    bool transferring = false;
+    bool clock_blocked = false;
+    bool cluster_known = false;
+    bool installing = false;
+    bool skewed = false;
+    bool disk_failed = false;
+    friend bool operator==(const Situation&, const Situation&) = default;
+  };
+
+  struct PendingAck {
+    LogIndex index;
+    RequestHandle request;
+  };
+  std::deque<PendingAck> early_acks_;  ///< ack=leader, in rising order of index
+  struct SemiSync {
+    std::deque<PendingAck> waiting;  ///< in rising order of index
+    LogIndex last;                   ///< of such a write
+    LogIndex received;               ///< by a follower, as last looked at
+    std::optional<MonoTime> since;   ///< no follower has said anything new, and it is waited for
+    bool degraded = false;
+  };
+  SemiSync semi_sync_;
+  std::deque<PendingAck> all_acks_;  ///< ack=all: committed, in rising order of index
+  struct StampedEntry {
+    Hlc clock;
+    LogIndex index;
+  };
+  std::deque<StampedEntry> stamped_;  ///< by this leader, rising; those that all have may be gone
+  std::vector<RequestHandle> counting_;
+
+  /// Reads of levels that any replica serves, until all inputs of the turn are in.
+  std::vector<RequestHandle> timed_reads_;
+  bool inputs_over_ = false;
+  std::vector<RequestHandle> index_wanted_;  ///< asked of the leader at the end of the turn
+  struct IndexAsk {
+    NodeId to;
+    MonoTime at;
+    std::vector<RequestHandle> reads;
+  };
+  std::map<std::uint64_t, IndexAsk> index_asks_;  ///< not answered, in rising order of `at`
+  std::uint64_t next_index_ask_ = 1;
+  /// Until so much is applied; with the slot, so that those that end are found.
+  std::map<std::pair<LogIndex, std::uint32_t>, RequestHandle> applied_reads_;
+  struct RoundQuery {
+    RoundId round;
+    NodeId from;
+    QuorumCall call;
+  };
+  std::deque<RoundQuery> round_queries_;  ///< others' questions, in rising order of round
+};
+
+}  // namespace parallax
