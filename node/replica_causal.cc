@@ -63,8 +63,20 @@ Result<void> Replica::Impl::Causality::start() {
   for (const auto& [node, incarnation] : at_.applied_.incarnations) {
     core_->heard(node, incarnation);
   }
+  tell_incarnations();
   woken_ = stirred_ = true;
   return {};
+}
+
+/// What the core knows, the replica knows: a node whose clock has fallen behind must be told that
+/// the incarnation that it has drawn is below one that is over, or nobody here takes its word.
+void Replica::Impl::Causality::tell_incarnations() {
+  for (auto& [id, peer] : at_.peers_) {
+    const Incarnation heard = core_->heard_of(id);
+    if (heard <= peer.incarnation) continue;
+    peer.incarnation = heard;
+    at_.heard_life({id, heard, true});
+  }
 }
 
 void Replica::Impl::Causality::draw_again() {
@@ -116,6 +128,7 @@ void Replica::Impl::Causality::step(const Envelope& envelope) {
     }
   }
   core_->step({envelope.from, envelope.incarnation, envelope.recovering}, envelope.message);
+  tell_incarnations();
   woken_ = stirred_ = true;
 }
 

@@ -89,6 +89,7 @@ struct Replica::Impl::Causality {
   Result<std::vector<CausalOperation>> operations(const CausalLoad& load) const;
   void read_page(const CausalPageRead& read);
   void step_held_page();
+  void tell_incarnations();
   OriginVector vector_of_batch(std::uint64_t sequence) const;
 
   // replica_causal_serve.cc

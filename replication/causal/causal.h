@@ -252,6 +252,11 @@ class Causal {
   /// Members whose word counts and of whose durable vector, as it was when this process first heard
   /// it, everything is durable here; itself not included. Sorted.
   std::vector<NodeId> joined() const;
+  /// The highest incarnation of `node` that is known here, by whomever; empty: none.
+  Incarnation heard_of(NodeId node) const {
+    const auto found = heard_.find(node);
+    return found == heard_.end() ? Incarnation{} : found->second;
+  }
   /// Whether a peer has said that it has durably applied everything up to there.
   bool peer_covers(NodeId id, const OriginVector& vector) const;
   /// `of` without incarnations that are over and of which every member has all that survives:
