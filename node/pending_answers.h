@@ -73,6 +73,26 @@ struct PendingAnswers {
     QuorumCall call;
   };
   std::deque<RoundQuery> round_queries_;  ///< others' questions, in rising order of round
+
+  // Reads behind a round, and writes.
+  struct RoundRead {
+    RoundId round;
+    RequestHandle request;
+  };
+  std::deque<RoundRead> round_reads_;  ///< in rising order of round
+  struct ConfirmedReads {
+    LogIndex index;
+    Term term;
+    std::vector<NodeId> replicas;
+    std::vector<RequestHandle> requests;
+  };
+  std::deque<ConfirmedReads> confirmed_reads_;  ///< until their index is applied
+  struct Proposal {
+    LogIndex index;
+    Term term;
+    RequestHandle request;
+  };
+  std::deque<Proposal> proposals_;  ///< in rising order of index; two terms may share one
 };
 
 }  // namespace parallax

@@ -482,24 +482,6 @@ struct Replica::Impl : PendingAnswers {
   // --- Requests ---------------------------------------------------------------------------------
   RequestTable requests_;
   std::vector<RequestHandle> waiting_;
-  struct RoundRead {
-    RoundId round;
-    RequestHandle request;
-  };
-  std::deque<RoundRead> round_reads_;  ///< in rising order of round
-  struct ConfirmedReads {
-    LogIndex index;
-    Term term;
-    std::vector<NodeId> replicas;
-    std::vector<RequestHandle> requests;
-  };
-  std::deque<ConfirmedReads> confirmed_reads_;  ///< until their index is applied
-  struct Proposal {
-    LogIndex index;
-    Term term;
-    RequestHandle request;
-  };
-  std::deque<Proposal> proposals_;  ///< in rising order of index; two terms may share one
   /// Of the present leadership: what keys will be when all that is proposed is applied, and the
   /// index of the last proposal on each. Conditions are evaluated against it: an entry commits only
   /// with all before it.

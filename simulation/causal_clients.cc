@@ -19,7 +19,7 @@ CausalClients::CausalClients(World& world, Trace* trace, CausalOptions options)
       next_number_(kFirstClient) {
   for (const Level level : {Level::causal, Level::session}) {
     for (std::size_t i = 0; i < options_.clients; ++i) {
-      sessions_.push_back({level, next_number_++, {}});
+      sessions_.push_back({level, next_number_++, std::nullopt});
     }
   }
 }
@@ -88,7 +88,7 @@ void CausalClients::finish(std::size_t at, std::optional<std::size_t> record,
   if (record) {
     recorder(session.level).end(*record, request, reply, unknown, world_.now(), std::nullopt);
   }
-  if (unknown) session = {session.level, next_number_++, {}};
+  if (unknown) session = {session.level, next_number_++, std::nullopt};
   next(at);
 }
 

@@ -55,7 +55,7 @@ class CausalClients {
   struct Session {
     Level level;
     std::size_t number;  ///< in the history: another one whenever it begins anew
-    SessionToken token;
+    std::optional<SessionToken> token;
   };
 
   std::string key(Level level, std::size_t i) const;
