@@ -158,14 +158,14 @@ void add_level(const Consistency& consistency, Target& target) {
     target.add("max_staleness_ms", std::to_string(*consistency.max_staleness_ms));
   }
   if (consistency.max_lag) target.add("max_lag", std::to_string(*consistency.max_lag));
+  if (consistency.level == Level::session) {
+    target.add("guarantees", consistency.guarantees.to_string());
+  }
   if (consistency.on_violation != OnViolation::wait) {
     target.add("on_violation", kOnViolations[static_cast<std::size_t>(consistency.on_violation)]);
   }
   if (consistency.ack != Ack::majority) {
     target.add("ack", kAcks[static_cast<std::size_t>(consistency.ack)]);
-  }
-  if (consistency.level == Level::session) {
-    target.add("guarantees", consistency.guarantees.to_string());
   }
 }
 

@@ -50,6 +50,7 @@ TEST_CASE("level support: which operations each level carries out") {
   // By the rows of kinds(): + carried out, c condition-unsupported, p bad-parameter.
   const std::pair<Level, std::string_view> expected[] = {
       {Level::linearizable, "+++++++++++++++pp"}, {Level::prefix, "+++++++++++++++pp"},
+      {Level::sequential, "+++++++++++++++pp"},   {Level::bounded, "+++++++++++++++pp"},
       {Level::atomic, "++++cccccpppppppp"},       {Level::quorum, "++++cccccpppppp++"},
       {Level::causal, "++++ccccc++pppp++"},       {Level::session, "++++ccccc++pppp++"},
       {Level::eventual, "++++ccccc+++ppp++"},     {Level::weak, "++++ccccc+++ppp++"},

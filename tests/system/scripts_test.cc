@@ -1,4 +1,5 @@
-// scripts/cluster and the demonstrations, and with them what README.md tells a newcomer to type.
+// scripts/cluster, scripts/demo and scripts/demo-causality, and with them what README.md tells a
+// newcomer to type.
 #include <filesystem>
 #include <fstream>
 
