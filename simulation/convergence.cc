@@ -39,7 +39,9 @@ void check_log_equal(const Views& views) {
     const Result<void> scanned = KeySpace(*view, kOnlyGroup).scan({}, {}, false, take);
     PARALLAX_ASSERT(scanned, "node {}: {}", id, scanned.error().message);
   }
-  for (const auto& [key, states] : held) {
+  for (const auto& entry : held) {
+    const std::string& key = entry.first;
+    const std::map<NodeId, KeyState>& states = entry.second;
     const bool log_alone = std::all_of(states.begin(), states.end(), [](const auto& state) {
       return from_log_alone(state.second);
     });

@@ -212,7 +212,10 @@ void LeaderlessClients::record(Asked& asked) {
     if (level == Level::linearizable) asked.record = index;
   }
   if (level == Level::atomic || write) {
-    const auto index = mixed_atomic_.begin(request, call, expected);
+    // Another protocol decides a condition from what it knows: here it is a write like others.
+    Request plain = request;
+    if (level != Level::atomic) plain.conditions = {};
+    const auto index = mixed_atomic_.begin(plain, call);
     if (level == Level::atomic) asked.record = index;
   }
 }
