@@ -228,7 +228,7 @@ void Checks::on_message(World& world, const Envelope& envelope) {
 }
 
 void Checks::check_promise(World& world, const Envelope& envelope) {
-  const bool same_disk = world.up(envelope.from) && !world.lost_disk(envelope.from);
+  const bool same_disk = world.up(envelope.from) && world.same_disk(envelope);
   if (const auto* reply = std::get_if<AppendReply>(&envelope.message)) {
     // Only while the sender still is where it was when it said so.
     if (!reply->accepted || !same_disk || reply->match.value == 0) return;

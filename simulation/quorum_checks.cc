@@ -27,11 +27,12 @@ bool QuorumChecks::Earlier::operator()(const CallOf& a, const CallOf& b) const {
   return order(a) < order(b);
 }
 
-/// `state`, or only its `context`, is on the disk of `id`.
-void QuorumChecks::check_durable(World& world, NodeId id, const std::string& key,
+/// `state`, or only its `context`, is on the disk of who has `said` so.
+void QuorumChecks::check_durable(World& world, const Envelope& said, const std::string& key,
                                  const KeyState& state, const VersionVector& context,
                                  std::string_view what) {
-  if (!world.up(id) || world.lost_disk(id)) return;
+  const NodeId id = said.from;
+  if (!world.up(id) || !world.same_disk(said)) return;
   // Committed: others have it, whatever becomes of this disk.
   if (!state.versions().empty() && !beyond_log(state)) return;
   const KeySpace keys(world.store(id), kOnlyGroup);
@@ -53,17 +54,18 @@ void QuorumChecks::on_message(World& world, const Envelope& envelope) {
   } else if (const auto* held = std::get_if<QuorumQueryReply>(&envelope.message)) {
     const auto asked = queries_.find({to, from, held->call});
     if (asked == queries_.end()) return;  // a copy
-    check_durable(world, from, asked->second, held->state, held->state.context(), "shows");
+    check_durable(world, envelope, asked->second, held->state, held->state.context(), "shows");
     queries_.erase(asked);
   } else if (const auto* store = std::get_if<QuorumStore>(&envelope.message)) {
     // What others have shown is on their disks.
-    check_durable(world, from, store->key, {}, own_part(store->state.context(), envelope), "sends");
+    check_durable(world, envelope, store->key, {}, own_part(store->state.context(), envelope),
+                  "sends");
     stores_[{from, to, store->call}] = {store->key, store->state.context()};
   } else if (const auto* reply = std::get_if<QuorumStoreReply>(&envelope.message)) {
     const auto asked = stores_.find({to, from, reply->call});
     if (asked == stores_.end()) return;
     if (reply->stored && reply->hint_for == kNoNode) {
-      check_durable(world, from, asked->second.key, {}, asked->second.context, "acknowledges");
+      check_durable(world, envelope, asked->second.key, {}, asked->second.context, "acknowledges");
     }
     stores_.erase(asked);
   }

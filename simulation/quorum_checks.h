@@ -27,8 +27,9 @@ class QuorumChecks {
     std::string key;
     VersionVector context;
   };
-  static void check_durable(World& world, NodeId id, const std::string& key, const KeyState& state,
-                            const VersionVector& context, std::string_view what);
+  static void check_durable(World& world, const Envelope& said, const std::string& key,
+                            const KeyState& state, const VersionVector& context,
+                            std::string_view what);
   struct Earlier {
     bool operator()(const CallOf& a, const CallOf& b) const;
   };

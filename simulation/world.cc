@@ -306,6 +306,12 @@ bool World::lost_disk(NodeId id) const {
          (*record)->cluster.empty();
 }
 
+bool World::same_disk(const Envelope& envelope) const {
+  if (lost_disk(envelope.from)) return false;
+  const auto record = records::load<NodeRecord>(*node(envelope.from).store, records::node_key());
+  return record && *record && (*record)->incarnation == envelope.incarnation;
+}
+
 bool World::damage_pending(NodeId id) const {
   return node(id).damage_pending;
 }

@@ -122,6 +122,8 @@ class World {
   /// the cluster's first entry. Faults must keep these a minority.
   std::size_t lost_disks() const;
   bool lost_disk(NodeId id) const;
+  /// Whether what the envelope says rests on the disk that its sender has now.
+  bool same_disk(const Envelope& envelope) const;
   /// A record was damaged and nobody has noticed yet.
   bool damage_pending(NodeId id) const;
 
