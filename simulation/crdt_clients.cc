@@ -125,7 +125,6 @@ void CrdtClients::finish(std::size_t client, std::size_t index, const Reply& rep
     update.fate = Fate::acknowledged;
     update.stamp = *reply->stamp;
     update.on_majority = reply->evidence.replicas.size() >= majority_of(world_.ids().size());
-    update.order = answered_;
   } else if (reply.error().definite()) {
     update.fate = Fate::refused;
   }

@@ -55,7 +55,6 @@ class CrdtClients {
     Fate fate = Fate::unknown;
     bool on_majority = false;
     Stamp stamp = {};
-    std::size_t order = 0;  ///< of the answers
   };
 
   void next(std::size_t client);
