@@ -49,18 +49,21 @@ namespace parallax {
   X(read_not_written_back, "an atomic read does not store what it shows")                   \
   X(siblings_not_merged, "an update of a convergent value keeps the newest sibling")        \
   X(recovery_without_states, "a recovery ends with what the leader has")                    \
-  X(tombstone_removed_early, "a tombstone is removed before all are known to hold it")
+  X(tombstone_removed_early, "a tombstone is removed before all are known to hold it")      \
+  X(causal_write_too_early, "a session's write is accepted before what it rests on")        \
+  X(causal_write_forgotten, "a session's token does not say what it wrote")
 
 // Anti-entropy mends what this one breaks: the simulator can't see it, the tests of the node do
 // (tests/node).
 #define PARALLAX_HINT_CANARIES(Y) Y(hint_removed_early, "a hint is forgotten when it is sent")
 
-// Of the causal protocol. Its own random worlds must find them (tests/replication/causal), not the
-// simulator, whose clients do not use its levels yet.
+// Of the causal protocol's core. Its own random worlds must find them all
+// (tests/replication/causal); those with an X, the simulator too.
 #define PARALLAX_CAUSAL_CANARIES(Y)                                                         \
   Y(causal_dependency_ignored, "an operation is applied before what it depends on")         \
   Y(causal_gap_ignored, "an operation is applied although its predecessor is missing")      \
-  Y(causal_sent_before_durable, "an operation leaves before it is durable at its origin")   \
+  Y(causal_sent_before_durable,                                                             \
+    "an operation leaves before it is durable: a crash reuses its number")                  \
   Y(causal_jump_before_transfer, "the vector jumps before the transfer is durable")         \
   Y(causal_shown_during_transfer, "state beyond the vector, of a transfer, is shown")       \
   Y(causal_jump_too_far, "the vector jumps to what the sender had behind the last key")     \
@@ -84,7 +87,8 @@ struct CanaryInfo {
 
 inline constexpr std::array kCanaries{
 #define PARALLAX_CANARY_INFO(name, bug) CanaryInfo{Canary::name, #name, bug},
-    PARALLAX_CANARIES(PARALLAX_CANARY_INFO)
+    PARALLAX_CANARIES(PARALLAX_CANARY_INFO) PARALLAX_HINT_CANARIES(PARALLAX_CANARY_INFO)
+        PARALLAX_CAUSAL_CANARIES(PARALLAX_CANARY_INFO)
 #undef PARALLAX_CANARY_INFO
 };
 

@@ -49,7 +49,8 @@ void Replica::Impl::Causality::serve(RequestHandle handle) {
       return;
     }
   }
-  const OriginVector vector = needed(request);
+  const bool forget = !is_a_read && canary(Canary::causal_write_too_early);
+  const OriginVector vector = forget ? OriginVector{} : needed(request);
   const bool context_here = !request.context || core_->covers(*request.context);
   if (!core_->consistent() || !core_->covers(vector) || !context_here) {
     behind(handle, vector);
@@ -198,7 +199,7 @@ void Replica::Impl::Causality::write(RequestHandle handle, const OriginVector& n
   pending.outcome.context = evaluation.next.context();
   Answer answer = at_.write_answer(pending, evidence(pending));
   answer.session = at_.session_for(request, LogIndex{});
-  note_write(answer.session, origin, number);
+  if (!canary(Canary::causal_write_forgotten)) note_write(answer.session, origin, number);
   at_.show(handle, at_.next_sequence_, std::move(answer));
   if (PendingRequest* const left = at_.requests_.find(handle)) {
     left->stage = PendingRequest::Stage::stored;

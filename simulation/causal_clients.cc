@@ -19,9 +19,20 @@ CausalClients::CausalClients(World& world, Trace* trace, CausalOptions options)
       next_number_(kFirstClient) {
   for (const Level level : {Level::causal, Level::session}) {
     for (std::size_t i = 0; i < options_.clients; ++i) {
-      sessions_.push_back({level, next_number_++, std::nullopt});
+      sessions_.push_back(begin(level));
     }
   }
+}
+
+CausalClients::Session CausalClients::begin(Level level) {
+  // One that stays sees what others, who come and go, leave behind out of order.
+  const NodeId home = random_.chance(0.4) ? any_node() : kNoNode;
+  return {level, next_number_++, home, std::nullopt};
+}
+
+NodeId CausalClients::any_node() {
+  const std::vector<NodeId> nodes = world_.ids();
+  return nodes[random_.below(nodes.size())];
 }
 
 std::string CausalClients::key(Level level, std::size_t i) const {
@@ -53,8 +64,7 @@ void CausalClients::next(std::size_t session) {
 void CausalClients::issue(std::size_t at) {
   const Session& session = sessions_[at];
   ++issued_;
-  const std::vector<NodeId> nodes = world_.ids();
-  const NodeId node = nodes[random_.below(nodes.size())];
+  const NodeId node = session.home != kNoNode ? session.home : any_node();
   Request request;
   request.timeout = std::chrono::milliseconds(random_.between(200, 1'500));
   request.consistency.level = session.level;
@@ -88,7 +98,7 @@ void CausalClients::finish(std::size_t at, std::optional<std::size_t> record,
   if (record) {
     recorder(session.level).end(*record, request, reply, unknown, world_.now(), std::nullopt);
   }
-  if (unknown) session = {session.level, next_number_++, std::nullopt};
+  if (unknown) session = begin(session.level);
   next(at);
 }
 

@@ -55,8 +55,12 @@ class CausalClients {
   struct Session {
     Level level;
     std::size_t number;  ///< in the history: another one whenever it begins anew
+    NodeId home;         ///< all its requests go there; kNoNode: each to another node
     std::optional<SessionToken> token;
   };
+
+  Session begin(Level level);
+  NodeId any_node();
 
   std::string key(Level level, std::size_t i) const;
   void next(std::size_t session);
