@@ -42,6 +42,20 @@ void add_completion_verb(CLI::App& app, VerbAction& chosen) {
   });
 }
 
+/// Names the first argument of the chosen verb that was not given, and what it takes.
+bool tell_missing(const CLI::App& app) {
+  for (const CLI::App* verb : app.get_subcommands()) {
+    for (const CLI::Option* option : verb->get_options()) {
+      if (!option->get_required() || option->count() != 0) continue;
+      fmt::print(stderr, "parallax: {} needs {} ({}); --help tells more\n", verb->get_name(),
+                 option->get_name(), option->get_description());
+      return true;
+    }
+    if (tell_missing(*verb)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 CommandLine::CommandLine()
@@ -99,7 +113,7 @@ bool CommandLine::parse(std::vector<std::string> arguments, int& code) {
     if (app_->get_subcommands().empty() && !unknown.empty()) {
       fmt::print(stderr, "parallax: {} is no verb; --help lists them\n",
                  quoted_for_message(unknown.front()));
-    } else {
+    } else if (!tell_missing(*app_)) {
       app_->exit(error);
     }
     code = kUsage;
