@@ -126,7 +126,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const NodeConfig& config) {
                   .disk = *self->ports_,
                   .network = *self->transport_,
                   .clients = *self->ports_,
-                  .fail_points = config.enable_fault_injection ? self->ports_.get() : nullptr});
+                  .fail_points = config.enable_fault_injection ? self->ports_.get() : nullptr,
+                  .most_batches = StorageThread::kMostBatches});
   engine->storage_ = std::make_unique<StorageThread>(
       *engine->data_.store, engine->context_,
       [self](Written written) { self->on_written(std::move(written)); });
@@ -243,7 +244,7 @@ void Engine::turn() {
 }
 
 void Engine::on_written(Written written) {
-  ++figures_.batches_written;
+  figures_.batches_written += written.syncs;
   figures_.batch_write_time += written.took;
   figures_.batch_bytes += written.bytes;
   if (!written.result && !disk_failed_) {
