@@ -25,8 +25,7 @@
 
 namespace parallax {
 
-// --- What is asked
-// -------------------------------------------------------------------------------
+// --- What is asked -------------------------------------------------------------------------------
 
 struct Put {
   std::string key;
@@ -144,8 +143,7 @@ struct Request {
   friend bool operator==(const Request&, const Request&) = default;
 };
 
-// --- What is answered
-// ----------------------------------------------------------------------------
+// --- What is answered ----------------------------------------------------------------------------
 
 /// How an answer was reached, so that its claim can be derived again.
 enum class Path : std::uint8_t {

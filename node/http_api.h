@@ -218,8 +218,7 @@ inline constexpr std::array kAnswerHeaders{
                    "true: this is the first outcome of the idempotency key, given again."},
 };
 
-// --- JSON bodies
-// -----------------------------------------------------------------------------------
+// --- JSON bodies ---------------------------------------------------------------------------------
 
 enum class BodyKind : std::uint8_t {
   none,
@@ -320,8 +319,7 @@ inline constexpr std::array kFailPointMembers{
 /// The members that a body of this kind may have; none for what is no JSON.
 std::span<const Field> body_members(BodyKind kind);
 
-// --- Routes
-// ----------------------------------------------------------------------------------------
+// --- Routes --------------------------------------------------------------------------------------
 
 enum class RouteId : std::uint8_t {
   get_key,

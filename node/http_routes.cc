@@ -98,8 +98,7 @@ struct Asked {
   GivenHeaders headers;
 };
 
-// --- Keys
-// ------------------------------------------------------------------------------------------
+// --- Keys ----------------------------------------------------------------------------------------
 
 Result<std::string> take_key(std::string_view encoded) {
   PARALLAX_ASSIGN(std::string key, percent_decode(encoded));
@@ -312,8 +311,7 @@ Result<Routed> key_call(const Asked& asked) {
   return Routed(std::move(call));
 }
 
-// --- Everything else
-// -------------------------------------------------------------------------------
+// --- Everything else -----------------------------------------------------------------------------
 
 Result<AdminCall> transfer_call(std::string_view body) {
   PARALLAX_ASSIGN(const JsonBody json, JsonBody::parse(body, kTransferMembers));

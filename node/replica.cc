@@ -14,8 +14,7 @@ constexpr int kMaxPasses = 4;
 
 }  // namespace
 
-// --- Turn
-// -----------------------------------------------------------------------------------------
+// --- Turn ----------------------------------------------------------------------------------------
 
 void Replica::Impl::begin_turn(TurnTime now) {
   now_.monotonic = std::max(now_.monotonic, now.monotonic);
@@ -161,8 +160,7 @@ void Replica::Impl::on_persisted(std::uint64_t sequence) {
   }
 }
 
-// --- Failures
-// -------------------------------------------------------------------------------------
+// --- Failures ------------------------------------------------------------------------------------
 
 void Replica::Impl::fail(const Error& error) {
   if (error.code == ErrorCode::corrupt || error.code == ErrorCode::refused) {
@@ -205,8 +203,7 @@ void Replica::Impl::on_disk_failed(const Error& error) {
   observe_role();
 }
 
-// --- The interface
-// --------------------------------------------------------------------------------
+// --- The interface -------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Replica>> Replica::open(ReplicaConfig config, const Store& store,
                                                TurnTime now, bool lost_disk) {

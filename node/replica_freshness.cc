@@ -160,8 +160,7 @@ void Replica::Impl::show_local(RequestHandle handle, Evidence evidence) {
   show(handle, scope.shown_after, std::move(*reply));  // other protocols' versions, perhaps
 }
 
-// --- Asking the leader
-// ----------------------------------------------------------------------------
+// --- Asking the leader ---------------------------------------------------------------------------
 
 /// It is looked at again once `index` is applied; 0: not any more.
 void Replica::Impl::await_applied(RequestHandle handle, LogIndex index) {

@@ -176,8 +176,7 @@ Result<void> Replica::Impl::scan_known(const Scan& scan, const KeySpace::Visitor
   return {};
 }
 
-// --- Durable before shown
-// -----------------------------------------------------------------------
+// --- Durable before shown ------------------------------------------------------------------------
 
 /// The batch after which `state`, all that is known of `key`, may be shown to others; 0: at once.
 std::uint64_t Replica::Impl::shown_after(const std::string& key, const KeyState& state) const {

@@ -67,8 +67,7 @@ constexpr Duration kRefusedRetry = std::chrono::milliseconds(50);
 
 }  // namespace
 
-// --- Admission and routing
-// ------------------------------------------------------------------------
+// --- Admission and routing -----------------------------------------------------------------------
 
 std::optional<Error> Replica::Impl::refuse_at_once(const Request& request,
                                                    std::size_t bytes) const {
@@ -249,8 +248,7 @@ bool Replica::Impl::route_waiting() {
   return true;
 }
 
-// --- Ends
-// -----------------------------------------------------------------------------------------
+// --- Ends ----------------------------------------------------------------------------------------
 
 void Replica::Impl::on_due(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);

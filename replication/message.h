@@ -120,8 +120,7 @@ struct SnapshotReply {
   friend bool operator==(const SnapshotReply&, const SnapshotReply&) = default;
 };
 
-// --- Empty store (docs/ARCHITECTURE.md)
-// -----------------------------------------------------------
+// --- Empty store (docs/ARCHITECTURE.md) ----------------------------------------------------------
 
 /// "Who are you all, and what do you hold?" Asked by nodes without a marker and recovering ones.
 struct Probe {
@@ -142,8 +141,7 @@ struct ProbeReply {
   friend bool operator==(const ProbeReply&, const ProbeReply&) = default;
 };
 
-// --- Forwarding
-// ------------------------------------------------------------------------------------
+// --- Forwarding ----------------------------------------------------------------------------------
 
 /// A client's request passed on to the node that can serve it. The payload is node/operation_codec.
 ///
@@ -217,8 +215,7 @@ struct QuorumStoreReply {
   friend bool operator==(const QuorumStoreReply&, const QuorumStoreReply&) = default;
 };
 
-// --- Reads at followers (Ongaro 2014, section 6.4)
-// -----------------------------------------------------------
+// --- Reads at followers (Ongaro 2014, section 6.4) -----------------------------------------------
 
 /// "What is committed?" Asked of the leader, which answers behind a read round that begins after
 /// the question has come.
@@ -276,8 +273,7 @@ struct MerkleKeys {
   friend bool operator==(const MerkleKeys&, const MerkleKeys&) = default;
 };
 
-// --- Causal (Lloyd et al. 2011; replication/causal/causal.h)
-// -----------------------------------------------------------
+// --- Causal (Lloyd et al. 2011; replication/causal/causal.h) -------------------------------------
 
 /// An origin's operations, durable there, in their order; nobody has asked for them.
 struct CausalOperations {

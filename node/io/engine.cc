@@ -44,8 +44,7 @@ std::uint64_t resident_bytes() {
 
 }  // namespace
 
-// --- Ports
-// ----------------------------------------------------------------------------------------
+// --- Ports ---------------------------------------------------------------------------------------
 
 class Engine::Ports : public DiskPort, public ClientPort, public FailPointPort {
  public:
@@ -84,8 +83,7 @@ class Engine::Ports : public DiskPort, public ClientPort, public FailPointPort {
   FaultSettings::OnCrash on_crash_ = FaultSettings::OnCrash::keep;
 };
 
-// --- Opening
-// --------------------------------------------------------------------------------------
+// --- Opening -------------------------------------------------------------------------------------
 
 Engine::Engine(const NodeConfig& config, StoreDirectory directory)
     : config_(config),
@@ -205,8 +203,7 @@ Result<void> Engine::listen() {
   return {};
 }
 
-// --- Turns
-// ----------------------------------------------------------------------------------------
+// --- Turns ---------------------------------------------------------------------------------------
 
 void Engine::need_turn() {
   if (turn_due_) return;
@@ -271,8 +268,7 @@ void Engine::check_damage() {
   lost_disk_ = false;
 }
 
-// --- Time
-// -----------------------------------------------------------------------------------------
+// --- Time ----------------------------------------------------------------------------------------
 
 void Engine::arm_tick() {
   tick_timer_.expires_after(kTick);
@@ -319,8 +315,7 @@ void Engine::note_changes() {
   spdlog::info("event=role role={} term={} leader={}", role_name(role_), term_, leader_);
 }
 
-// --- Start and end
-// --------------------------------------------------------------------------------
+// --- Start and end -------------------------------------------------------------------------------
 
 ExitCode Engine::run() {
   signals_.async_wait([this](const boost::system::error_code& failed, int signal) {
@@ -362,8 +357,7 @@ void Engine::finish(ExitCode code) {
   context_.stop();
 }
 
-// --- NodeService
-// ----------------------------------------------------------------------------------
+// --- NodeService ---------------------------------------------------------------------------------
 
 void Engine::submit(Request request, std::function<void(Reply)> done) {
   const RequestId id{next_request_++};
