@@ -79,7 +79,7 @@ CausalOptions Habits::causal() {
   sessions.seed = options_.seed;
   sessions.clients = random_.between(1, 3);
   sessions.keys = random_.between(1, 3);
-  sessions.think = 200ms;
+  sessions.think = std::chrono::milliseconds(random_.between(30, 200));
   if (random_.chance(0.5)) {
     const std::uint64_t some = random_.between(1, 15);
     sessions.guarantees = {(some & 1) != 0, (some & 2) != 0, (some & 4) != 0, (some & 8) != 0};
