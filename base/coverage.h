@@ -70,6 +70,7 @@ namespace parallax {
   X(exchange_found_difference)         \
   X(recovery_joined_states)            \
   X(causal_waited)                     \
+  X(entry_held_for_disk)               \
   X(causal_passed_on)
 
 // Its clients do not live that long: the tests of the node take these paths (tests/node).

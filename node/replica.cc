@@ -147,6 +147,7 @@ void Replica::Impl::on_persisted(std::uint64_t sequence) {
     bound_arrived_ = true;
   }
   durable_applied_ = flight.applied;
+  beside_log_.erase(beside_log_.begin(), beside_log_.upper_bound(sequence));
   causal_->on_persisted(sequence);
   release_held(sequence);
   if (flight.born) {
@@ -200,6 +201,7 @@ void Replica::Impl::on_disk_failed(const Error& error) {
                       "the write is in the log of others, maybe; this node's disk refused: " +
                           error.message));
   }
+  causal_->on_disk_failed();
   observe_role();
 }
 

@@ -349,6 +349,7 @@ struct Replica::Impl : PendingAnswers {
   Result<void> load_early_states();
   Result<void> scan_known(const Scan& scan, const KeySpace::Visitor& visit) const;
   std::uint64_t shown_after(const std::string& key, const KeyState& state) const;
+  bool not_durable_beside_log(const std::string& key) const;
   struct HeldMessage {
     NodeId to;
     Message message;
@@ -531,6 +532,8 @@ struct Replica::Impl : PendingAnswers {
   std::map<std::string, LogIndex> early_;  ///< keys with an early state, and what that waits for
   std::set<std::pair<LogIndex, std::string>> early_by_index_;
   std::map<std::uint64_t, std::vector<Held>> held_;  ///< by the batch that it waits for
+  /// Keys that have changed beside the log, by the batch, which is not durable.
+  std::map<std::uint64_t, std::set<std::string>> beside_log_;
 
   // --- Repair -----------------------------------------------------------------------------------
   MerkleTree tree_;               ///< of all that is known of every key

@@ -214,7 +214,8 @@ const KeyState& Replica::Impl::settle(ReadScope& scope, const std::string& key,
                                       const KeyState& state, UnixMillis now) const {
   if (scope.causal) {
     scope.early = scope.early || !causal_->covers(state);
-    scope.shown_after = std::max(scope.shown_after, last_change(key));
+    scope.shown_after =
+        std::max({scope.shown_after, last_change(key), causal_->shown_after(state)});
     return state;
   }
   if (!scope.agreed) {

@@ -224,6 +224,10 @@ LogIndex Replica::Impl::propose(Command command) {
   PARALLAX_ASSERT(index, "the leader of term {} does not append", raft_->term());
   if (auto* write = std::get_if<WriteKey>(&command)) {
     if (!write->state.empty()) {
+      if (not_durable_beside_log(write->key)) {
+        mark(Mark::entry_held_for_disk);
+        raft_->hold_last_until_durable();
+      }
       ProposedKey& proposed = proposed_keys_[write->key];
       proposed.state = std::move(write->state);
       proposed.last = *index;

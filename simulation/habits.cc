@@ -17,6 +17,9 @@ WorldOptions Habits::world() {
   // Some runs forget their log at once, so that snapshots are needed all the time.
   if (random_.chance(0.5)) world.log_keep_entries = random_.between(1, 60);
   if (random_.chance(0.5)) world.snapshot_chunk_bytes = random_.between(1, 400);
+  // Some trim their causal logs at once: who was away is brought the states instead.
+  if (random_.chance(0.5)) world.causal_log_bytes = random_.between(1, 1'000);
+  if (random_.chance(0.5)) world.causal_batch_bytes = random_.between(1, 400);
   if (random_.chance(0.3)) world.log_cache_bytes = 200;
   if (random_.chance(0.3)) world.max_append_bytes = random_.between(1, 500);
   if (random_.chance(0.3)) world.max_inflight_appends = random_.between(1, 4);
@@ -79,6 +82,7 @@ CausalOptions Habits::causal() {
   sessions.seed = options_.seed;
   sessions.clients = random_.between(1, 3);
   sessions.keys = random_.between(1, 3);
+  if (!options_.no_leader && random_.chance(0.5)) sessions.adopted = 0.15;
   sessions.think = std::chrono::milliseconds(random_.between(30, 200));
   if (random_.chance(0.5)) {
     const std::uint64_t some = random_.between(1, 15);
