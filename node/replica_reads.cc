@@ -25,6 +25,7 @@ void Replica::Impl::start_read(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
   pending.stage = PendingRequest::Stage::reading;
   pending.fresh.asked_at = now_.monotonic;
+  pending.fresh.confirmed = LogIndex{};  // of an earlier question: it says nothing of this time
   round_reads_.push_back({*round, handle});
   if (*round != counted_round_) {
     counted_round_ = *round;
