@@ -59,6 +59,7 @@ void Replica::Impl::observe_role() {
   const NodeId leader_now = leader();
   if (led == led_term_ && leader_now == seen_leader_) return;
   const bool lost = led_term_ != Term{} && led != led_term_;
+  const bool won = led != Term{} && led != led_term_;
   led_term_ = led;
   seen_leader_ = leader_now;
   if (lost) {
@@ -68,6 +69,7 @@ void Replica::Impl::observe_role() {
     forget_acks();
     forget_counts();
   }
+  if (won) begin_counting();
   if (leader_now != kNoNode) take_back_reads();
 }
 
@@ -121,7 +123,7 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
     apply_committed();
     if (fatal_) return;
     serve_applied_reads();
-    acknowledge_writes();
+    again |= acknowledge_writes();
     for (ConfirmedRound& confirmed : ready.confirmed) on_confirmed(std::move(confirmed));
     answer_confirmed_reads();
     for (const LogLoad& load : ready.loads) load_entries(load);
@@ -158,6 +160,7 @@ void Replica::Impl::on_persisted(std::uint64_t sequence) {
     next_probe_ = now_.monotonic;
   } else if (flight.mark) {
     raft_->on_persisted(*flight.mark);
+    note_matches();
   }
 }
 

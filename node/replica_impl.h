@@ -32,7 +32,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
@@ -138,21 +137,26 @@ struct Replica::Impl : PendingAnswers {
   void note_ack(RequestHandle handle, LogIndex index);
   LogIndex received_index() const;
   bool held_by_all(LogIndex index) const;
-  void acknowledge_writes();
+  bool acknowledge_writes();
   void judge_semi_sync();
   void acknowledge_early(const PendingAck& ack, bool degraded);
   void finish_write(RequestHandle handle, Answer answer, LogIndex index);
   Error not_on_all(LogIndex index) const;
   void forget_acks();
+  void note_matches();
 
   // --- replica_wait.cc --------------------------------------------------------------------------
+  void begin_counting();
   void remember_stamp(LogIndex index);
   LogIndex held_everywhere() const;
   LogIndex point_of(const SessionToken& session) const;
   std::vector<NodeId> holders_of(LogIndex index) const;
   void count_replicas(RequestHandle handle);
-  void answer_count(RequestHandle handle);
-  void count_again();
+  std::vector<NodeId> holders_for(const PendingRequest& pending) const;
+  void confirm_count(RequestHandle handle);
+  void answer_count(RequestHandle handle, Evidence evidence);
+  bool count_again();
+  void forget_count(RequestHandle handle);
   void forget_counts();
 
   // --- replica_reads.cc -------------------------------------------------------------------------
@@ -483,18 +487,6 @@ struct Replica::Impl : PendingAnswers {
   // --- Requests ---------------------------------------------------------------------------------
   RequestTable requests_;
   std::vector<RequestHandle> waiting_;
-  /// Of the present leadership: what keys will be when all that is proposed is applied, and the
-  /// index of the last proposal on each. Conditions are evaluated against it: an entry commits only
-  /// with all before it.
-  struct ProposedKey {
-    KeyState state;
-    LogIndex last;
-  };
-  std::unordered_map<std::string, ProposedKey> proposed_keys_;
-  /// Of the present leadership: idempotency keys that are proposed, and who waits for their
-  /// outcome.
-  std::unordered_map<std::string, std::vector<RequestHandle>> proposed_rows_;
-  Hlc proposed_floor_;  ///< of the idempotency rows
   /// Confirmed, but resting on entries that are not applied yet.
   struct LateRead {
     LogIndex index;

@@ -252,10 +252,6 @@ bool Replica::Impl::route_waiting() {
 
 void Replica::Impl::on_due(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
-  if (pending.stage == PendingRequest::Stage::counting) {
-    answer_count(handle);
-    return;
-  }
   if (now_.monotonic >= pending.deadline) {
     const auto stage = pending.stage;
     if (stage == PendingRequest::Stage::coordinated) expire_coordination(pending.coordination);
@@ -266,6 +262,10 @@ void Replica::Impl::on_due(RequestHandle handle) {
   pending.refused_by = kNoNode;
   if (pending.stage == PendingRequest::Stage::forwarded) {
     on_forward_due(handle);
+  } else if (pending.stage == PendingRequest::Stage::counting) {
+    confirm_count(handle);
+  } else if (pending.stage == PendingRequest::Stage::spreading) {
+    finish(handle, not_on_all(pending.spread));
   } else if (pending.stage == PendingRequest::Stage::waiting) {
     route(handle);
   }
@@ -292,6 +292,7 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
       return definite(ErrorCode::timeout, fmt::format("node {} did not get to it before the "
                                                       "deadline",
                                                       leader()));
+    case Stage::counting:
     case Stage::reading:
       return definite(ErrorCode::timeout, "no majority confirmed the read before the deadline");
     case Stage::appended:
@@ -300,8 +301,6 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
       }
       return indefinite(ErrorCode::timeout,
                         "the write is in the log; whether it commits is not known yet");
-    case Stage::counting:
-      break;  // on_due() answers it
     case Stage::spreading:
       return not_on_all(pending.spread);
     case Stage::forwarded:
@@ -330,6 +329,7 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
 void Replica::Impl::finish(RequestHandle handle, Reply reply) {
   PendingRequest& pending = *requests_.find(handle);
   if (pending.stage == PendingRequest::Stage::forwarded) forwards_.erase(pending.forward_id);
+  if (pending.stage == PendingRequest::Stage::counting) forget_count(handle);
   await_applied(handle, LogIndex{});
   const NodeId peer = pending.peer;
   const RequestId id = pending.id;
