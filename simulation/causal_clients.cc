@@ -134,9 +134,9 @@ std::string CausalClients::judge() const {
 }
 
 std::optional<std::string> CausalClients::counterexample(Permitted permitted) const {
-  if (permitted < Permitted::own_write_not_read) return std::nullopt;
-  const std::size_t i =
-      static_cast<std::size_t>(permitted) - static_cast<std::size_t>(Permitted::own_write_not_read);
+  const std::optional<std::size_t> of = guarantee_left_out(permitted);
+  if (!of) return std::nullopt;
+  const std::size_t i = *of;
   const SessionGuarantees& asked = options_.guarantees;
   const bool has[] = {asked.read_your_writes, asked.monotonic_reads, asked.monotonic_writes,
                       asked.writes_follow_reads};

@@ -88,11 +88,22 @@ CausalOptions Habits::causal() {
     const std::uint64_t some = random_.between(1, 15);
     sessions.guarantees = {(some & 1) != 0, (some & 2) != 0, (some & 4) != 0, (some & 8) != 0};
   }
+  const auto left_out = options_.show ? guarantee_left_out(*options_.show) : std::nullopt;
+  if (left_out) {
+    sessions.guarantees = {*left_out != 0, *left_out != 1, *left_out != 2, *left_out != 3};
+    // With monotonic writes a write brings along all that its origin had written by then, what the
+    // session has read of it included: hardly ever is anything left to be missed.
+    if (*left_out == 3) sessions.guarantees.monotonic_writes = false;
+    sessions.clients = 3;
+    sessions.keys = 2;
+  }
   bool loses = false;
   for (const FaultKind kind : {FaultKind::wipe, FaultKind::corruption}) {
     loses = loses || plan_.kinds.contains(kind);
   }
-  if (loses || !options_.level.empty() || !random_.chance(0.7)) sessions.clients = 0;
+  if (loses || !options_.level.empty() || (!random_.chance(0.7) && !left_out)) {
+    sessions.clients = 0;
+  }
   return sessions;
 }
 

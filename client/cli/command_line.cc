@@ -34,7 +34,7 @@ void add_completion_verb(CLI::App& app, VerbAction& chosen) {
                {"parallax completion bash > ~/.local/share/bash-completion/completions/parallax"});
   const auto shell = std::make_shared<std::string>();
   one_of(completion->add_option("SHELL", *shell, "Which one")->required(), {"bash"});
-  completion->final_callback([&app, &chosen] {
+  completion->final_callback([&app, &chosen, shell] {  // which the parser writes to
     chosen = [&app](const GlobalOptions&) {
       const auto written = write_out(bash_completion(app));
       return written ? kDone : report(written.error(), false);
