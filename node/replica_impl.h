@@ -161,6 +161,7 @@ struct Replica::Impl : PendingAnswers {
 
   // --- replica_reads.cc -------------------------------------------------------------------------
   void start_read(RequestHandle handle);
+  void begin_read_round(RequestHandle handle);
   void requeue_reads();
   void on_confirmed(ConfirmedRound confirmed);
   void answer_confirmed_reads();

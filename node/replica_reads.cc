@@ -20,6 +20,10 @@ void Replica::Impl::start_read(RequestHandle handle) {
     answer_confirmed(handle, std::move(evidence));
     return;
   }
+  begin_read_round(handle);
+}
+
+void Replica::Impl::begin_read_round(RequestHandle handle) {
   const std::optional<RoundId> round = raft_->request_read_round();
   PARALLAX_ASSERT(round, "the leader of term {} begins no round", raft_->term());
   PendingRequest& pending = *requests_.find(handle);

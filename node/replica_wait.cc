@@ -130,7 +130,7 @@ void Replica::Impl::confirm_count(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
   pending.holders = holders_for(pending);
   requests_.wake_at(handle, pending.deadline);
-  start_read(handle);
+  begin_read_round(handle);
 }
 
 /// Behind that round.
