@@ -1,6 +1,7 @@
 #include "node/http_routes.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/http_protocol.h"
 #include "client/level_support.h"
@@ -231,7 +232,10 @@ Result<std::string> take_prefix(std::string_view encoded) {
 
 Result<void> make_policy(const Asked& asked, KvCall& call) {
   // No key, so no policy that could name the level.
-  call.request.level_by_policy = false;
+  if (std::exchange(call.request.level_by_policy, false)) {
+    call.request.consistency = Consistency{};
+    PARALLAX_TRY(apply_beside_policy(call.request));
+  }
   if (asked.route.id == RouteId::list_policies) {
     call.form.op = KvOp::list_policies;
     call.request.operation = ListPolicies{};

@@ -103,6 +103,10 @@ void Replica::Impl::admit(NodeId peer, RequestId id, Request request, Duration r
   pending.bytes = bytes;
   if (std::exchange(pending.request.level_by_policy, false)) {
     pending.request.consistency = policies_.level_for(pending.request.operation);
+    if (const Result<void> taken = apply_beside_policy(pending.request); !taken) {
+      answer(peer, id, taken.error());
+      return;
+    }
   }
   if (is_read(pending.request.operation)) pending.request.consistency.ack = Ack::majority;
   std::optional<Error> refusal = unsupported(pending.request);

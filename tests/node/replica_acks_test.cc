@@ -310,4 +310,32 @@ TEST_CASE("ack: what commits as leadership goes still names a majority") {
   CHECK(answered > 100);
 }
 
+TEST_CASE_METHOD(Alone, "ack: beside the level that a policy names") {
+  keep_entries_from({follower, third});
+  Request write = put_with(Ack::majority, "k", "new", 300ms);
+  write.level_by_policy = true;
+  CHECK(ended(world.call(leader, write)) == "timeout");
+  write.policy_ack = Ack::leader;
+  const Reply early = world.call(leader, write);
+  REQUIRE(early);
+  CHECK(early->consistency.to_string() == "linearizable; ack=leader");
+  keep_entries_from({});
+  const auto set_policy = [&](Consistency level) {
+    Request set = put_request("", "");
+    set.operation = SetPolicy{"k", Policy{.default_consistency = level}};
+    REQUIRE(world.call(leader, set));
+  };
+  set_policy({.level = Level::prefix, .ack = Ack::leader});
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  write.policy_ack = Ack::all;
+  const Reply whole = world.call(leader, write);
+  REQUIRE(whole);
+  CHECK(whole->consistency.to_string() == "prefix; ack=all");
+  set_policy({.level = Level::causal});
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  const Reply refused = world.call(leader, write);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == "'ack' is no parameter of causal, which takes on_violation");
+}
+
 }  // namespace parallax::testing
