@@ -200,8 +200,11 @@ TEST_CASE_METHOD(Elected, "verify: answers of every level pass, and fail when th
         // A state that is the leader's own may as well have been confirmed, if enough say so.
         const bool more = read_anywhere(reply->consistency.level) && path == Path::local;
         // One replica of a quorum may be the node itself.
-        const bool alone = reply->evidence.replicas.size() == 1 && path == Path::local;
-        if (more || alone) continue;
+        const bool alone = reply->evidence.replicas.size() == 1 &&
+                           (path == Path::local || reply->evidence.path == Path::local);
+        // A refusal may have been noted in the log, or confirmed by a round.
+        const bool refused = reply->refusal && path == Path::read_index;
+        if (more || alone || refused) continue;
         INFO("by path " << path_name(path));
         CHECK(verdict(asked, altered) != "");
       }
