@@ -9,14 +9,15 @@ foreach(program parallax parallaxd parallax-sim parallax-check)
   endif()
 endforeach()
 
-# What client/client.h, client/range_reader.h and client/io/async.h include, and they themselves;
-# tests/data/outside_project includes all three from an installed tree.
+# What client/client.h, client/range_reader.h, client/verify.h and client/io/async.h include, and
+# they themselves; tests/data/outside_project includes them from an installed tree.
 set(public_headers
   base/assert.h base/bytes.h base/enum_set.h base/error.h base/ids.h base/limits.h base/random.h
   clock/actor.h clock/origin_vector.h clock/stamp.h clock/version_vector.h
-  consistency/crdt.h consistency/level.h consistency/policy.h consistency/session_token.h
+  consistency/crdt.h consistency/level.h consistency/policy.h
+  consistency/session_guarantees.h consistency/session_token.h
   client/client.h client/cluster_view.h client/options.h client/protocol.h client/range_reader.h
-  client/retry.h client/session.h client/io/async.h)
+  client/retry.h client/session.h client/verify.h client/io/async.h)
 foreach(header ${public_headers})
   get_filename_component(folder ${header} DIRECTORY)
   install(FILES ${header} COMPONENT client

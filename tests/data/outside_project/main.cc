@@ -13,6 +13,7 @@
 #include <parallax/client/client.h>
 #include <parallax/client/io/async.h>
 #include <parallax/client/range_reader.h>
+#include <parallax/client/verify.h>
 
 namespace asio = boost::asio;
 using namespace parallax;
