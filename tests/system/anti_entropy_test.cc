@@ -15,6 +15,7 @@
 #include "storage/records.h"
 #include "tests/system/cluster.h"
 #include "tests/system/plain_http.h"
+#include "tests/system/result_text.h"
 
 namespace parallax::system_tests {
 namespace {

@@ -83,7 +83,7 @@ TEST_CASE("repeat: a node may take all the time that a count of replicas has") {
   const auto client = open(options);
   Session session;
   REQUIRE(session.join(SessionToken{.cluster = {1, 2}, .index = LogIndex{3}}));
-  const auto reply = client->wait_for(3, {.session = session, .timeout = 2s});
+  const auto reply = client->wait_for(3, {.timeout = 2s, .session = session});
   CHECK(reply);
   CHECK(server.seen().size() + other.seen().size() == 1);
 }
