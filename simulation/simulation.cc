@@ -416,8 +416,8 @@ class Run {
     }
     if (const std::string broken = leaderless_.judge(); !broken.empty()) throw Broken(broken);
     if (const std::string broken = causal_.judge(); !broken.empty()) throw Broken(broken);
-    const checker::LinearizabilityResult result =
-        checker::check_linearizability(clients_.history());
+    const checker::LinearizabilityResult result = checker::check_linearizability(
+        clients_.history(), {.limits = {.max_steps = 1'000'000'000}});
     if (result.verdict == checker::Verdict::yes) return;
     throw Broken(result.verdict == checker::Verdict::no && result.counterexample
                      ? "the history is not linearizable:\n" + result.counterexample->text
