@@ -14,10 +14,4 @@ function request()
   return requests[math.random(keys)]
 end
 
--- One line for scripts/bench: answers, microseconds, failures, p50 and p99 in microseconds.
-function done(summary, latency)
-  local e = summary.errors
-  print(string.format("result %d %d %d %d %d", summary.requests, summary.duration,
-    e.connect + e.read + e.write + e.status + e.timeout,
-    latency:percentile(50), latency:percentile(99)))
-end
+dofile(os.getenv("BENCH_LUA") .. "/result.lua")
