@@ -12,7 +12,8 @@ enum class Permitted : std::uint8_t {
   quorum_later_write_lost,  ///< to an earlier one with a faster clock
   quorum_stale_read,        ///< r + w <= n
   eventual_stale_read,
-  weak_write_lost,  ///< acknowledged, and nowhere
+  weak_write_lost,   ///< acknowledged, and nowhere
+  lease_stale_read,  ///< the leader's clock is slower than its bound
   // A session that has not asked for the guarantee:
   own_write_not_read,
   reads_go_back,
@@ -22,10 +23,10 @@ enum class Permitted : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Permitted::count)>
-    kPermittedNames{
-        "quorum-not-linearizable", "quorum-later-write-lost", "quorum-stale-read",
-        "eventual-stale-read",     "weak-write-lost",         "own-write-not-read",
-        "reads-go-back",           "writes-out-of-order",     "write-before-what-was-read"};
+    kPermittedNames{"quorum-not-linearizable",   "quorum-later-write-lost", "quorum-stale-read",
+                    "eventual-stale-read",       "weak-write-lost",         "lease-stale-read",
+                    "own-write-not-read",        "reads-go-back",           "writes-out-of-order",
+                    "write-before-what-was-read"};
 
 constexpr std::string_view permitted_name(Permitted permitted) {
   return kPermittedNames[static_cast<std::size_t>(permitted)];
