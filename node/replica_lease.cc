@@ -51,7 +51,7 @@ std::optional<Answer> Replica::Impl::leased_answer(const Request& request) {
                           .path = Path::lease,
                           .replicas = raft_->lease_replicas(),
                           .sequenced = true};
-  const Adopted nothing;
+  const Adopted nothing{};
   ReadScope scope{.known = true, .agreed = true, .adopted = &nothing};
   Reply reply = read(request, evidence, scope);
   if (!reply || !scope.unsettled.empty()) return std::nullopt;

@@ -116,6 +116,8 @@ std::optional<Error> Replica::Impl::Planner::anywhere(bool& done) {
     return definite(ErrorCode::level_unattainable,
                     fmt::format("node {}: {}", at.config_.id, missing->what));
   }
+  const bool passed_on = level.on_violation == OnViolation::forward && !at.leading();
+  if (passed_on && !request.forward && at.leader() != kNoNode) return at.not_leader_error();
   plan.waits_for = missing->what;
   if (ready) behind_log(*missing, done);
   return std::nullopt;
@@ -169,6 +171,8 @@ std::optional<Error> Replica::Impl::Planner::at_leader() {
       plan.waits_for = "a leader";
     } else if (!request.forward) {
       return at.not_leader_error();
+    } else {
+      plan.waits_for.reset();
     }
     plan.forwarded = true;
   }
@@ -187,12 +191,16 @@ std::optional<Error> Replica::Impl::Planner::at_leader() {
 /// What other protocols have written to the key, or an expiry, goes through the log first.
 void Replica::Impl::Planner::read_at_leader() {
   const bool linearizable = request.consistency.level == Level::linearizable;
+  plan.nodes_down = members() - majority();
+  if (!linearizable && !at.leading()) {  // this node is not ready; the leader's state will do
+    plan.path = Path::local;
+    return;
+  }
   // Another leader's lease is not known here; its settings are those of all.
   const bool leased =
       at.leading() ? at.may_read_under_lease(request) : linearizable && at.config_.lease_reads;
   plan.path = leased ? Path::lease : Path::read_index;
   plan.needed = majority();
-  plan.nodes_down = members() - majority();
   round_trips(leased ? 0 : 1, linearizable ? 2 : 1);
 }
 

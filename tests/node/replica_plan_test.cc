@@ -1,4 +1,6 @@
 // Plans (GET /v1/explain): what is said beforehand is what then happens.
+#include <algorithm>
+
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
