@@ -143,8 +143,8 @@ constexpr std::string_view kSchemas = R"({
 "Transfer": {"type": "object", "required": ["to"], "properties": {"to": {"type": "integer"}}},
 "Status": {"type": "object", "required": ["id", "role", "ready", "term", "leader", "cluster_id",
     "commit_index", "applied_index", "durable_index", "last_index", "log_start_index",
-    "installing_snapshot", "lease_reads", "clock", "causal_vector", "stable_vector", "hints_queued", "store_bytes",
-    "resident_bytes", "uptime_ms", "version"], "properties": {
+    "installing_snapshot", "lease_reads", "clock", "causal_vector", "stable_vector",
+    "hints_queued", "store_bytes", "resident_bytes", "uptime_ms", "version"], "properties": {
   "id": {"type": "integer"}, "role": {"type": "string"}, "ready": {"type": "boolean"},
   "term": {"type": "integer"}, "leader": {"type": ["integer", "null"]},
   "cluster_id": {"type": ["string", "null"]}, "commit_index": {"type": "integer"},
