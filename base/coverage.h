@@ -71,6 +71,7 @@ namespace parallax {
   X(recovery_joined_states)            \
   X(lease_ran_out)                     \
   X(causal_waited)                     \
+  X(entry_held_for_disk)               \
   X(causal_passed_on)
 
 // Its clients do not live that long: the tests of the node take these paths (tests/node).

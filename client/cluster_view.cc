@@ -29,12 +29,30 @@ Result<MemberView> read_member(const json::object& object) {
   return member;
 }
 
+/// The last member of each element, by what the others say: a vector, a line per entry.
+bool flatten_rows(const json::array& rows, const std::string& name,
+                  std::vector<StatusField>& fields) {
+  std::vector<StatusField> lines;
+  for (const json::value& row : rows) {
+    if (!row.is_object() || row.get_object().size() < 2) return false;
+    std::vector<std::string> cells;
+    for (const auto& member : row.get_object()) cells.push_back(json::serialize(member.value()));
+    const std::string last = std::move(cells.back());
+    cells.pop_back();
+    lines.push_back({fmt::format("{}.{}", name, fmt::join(cells, ".")), last});
+  }
+  fields.insert(fields.end(), lines.begin(), lines.end());
+  return !lines.empty();
+}
+
 void flatten(const json::object& object, const std::string& prefix,
              std::vector<StatusField>& fields) {
   for (const auto& [key, value] : object) {
     const std::string name = prefix + std::string(key);
     if (value.is_object() && !value.get_object().empty()) {
       flatten(value.get_object(), name + ".", fields);
+    } else if (value.is_array() && flatten_rows(value.get_array(), name, fields)) {
+      continue;
     } else if (value.is_string()) {
       fields.push_back({name, std::string(value.get_string())});
     } else if (value.is_null()) {

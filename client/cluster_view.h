@@ -33,7 +33,8 @@ struct ClusterView {
   std::string json;  ///< the answer itself, for what is newer than this library
 };
 
-/// One figure of a node, as /v1/status names it; nested ones as "outer.inner".
+/// One figure of a node, as /v1/status names it; nested ones as "outer.inner". A list of objects is
+/// a field for each, named by the values of all its members but the last one, which is the value.
 struct StatusField {
   std::string name;
   std::string value;

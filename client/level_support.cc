@@ -65,4 +65,17 @@ std::optional<Error> unsupported(const Request& request) {
   return several ? unsupported_read(operation, level.name) : std::nullopt;
 }
 
+Result<void> apply_beside_policy(Request& request) {
+  if (request.policy_ack) {
+    const std::string_view name = kAcks[static_cast<std::size_t>(*request.policy_ack)];
+    PARALLAX_TRY(set_parameter(request.consistency, {LevelParameter::ack, name}));
+  }
+  if (request.policy_on_violation) {
+    const std::string_view name =
+        kOnViolations[static_cast<std::size_t>(*request.policy_on_violation)];
+    PARALLAX_TRY(set_parameter(request.consistency, {LevelParameter::on_violation, name}));
+  }
+  return {};
+}
+
 }  // namespace parallax

@@ -17,4 +17,8 @@ namespace parallax {
 /// level has no such reads), each naming the level and what would be right.
 std::optional<Error> unsupported(const Request& request);
 
+/// The policy's level is in `consistency` now: sets what the request asks of it beside. Errors:
+/// bad_parameter, when that level does not take it.
+Result<void> apply_beside_policy(Request& request);
+
 }  // namespace parallax

@@ -25,8 +25,7 @@
 
 namespace parallax {
 
-// --- What is asked
-// -------------------------------------------------------------------------------
+// --- What is asked -------------------------------------------------------------------------------
 
 struct Put {
   std::string key;
@@ -134,6 +133,10 @@ struct Request {
   Consistency consistency = {};
   /// The policy of the key's prefix decides the level, and `consistency` is of no meaning.
   bool level_by_policy = false;
+  /// With level_by_policy: instead of what that level has. Of the node that takes the request in,
+  /// which refuses them where the level does not take them; not passed on.
+  std::optional<Ack> policy_ack = std::nullopt;
+  std::optional<OnViolation> policy_on_violation = std::nullopt;
   std::chrono::milliseconds timeout = limits::kDefaultRequestTimeout;
   /// false: a node that cannot serve the request itself answers not_leader instead.
   bool forward = true;
@@ -144,8 +147,7 @@ struct Request {
   friend bool operator==(const Request&, const Request&) = default;
 };
 
-// --- What is answered
-// ----------------------------------------------------------------------------
+// --- What is answered ----------------------------------------------------------------------------
 
 /// How an answer was reached, so that its claim can be derived again.
 enum class Path : std::uint8_t {

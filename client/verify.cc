@@ -14,6 +14,12 @@ Error does_not_follow(fmt::format_string<Operands...> format, Operands&&... oper
                                           fmt::format(format, std::forward<Operands>(operands)...));
 }
 
+/// How many replicas a number of a quorum names.
+std::uint32_t replicas_of(std::uint32_t number, std::size_t members) {
+  if (number == 0) return static_cast<std::uint32_t>(members / 2 + 1);
+  return number == Consistency::kAll ? static_cast<std::uint32_t>(members) : number;
+}
+
 /// The level that a request of `asked` may be answered at: its own, where nothing gives way.
 Result<void> check_level(const Asked& asked, const Answer& answer) {
   if (!asked.consistency) return {};
@@ -21,8 +27,8 @@ Result<void> check_level(const Asked& asked, const Answer& answer) {
   const Consistency& named = answer.consistency;
   if (due.level == Level::sequential && asked.is_read && !asked.session) due = {Level::prefix};
   if (due.level == Level::quorum) {  // the answer has the numbers that held
-    due.r = named.r;
-    due.w = named.w;
+    due.r = replicas_of(due.r, asked.members);
+    due.w = replicas_of(due.w, asked.members);
   }
   if (asked.is_read) due.ack = Ack::majority;
   if (answer.evidence.degraded) {
@@ -33,12 +39,14 @@ Result<void> check_level(const Asked& asked, const Answer& answer) {
   return does_not_follow("{} was asked for, {} is named", due.to_string(), named.to_string());
 }
 
-Result<void> check_replicas(const Evidence& evidence, std::size_t least, std::size_t members) {
+/// `with_node`: whoever answers is among those on whose word it does.
+Result<void> check_replicas(const Evidence& evidence, std::size_t least, std::size_t members,
+                            bool with_node = true) {
   const std::vector<NodeId>& replicas = evidence.replicas;
   if (!std::is_sorted(replicas.begin(), replicas.end(), std::less_equal<>{})) {
     return does_not_follow("replicas are no set in order");
   }
-  if (std::find(replicas.begin(), replicas.end(), evidence.node) == replicas.end()) {
+  if (with_node && std::find(replicas.begin(), replicas.end(), evidence.node) == replicas.end()) {
     return does_not_follow("node {} answered and is none of the replicas", evidence.node);
   }
   if (replicas.size() < least || replicas.size() > members) {
@@ -47,8 +55,9 @@ Result<void> check_replicas(const Evidence& evidence, std::size_t least, std::si
   return {};
 }
 
-Result<void> check_write_path(const Answer& answer, std::size_t members) {
+Result<void> check_write_path(const Asked& asked, const Answer& answer) {
   const Evidence& evidence = answer.evidence;
+  const std::size_t members = asked.members;
   const Ack ack = answer.consistency.ack;
   // A refusal that rests on nothing new is read, not written.
   const bool read = answer.refusal && evidence.path == Path::read_index;
@@ -58,16 +67,23 @@ Result<void> check_write_path(const Answer& answer, std::size_t members) {
   if (evidence.degraded && ack != Ack::leader) {
     return does_not_follow("degraded at ack={}", kAcks[static_cast<std::size_t>(ack)]);
   }
+  const LogIndex seen = asked.session ? asked.session->index : LogIndex{};
+  if (!answer.replayed && (read ? evidence.index < seen : evidence.index <= seen)) {
+    return does_not_follow("decided at {}, where the session has seen {}", evidence.index, seen);
+  }
   const std::size_t majority = members / 2 + 1;
-  const std::size_t least = read                                 ? majority
-                            : ack == Ack::leader                 ? 1
-                            : ack == Ack::semi_sync              ? std::min<std::size_t>(2, members)
-                            : ack == Ack::all && !answer.refusal ? members
-                                                                 : majority;
-  return check_replicas(evidence, least, members);
+  // A refusal shows what the key holds, so it is committed, however early a write would be known.
+  const bool whole = read || answer.refusal || answer.replayed || ack == Ack::majority;
+  const std::size_t least = ack == Ack::all && !answer.refusal ? members
+                            : whole                            ? majority
+                            : ack == Ack::leader               ? 1
+                                                               : std::min<std::size_t>(2, members);
+  // A majority of followers commits without the leader's disk.
+  const bool with_node = read || !whole || evidence.replicas.size() >= members;
+  return check_replicas(evidence, least, members, with_node);
 }
 
-Result<void> check_bounds(const Answer& answer) {
+Result<void> check_bounds(const Asked& asked, const Answer& answer) {
   const Consistency& level = answer.consistency;
   if (level.max_staleness_ms) {
     if (!answer.staleness_ms) return does_not_follow("it does not say how old it is");
@@ -80,6 +96,10 @@ Result<void> check_bounds(const Answer& answer) {
     const Evidence& evidence = answer.evidence;
     if (evidence.confirmed == LogIndex{}) {
       return does_not_follow("no leader has said what was committed");
+    }
+    if (asked.session && evidence.confirmed < asked.session->index) {
+      return does_not_follow("{} was committed, where the session has seen {}", evidence.confirmed,
+                             asked.session->index);
     }
     if (evidence.confirmed.value > evidence.index.value + *level.max_lag) {
       return does_not_follow("index {} is more than {} behind {}", evidence.index, *level.max_lag,
@@ -108,14 +128,36 @@ Result<void> check_log_read(const Asked& asked, const Answer& answer) {
                            asked.session->index);
   }
   if (evidence.degraded) return does_not_follow("a degraded read");
-  return check_bounds(answer);
+  return check_bounds(asked, answer);
+}
+
+/// How many replicas have something, by a leader that a majority has confirmed.
+Result<void> check_count(const Asked& asked, const Answer& answer) {
+  const Evidence& evidence = answer.evidence;
+  if (evidence.path != Path::read_index) {
+    return does_not_follow("a count by path {}", path_name(evidence.path));
+  }
+  if (evidence.degraded) return does_not_follow("a degraded count");
+  if (evidence.replicas.size() != answer.replicas) {
+    return does_not_follow("{} replicas are counted, {} are named", answer.replicas,
+                           evidence.replicas.size());
+  }
+  if (asked.session && evidence.index < asked.session->index) {
+    return does_not_follow("the count is of entry {}, where the session has seen {}",
+                           evidence.index, asked.session->index);
+  }
+  return check_replicas(evidence, 0, asked.members, false);
 }
 
 Result<void> check_of_log(const Asked& asked, const Answer& answer) {
   const Evidence& evidence = answer.evidence;
   if (!evidence.sequenced) return does_not_follow("it went past the log");
-  if (evidence.term == Term{}) return does_not_follow("term 0");
-  return asked.is_read ? check_log_read(asked, answer) : check_write_path(answer, asked.members);
+  const bool bounded = asked.is_read && answer.consistency.max_lag;
+  if (!bounded && evidence.confirmed != LogIndex{}) {
+    return does_not_follow("a leader was asked what is committed, for nothing");
+  }
+  if (asked.is_count) return check_count(asked, answer);
+  return asked.is_read ? check_log_read(asked, answer) : check_write_path(asked, answer);
 }
 
 Result<void> check_of_replicas(const Asked& asked, const Answer& answer) {
@@ -125,7 +167,18 @@ Result<void> check_of_replicas(const Asked& asked, const Answer& answer) {
     return does_not_follow("no log orders level {}", level_info(level.level).name);
   if (evidence.degraded)
     return does_not_follow("nothing of level {} gives way", level_info(level.level).name);
+  if (evidence.confirmed != LogIndex{}) {
+    return does_not_follow("a leader was asked, which level {} does without",
+                           level_info(level.level).name);
+  }
   PARALLAX_TRY(check_evidence(level, asked.is_read, evidence));
+  if (level_info(level.level).protocol == Protocol::causal) {
+    if (evidence.waited.count() < 0) return does_not_follow("it waited for less than no time");
+    if (evidence.replicas != std::vector{evidence.node}) {
+      return does_not_follow("a state of node {} on the word of others", evidence.node);
+    }
+    return {};
+  }
   if (level.sloppy) return {};  // hints may count, and the node need not hold it
   const std::size_t least = level.level == Level::atomic   ? asked.members / 2 + 1
                             : level.level == Level::quorum ? (asked.is_read ? level.r : level.w)
@@ -133,11 +186,38 @@ Result<void> check_of_replicas(const Asked& asked, const Answer& answer) {
   return check_replicas(evidence, least, asked.members);
 }
 
+Result<void> check_causal_session(const Asked& asked, const Answer& answer,
+                                  const SessionToken& before) {
+  const SessionToken& after = answer.session;
+  const bool causal = level_info(answer.consistency.level).protocol == Protocol::causal;
+  if (!causal && (after.read != before.read || after.write != before.write)) {
+    return does_not_follow("level {} has no part in what the session has seen of causal ones",
+                           level_info(answer.consistency.level).name);
+  }
+  if (!causal) return {};
+  if (!after.read.dominates(before.read) || !after.write.dominates(before.write)) {
+    return does_not_follow("the session has seen less than before");
+  }
+  if (asked.is_read || answer.refusal) {
+    if (after.write != before.write) return does_not_follow("the session has written, by a read");
+    return {};
+  }
+  const auto& entries = after.write.entries();
+  const bool written = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
+    return entry.first.node == answer.evidence.node &&
+           !before.write.covers(entry.first, entry.second);
+  });
+  if (!written) return does_not_follow("the write is not in its session");
+  return {};
+}
+
 /// Where the session stands behind it: joined with what the answer has, and with nothing else.
 Result<void> check_session(const Asked& asked, const Answer& answer) {
   const SessionToken before = asked.session.value_or(SessionToken{});
   const SessionToken& after = answer.session;
-  const bool of_log = level_info(answer.consistency.level).protocol == Protocol::leader_follower;
+  // A count shows no state.
+  const bool of_log =
+      !asked.is_count && level_info(answer.consistency.level).protocol == Protocol::leader_follower;
   const bool early = !asked.is_read && (answer.consistency.ack == Ack::leader ||
                                         answer.consistency.ack == Ack::semi_sync);
   const bool either = early && !answer.refusal;  // it may have been committed by then
@@ -152,7 +232,7 @@ Result<void> check_session(const Asked& asked, const Answer& answer) {
   if (!before.cluster.empty() && before.cluster != after.cluster) {
     return does_not_follow("the session is of another cluster");
   }
-  return {};
+  return check_causal_session(asked, answer, before);
 }
 
 }  // namespace
@@ -160,10 +240,14 @@ Result<void> check_session(const Asked& asked, const Answer& answer) {
 Result<void> verify(const Asked& asked, const Answer& answer) {
   PARALLAX_TRY(check_level(asked, answer));
   if (answer.evidence.node == kNoNode) return does_not_follow("nobody has answered");
+  if (answer.evidence.term == Term{}) return does_not_follow("term 0");
   const Protocol protocol = level_info(answer.consistency.level).protocol;
+  if (protocol != Protocol::causal && answer.evidence.waited.count() != 0) {
+    return does_not_follow("it says how long it waited for a causal past");
+  }
   if (protocol == Protocol::leader_follower) {
     PARALLAX_TRY(check_of_log(asked, answer));
-  } else if (protocol != Protocol::causal) {
+  } else {
     PARALLAX_TRY(check_of_replicas(asked, answer));
   }
   return check_session(asked, answer);

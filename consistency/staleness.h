@@ -2,7 +2,8 @@
 //
 // A mark is a moment of a replica's own monotonic clock at which everything acknowledged so far was
 // in the state that it has now. So the age of the mark bounds the age of the state, whatever any
-// node's physical clock says: one clock measures both ends. Only its rate can be wrong.
+// node's physical clock says: one clock measures both ends. Only its rate can be wrong, and it must
+// not stand still, as the process's does while its machine is suspended (node/io/system_clock.h).
 //
 // When a leader was last heard from bounds nothing: one that was deposed and does not know it yet
 // goes on speaking while others commit.

@@ -1,7 +1,6 @@
 #include "node/driver.h"
 
 #include "base/assert.h"
-#include "base/limits.h"
 
 namespace parallax {
 
@@ -48,7 +47,7 @@ void Driver::turn() {
     fail_point("before-send-after");
     send_all(released_);
   }
-  const bool may_persist = !failed_ && in_flight_.size() < limits::kMaxBatchesInFlight;
+  const bool may_persist = !failed_ && in_flight_.size() < ports_.most_batches;
   replica_.end_inputs(ports_.clock.monotonic_now());
   ReplicaReady ready = replica_.take_ready(may_persist);
   // Read anew: the process may have slept while it read.

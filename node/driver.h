@@ -3,14 +3,15 @@
 //
 // A turn: every input since the last turn has been given to the replica; then take_ready(); what
 // may leave at once leaves; the batch goes to the disk; answers go out. What waits for a batch
-// leaves when the disk says that it is durable. At most limits::kMaxBatchesInFlight batches are in
-// flight; while they are, inputs gather for the next one (group commit).
+// leaves when the disk says that it is durable. At most DriverPorts::most_batches batches are in
+// flight; while they are, inputs gather for the next one.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <vector>
 
+#include "base/limits.h"
 #include "node/ports.h"
 #include "node/replica.h"
 
@@ -22,6 +23,8 @@ struct DriverPorts {
   NetworkPort& network;
   ClientPort& clients;
   FailPointPort* fail_points = nullptr;
+  /// Batches that the disk is given before the first of them is durable.
+  std::size_t most_batches = limits::kMaxBatchesInFlight;
 };
 
 /// Not thread-safe: every call on one thread.

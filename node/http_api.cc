@@ -208,8 +208,9 @@ constexpr std::array kRoutes{
         .method = "GET",
         .path = "/v1/wait",
         .name = "waitForReplicas",
-        .summary = "How many replicas durably have what a session has seen and written: as "
-                   "soon as it is as many as asked for, else at the timeout.",
+        .summary = "How many replicas durably have what a session has seen and written in the log "
+                   "and at the causal levels: as soon as it is as many as asked for, else at the "
+                   "timeout.",
         .params = Params{P::session, P::replicas, P::timeout_ms, P::forward},
         .headers = {H::session},
         .errors = kCommon | ErrorCodes{E::bad_parameter, E::bad_session, E::condition_unsupported,

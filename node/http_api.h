@@ -110,7 +110,7 @@ inline constexpr std::array kParams{
           "session: which guarantees hold, with commas between them: ryw (read your writes), mr "
           "(monotonic reads), mw (monotonic writes), wfr (writes follow reads)."},
     Field{"max_staleness_ms", Shape::integer, 1, kMaxStalenessMs, "",
-          "bounded: what was acknowledged longer ago than this is in the answer."},
+          "bounded: what was committed and acknowledged longer ago than this is in the answer."},
     Field{"max_lag", Shape::integer, 0, kMaxLag, "",
           "bounded: at most so many log entries that were committed when the read came are not in "
           "the answer."},
@@ -215,14 +215,13 @@ inline constexpr std::array kAnswerHeaders{
                    "A structured-field dictionary from which the claim can "
                    "be derived again."},
     ResponseHeader{http_header::kStaleness,
-                   "Reads from a replica's own state: what was acknowledged longer ago than this, "
-                   "when it was read, is in the answer. Absent: nothing is known."},
+                   "Reads from a replica's own state: what was committed and acknowledged longer "
+                   "ago than this, when it was read, is in the answer. Absent: nothing is known."},
     ResponseHeader{http_header::kIdempotencyReplayed,
                    "true: this is the first outcome of the idempotency key, given again."},
 };
 
-// --- JSON bodies
-// -----------------------------------------------------------------------------------
+// --- JSON bodies ---------------------------------------------------------------------------------
 
 enum class BodyKind : std::uint8_t {
   none,
@@ -323,8 +322,7 @@ inline constexpr std::array kFailPointMembers{
 /// The members that a body of this kind may have; none for what is no JSON.
 std::span<const Field> body_members(BodyKind kind);
 
-// --- Routes
-// ----------------------------------------------------------------------------------------
+// --- Routes --------------------------------------------------------------------------------------
 
 enum class RouteId : std::uint8_t {
   get_key,

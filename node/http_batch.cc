@@ -158,9 +158,10 @@ const Kind* find_kind(std::string_view name) {
   return found == kinds.end() ? nullptr : &*found;
 }
 
-constexpr std::array<std::string_view, 11> kTakenByAll{
-    "op",     "key",    "key_base64", "consistency",  "r",         "w",
-    "sloppy", "repair", "guarantees", "on_violation", "timeout_ms"};
+constexpr std::array<std::string_view, 14> kTakenByAll{
+    "op",      "key",          "key_base64", "consistency", "r",
+    "w",       "sloppy",       "repair",     "guarantees",  "max_staleness_ms",
+    "max_lag", "on_violation", "ack",        "timeout_ms"};
 
 Result<KvCall> read_operation(json::value&& value, std::size_t place,
                               const BatchDefaults& defaults) {

@@ -60,6 +60,22 @@ Error without_level(LevelParameter parameter) {
                                    list_of(takers)));
 }
 
+/// What any level can be told that takes it at all; which level it is the policy says.
+Result<void> take_beside_policy(const LevelArgument& argument, Request& request) {
+  Consistency any{.level = Level::sequential};  // it takes both
+  if (argument.parameter == LevelParameter::ack) {
+    PARALLAX_TRY(set_parameter(any, argument));
+    request.policy_ack = any.ack;
+    return {};
+  }
+  if (argument.parameter == LevelParameter::on_violation) {
+    PARALLAX_TRY(set_parameter(any, argument));
+    request.policy_on_violation = any.on_violation;
+    return {};
+  }
+  return without_level(argument.parameter);
+}
+
 Result<void> take_parameter(ParamId id, std::string value, GivenParameters& out) {
   const Field& field = param(id);
   switch (id) {
@@ -313,8 +329,11 @@ Result<void> apply_level(const GivenLevel& given, Request& request) {
     return {};
   }
   for (const LevelArgument& argument : arguments) {
-    if (request.level_by_policy) return without_level(argument.parameter);
-    PARALLAX_TRY(set_parameter(request.consistency, argument));
+    if (request.level_by_policy) {
+      PARALLAX_TRY(take_beside_policy(argument, request));
+    } else {
+      PARALLAX_TRY(set_parameter(request.consistency, argument));
+    }
   }
   if (auto error = incomplete(request.consistency)) return std::move(*error);
   return {};

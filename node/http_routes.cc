@@ -1,6 +1,7 @@
 #include "node/http_routes.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/http_protocol.h"
 #include "client/level_support.h"
@@ -98,8 +99,7 @@ struct Asked {
   GivenHeaders headers;
 };
 
-// --- Keys
-// ------------------------------------------------------------------------------------------
+// --- Keys ----------------------------------------------------------------------------------------
 
 Result<std::string> take_key(std::string_view encoded) {
   PARALLAX_ASSIGN(std::string key, percent_decode(encoded));
@@ -232,7 +232,10 @@ Result<std::string> take_prefix(std::string_view encoded) {
 
 Result<void> make_policy(const Asked& asked, KvCall& call) {
   // No key, so no policy that could name the level.
-  call.request.level_by_policy = false;
+  if (std::exchange(call.request.level_by_policy, false)) {
+    call.request.consistency = Consistency{};
+    PARALLAX_TRY(apply_beside_policy(call.request));
+  }
   if (asked.route.id == RouteId::list_policies) {
     call.form.op = KvOp::list_policies;
     call.request.operation = ListPolicies{};
@@ -312,8 +315,7 @@ Result<Routed> key_call(const Asked& asked) {
   return Routed(std::move(call));
 }
 
-// --- Everything else
-// -------------------------------------------------------------------------------
+// --- Everything else -----------------------------------------------------------------------------
 
 Result<AdminCall> transfer_call(std::string_view body) {
   PARALLAX_ASSIGN(const JsonBody json, JsonBody::parse(body, kTransferMembers));

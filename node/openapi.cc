@@ -30,8 +30,7 @@ json::object reference(std::string_view schema) {
   return {{"$ref", fmt::format("#/components/schemas/{}", schema)}};
 }
 
-// --- Answers' bodies
-// -------------------------------------------------------------------------------
+// --- Answers' bodies -----------------------------------------------------------------------------
 
 /// What the renderers write (node/http_bodies.cc, node/cluster_json.cc, client/http_protocol.cc).
 constexpr std::string_view kSchemas = R"({
@@ -218,8 +217,7 @@ AnswerContent answer_content(RouteId id, int status) {
   PARALLAX_UNREACHABLE("route {}", static_cast<int>(id));
 }
 
-// --- Fields
-// ----------------------------------------------------------------------------------------
+// --- Fields --------------------------------------------------------------------------------------
 
 /// A level, or one with parameters behind it.
 json::object level_schema() {
@@ -367,8 +365,7 @@ json::object parameter(const Field& field, std::string_view in) {
   return out;
 }
 
-// --- Operations
-// ------------------------------------------------------------------------------------
+// --- Operations ----------------------------------------------------------------------------------
 
 json::array parameters_of(const RouteInfo& route) {
   json::array out;

@@ -7,12 +7,15 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "clock/stamp.h"
 #include "node/request_table.h"
 #include "replication/message.h"
+#include "storage/version.h"
 
 namespace parallax {
 
@@ -44,6 +47,9 @@ struct PendingAnswers {
     LogIndex received;               ///< by a follower, as last looked at
     std::optional<MonoTime> since;   ///< no follower has said anything new, and it is waited for
     bool degraded = false;
+    /// While degraded, once followers say something new again: the last such write at that time.
+    /// Who has that keeps up; who writes on does not move it away.
+    std::optional<LogIndex> target;
   };
   SemiSync semi_sync_;
   std::deque<PendingAck> all_acks_;  ///< ack=all: committed, in rising order of index
@@ -51,8 +57,21 @@ struct PendingAnswers {
     Hlc clock;
     LogIndex index;
   };
-  std::deque<StampedEntry> stamped_;  ///< by this leader, rising; those that all have may be gone
-  std::vector<RequestHandle> counting_;
+  /// By this leader, rising, behind its no-op, which stands for what earlier ones stamped; those
+  /// that all have may be gone. Never empty while it leads.
+  std::deque<StampedEntry> stamped_;
+  /// By how many members are waited for: of which entry, with the slot, so that those that end are
+  /// found.
+  using Counting = std::map<std::pair<LogIndex, std::uint32_t>, RequestHandle>;
+  std::map<std::size_t, Counting> counting_;
+  std::vector<RequestHandle> counting_causal_;  ///< also of what is not in the log
+
+  /// Of the last leadership, also when it is over: who had how much of the log durably.
+  struct Matches {
+    Term term;
+    std::vector<std::pair<NodeId, LogIndex>> members;  ///< not those that were recovering
+  };
+  Matches matches_;
 
   /// Reads of levels that any replica serves, until all inputs of the turn are in.
   std::vector<RequestHandle> timed_reads_;
@@ -96,6 +115,18 @@ struct PendingAnswers {
     RequestHandle request;
   };
   std::deque<Proposal> proposals_;  ///< in rising order of index; two terms may share one
+  /// Of the present leadership: what keys will be when all that is proposed is applied, and the
+  /// index of the last proposal on each. Conditions are evaluated against it: an entry commits only
+  /// with all before it.
+  struct ProposedKey {
+    KeyState state;
+    LogIndex last;
+  };
+  std::unordered_map<std::string, ProposedKey> proposed_keys_;
+  /// Of the present leadership: idempotency keys that are proposed, and who waits for their
+  /// outcome.
+  std::unordered_map<std::string, std::vector<RequestHandle>> proposed_rows_;
+  Hlc proposed_floor_;  ///< of the idempotency rows
 };
 
 }  // namespace parallax

@@ -166,7 +166,8 @@ Consistency PolicyTable::level_for(const Operation& operation) const {
   }
   if (std::holds_alternative<GetPolicy>(operation) ||
       std::holds_alternative<ListPolicies>(operation) ||
-      std::holds_alternative<SetPolicy>(operation)) {
+      std::holds_alternative<SetPolicy>(operation) ||
+      std::holds_alternative<CountReplicas>(operation)) {
     return {};
   }
   return level_of_key(*operation_key(operation));

@@ -14,8 +14,7 @@ constexpr int kMaxPasses = 4;
 
 }  // namespace
 
-// --- Turn
-// -----------------------------------------------------------------------------------------
+// --- Turn ----------------------------------------------------------------------------------------
 
 void Replica::Impl::begin_turn(TurnTime now) {
   now_.monotonic = std::max(now_.monotonic, now.monotonic);
@@ -60,6 +59,7 @@ void Replica::Impl::observe_role() {
   const NodeId leader_now = leader();
   if (led == led_term_ && leader_now == seen_leader_) return;
   const bool lost = led_term_ != Term{} && led != led_term_;
+  const bool won = led != Term{} && led != led_term_;
   led_term_ = led;
   seen_leader_ = leader_now;
   if (lost) {
@@ -69,6 +69,7 @@ void Replica::Impl::observe_role() {
     forget_acks();
     forget_counts();
   }
+  if (won) begin_counting();
   if (leader_now != kNoNode) take_back_reads();
 }
 
@@ -123,7 +124,7 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
     apply_committed();
     if (fatal_) return;
     serve_applied_reads();
-    acknowledge_writes();
+    again |= acknowledge_writes();
     for (ConfirmedRound& confirmed : ready.confirmed) on_confirmed(std::move(confirmed));
     answer_confirmed_reads();
     for (const LogLoad& load : ready.loads) load_entries(load);
@@ -151,6 +152,7 @@ void Replica::Impl::on_persisted(std::uint64_t sequence) {
     bound_arrived_ = true;
   }
   durable_applied_ = flight.applied;
+  beside_log_.erase(beside_log_.begin(), beside_log_.upper_bound(sequence));
   causal_->on_persisted(sequence);
   release_held(sequence);
   if (flight.born) {
@@ -161,11 +163,11 @@ void Replica::Impl::on_persisted(std::uint64_t sequence) {
     next_probe_ = now_.monotonic;
   } else if (flight.mark) {
     raft_->on_persisted(*flight.mark);
+    note_matches();
   }
 }
 
-// --- Failures
-// -------------------------------------------------------------------------------------
+// --- Failures ------------------------------------------------------------------------------------
 
 void Replica::Impl::fail(const Error& error) {
   if (error.code == ErrorCode::corrupt || error.code == ErrorCode::refused) {
@@ -205,11 +207,11 @@ void Replica::Impl::on_disk_failed(const Error& error) {
                       "the write is in the log of others, maybe; this node's disk refused: " +
                           error.message));
   }
+  causal_->on_disk_failed();
   observe_role();
 }
 
-// --- The interface
-// --------------------------------------------------------------------------------
+// --- The interface -------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Replica>> Replica::open(ReplicaConfig config, const Store& store,
                                                TurnTime now, bool lost_disk) {

@@ -63,6 +63,8 @@ struct ReplicaConfig {
   std::size_t max_append_bytes = limits::kMaxAppendBytes;
   std::size_t max_inflight_appends = limits::kMaxInflightAppends;
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
+  std::size_t causal_log_bytes = limits::kCausalLogBytes;
+  std::size_t causal_batch_bytes = limits::kCausalBatchBytes;
   IdempotencyTable::Limits idempotency = {};  ///< the same on every node: the log rests on it
   // Repair.
   std::chrono::milliseconds anti_entropy_interval = limits::kAntiEntropyInterval;

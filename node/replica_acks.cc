@@ -3,7 +3,7 @@
 //
 //   leader     this node
 //   semi-sync  and one follower; where none says so for semi_sync_timeout, this node alone, and
-//              the answer says that it is degraded, until a follower has everything again
+//              the answer says that it is degraded, until a follower keeps up again
 //   majority   what commits it; answered when it is applied (settle_proposals())
 //   all        and then every member
 //
@@ -16,10 +16,21 @@
 #include "node/replica_impl.h"
 
 namespace parallax {
+namespace {
+
+/// Ahead of the deadline of who passed a write on.
+constexpr Duration kAnswerAhead = std::chrono::milliseconds(100);
+/// More of these than requests, and they are looked through.
+constexpr std::size_t kEndedAcksKept = 64;
+
+}  // namespace
 
 /// Entry `index` has just been proposed for this request.
 void Replica::Impl::note_ack(RequestHandle handle, LogIndex index) {
-  const Ack ack = requests_.find(handle)->request.consistency.ack;
+  const PendingRequest& pending = *requests_.find(handle);
+  // What a refusal shows has to be committed, however early the write would have been answered.
+  if (pending.outcome.refusal) return;
+  const Ack ack = pending.request.consistency.ack;
   if (ack == Ack::leader) {
     early_acks_.push_back({index, handle});
   } else if (ack == Ack::semi_sync) {
@@ -31,6 +42,7 @@ void Replica::Impl::note_ack(RequestHandle handle, LogIndex index) {
 
 /// Up to where this node, and with it at least one follower, has the log.
 LogIndex Replica::Impl::received_index() const {
+  if (raft_->progress().empty()) return raft_->log().durable();  // there is nobody else
   LogIndex best;
   for (const auto& [peer, progress] : raft_->progress()) {
     if (!progress.recovering) best = std::max(best, progress.match);
@@ -45,9 +57,10 @@ bool Replica::Impl::held_by_all(LogIndex index) const {
   });
 }
 
-void Replica::Impl::acknowledge_writes() {
-  if (!leading()) return;
-  count_again();
+/// True: a read round is wanted.
+bool Replica::Impl::acknowledge_writes() {
+  if (!leading()) return false;
+  const bool round = count_again();
   const LogIndex durable = raft_->log().durable();
   while (!early_acks_.empty() && early_acks_.front().index <= durable) {
     acknowledge_early(early_acks_.front(), false);
@@ -68,6 +81,7 @@ void Replica::Impl::acknowledge_writes() {
     answer.replayed = pending->replayed;
     finish(ack.request, std::move(answer));
   }
+  return round;
 }
 
 /// Whether followers say that they have what is waited for, and since when none does.
@@ -77,9 +91,17 @@ void Replica::Impl::judge_semi_sync() {
   if (received >= semi_sync_.last) {
     semi_sync_.since.reset();
     semi_sync_.degraded = false;
+    semi_sync_.target.reset();
     return;
   }
-  if (received > semi_sync_.received) semi_sync_.since = now_.monotonic;
+  if (received > semi_sync_.received) {
+    semi_sync_.since = now_.monotonic;
+    if (semi_sync_.degraded && !semi_sync_.target) semi_sync_.target = semi_sync_.last;
+  }
+  if (semi_sync_.target && received >= *semi_sync_.target) {
+    semi_sync_.degraded = false;
+    semi_sync_.target.reset();
+  }
   semi_sync_.received = received;
   if (semi_sync_.degraded || now_.monotonic - *semi_sync_.since < config_.semi_sync_timeout) return;
   semi_sync_.degraded = true;
@@ -113,6 +135,15 @@ void Replica::Impl::finish_write(RequestHandle handle, Answer answer, LogIndex i
   pending.stage = PendingRequest::Stage::spreading;
   pending.spread = index;
   pending.replayed = answer.replayed;
+  // Who passed it on has the same deadline, and should hear in how many places the write is.
+  const Duration left = pending.deadline - now_.monotonic;
+  const Duration ahead = pending.peer == kNoNode ? Duration{} : std::min(kAnswerAhead, left / 4);
+  requests_.wake_at(handle, pending.deadline - ahead);
+  if (all_acks_.size() > 2 * requests_.size() + kEndedAcksKept) {
+    // A member that is away for long: most of those that waited for it have ended.
+    std::erase_if(all_acks_,
+                  [&](const PendingAck& ack) { return requests_.find(ack.request) == nullptr; });
+  }
   const auto place =
       std::upper_bound(all_acks_.begin(), all_acks_.end(), index,
                        [](LogIndex at, const PendingAck& ack) { return at < ack.index; });
@@ -124,10 +155,7 @@ Error Replica::Impl::not_on_all(LogIndex index) const {
       indefinite(ErrorCode::not_enough_replicas,
                  fmt::format("entry {} is committed; not all members are known to have it", index));
   error.required = static_cast<std::uint32_t>(config_.members.size());
-  if (leading()) {
-    error.received =
-        static_cast<std::uint32_t>(write_evidence(index, raft_->term()).replicas.size());
-  }
+  if (leading()) error.received = static_cast<std::uint32_t>(holders_of(index).size());
   return error;
 }
 
@@ -138,6 +166,18 @@ void Replica::Impl::forget_acks() {
   semi_sync_ = {};
   for (const PendingAck& ack : std::exchange(all_acks_, {})) {
     if (requests_.find(ack.request) != nullptr) finish(ack.request, not_on_all(ack.index));
+  }
+}
+
+/// After anything that may have moved the core. What commits in the same turn in which leadership
+/// goes is answered behind that, when the core knows of no followers any more.
+void Replica::Impl::note_matches() {
+  if (!raft_->is_leader()) return;
+  matches_.term = raft_->term();
+  matches_.members.clear();
+  matches_.members.emplace_back(config_.id, raft_->log().durable());
+  for (const auto& [peer, progress] : raft_->progress()) {
+    if (!progress.recovering) matches_.members.emplace_back(peer, progress.match);
   }
 }
 

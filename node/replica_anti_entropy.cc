@@ -38,8 +38,7 @@ constexpr Duration kRetryInterval = std::chrono::milliseconds(500);
 
 }  // namespace
 
-// --- The tree
-// ------------------------------------------------------------------------------------
+// --- The tree ------------------------------------------------------------------------------------
 
 /// With every change of what is known of `key`.
 void Replica::Impl::update_tree(const std::string& key, const KeyMark& before,
@@ -159,8 +158,7 @@ std::uint64_t Replica::Impl::last_change(const std::string& key) const {
                   overlay_.last_change(records::early_key(kOnlyGroup, key)));
 }
 
-// --- Asked by others
-// -----------------------------------------------------------------------------
+// --- Asked by others -----------------------------------------------------------------------------
 
 void Replica::Impl::on_merkle_query(const Envelope& envelope, const MerkleQuery& query) {
   if (!raft_ || disk_failed_ || !fault(query).empty()) return;
@@ -192,8 +190,7 @@ void Replica::Impl::on_merkle_keys_query(const Envelope& envelope, const MerkleK
   after_batch(mine->durable_after, HeldMessage{envelope.from, parallax::answer(mine->keys, query)});
 }
 
-// --- Asking
-// --------------------------------------------------------------------------------------
+// --- Asking --------------------------------------------------------------------------------------
 
 void Replica::Impl::begin_exchanges() {
   if (!tree_.complete() || node_.cluster.empty()) return;
@@ -352,8 +349,7 @@ void Replica::Impl::on_merkle_keys(const Envelope& envelope, const MerkleKeys& k
   drive(envelope.from);
 }
 
-// --- Recovery
-// ------------------------------------------------------------------------------------
+// --- Recovery ------------------------------------------------------------------------------------
 
 /// A write acknowledged by w = 2 of three replicas, this node's lost disk one of them, is with one
 /// other alone: so this node has to have been through with everybody who is there, and with a

@@ -10,7 +10,7 @@
 namespace parallax {
 namespace {
 
-/// Keys of one page of a transfer, beside what limits::kCausalBatchBytes says.
+/// Keys of one page of a transfer, beside what causal_batch_bytes says.
 constexpr std::size_t kMostPageKeys = 1'024;
 /// A core that nothing has happened to is asked so often: a turn of another protocol costs nothing.
 constexpr Duration kIdleRun = std::chrono::milliseconds(10);
@@ -39,6 +39,8 @@ Result<void> Replica::Impl::Causality::start() {
   CausalConfig config{.id = at_.config_.id, .incarnation = at_.node_.incarnation};
   config.members = at_.config_.members;
   config.life = at_.config_.life;
+  config.log_bytes = at_.config_.causal_log_bytes;
+  config.batch_bytes = at_.config_.causal_batch_bytes;
   CausalRestored restored;
   restored.recovering = at_.recovering();
   PARALLAX_ASSIGN(auto record,
@@ -92,7 +94,7 @@ void Replica::Impl::Causality::end_recovery() {
 }
 
 bool Replica::Impl::Causality::joined() const {
-  return core_ && changed_in_ <= durable_ && core_->joined().size() >= at_.raft_->majority();
+  return core_ && core_->joined().size() >= at_.raft_->majority();
 }
 
 // --- Inputs -------------------------------------------------------------------------------------
@@ -112,7 +114,11 @@ void Replica::Impl::Causality::heard(NodeId node, Incarnation incarnation) {
 }
 
 void Replica::Impl::Causality::step(const Envelope& envelope) {
-  if (!core_ || at_.disk_failed_) return;
+  if (!core_) return;
+  // What is durable here may be asked for as ever.
+  const bool needs_disk = !std::holds_alternative<CausalStatus>(envelope.message) &&
+                          !std::holds_alternative<CausalFetch>(envelope.message);
+  if (at_.disk_failed_ && needs_disk) return;
   if (const auto* status = std::get_if<CausalStatus>(&envelope.message)) {
     at_.peers_.at(envelope.from).life = status->life;
   } else if (const auto* page = std::get_if<CausalTransferPage>(&envelope.message)) {
@@ -124,6 +130,7 @@ void Replica::Impl::Causality::step(const Envelope& envelope) {
     const LogIndex needs = highest_index(*page);
     if (needs > at_.applied_.index) {
       held_page_ = HeldPage{envelope, needs};
+      core_->await_page(page->call);
       return;
     }
   }
@@ -132,9 +139,13 @@ void Replica::Impl::Causality::step(const Envelope& envelope) {
   woken_ = stirred_ = true;
 }
 
-/// The core knows whether it still waits for it.
+/// The core knows whether it still waits for it, and is told that it need not ask again.
 void Replica::Impl::Causality::step_held_page() {
-  if (!held_page_ || held_page_->needs > at_.applied_.index) return;
+  if (!held_page_) return;
+  if (held_page_->needs > at_.applied_.index) {
+    core_->await_page(std::get<CausalTransferPage>(held_page_->envelope.message).call);
+    return;
+  }
   const HeldPage held = *std::exchange(held_page_, std::nullopt);
   const Envelope& envelope = held.envelope;
   core_->step({envelope.from, envelope.incarnation, envelope.recovering}, envelope.message);
@@ -146,6 +157,10 @@ void Replica::Impl::Causality::run(bool persist) {
   if (!core_ || (!stirred_ && at_.now_.monotonic < next_run_)) return;
   stirred_ = !persist;
   next_run_ = at_.now_.monotonic + kIdleRun;
+  if (at_.disk_failed_) {
+    answer_from_failed_disk();
+    return;
+  }
   step_held_page();
   carry_out(core_->take_ready(persist));
   if (at_.fatal_ || at_.disk_failed_) return;
@@ -154,6 +169,22 @@ void Replica::Impl::Causality::run(bool persist) {
   serve_waiting();
   // What they have written is in the key states that go with this turn's batch: its records, too.
   if (proposed_ && !at_.fatal_ && !at_.disk_failed_) carry_out(core_->take_ready(persist));
+}
+
+/// It still tells what is durable here, and passes requests on.
+void Replica::Impl::Causality::answer_from_failed_disk() {
+  CausalReady ready = core_->take_ready(false);
+  for (CausalMessage& message : ready.send_now) at_.send(message.to, std::move(message.message));
+  for (const CausalLoad& load : ready.loads) {
+    Result<std::vector<CausalOperation>> read = operations(load);
+    if (read) core_->on_loaded(load, *std::move(read));
+    stirred_ = true;
+  }
+  serve_waiting();
+}
+
+void Replica::Impl::Causality::on_disk_failed() {
+  woken_ = stirred_ = true;
 }
 
 void Replica::Impl::Causality::carry_out(CausalReady ready) {
@@ -175,7 +206,7 @@ void Replica::Impl::Causality::carry_out(CausalReady ready) {
     stage(std::move(batch));
   }
   if (ready.record) put(records::causal_key(kOnlyGroup), *ready.record);
-  woken_ = woken_ || !ready.install.empty() || !ready.apply.empty();
+  woken_ = woken_ || ready.record;
   for (CausalMessage& message : ready.send_after) send_after(std::move(message));
   for (const CausalLoad& load : ready.loads) {
     Result<std::vector<CausalOperation>> read = operations(load);
@@ -238,6 +269,11 @@ void Replica::Impl::Causality::on_persisted(std::uint64_t sequence) {
   }
 }
 
+std::uint64_t Replica::Impl::Causality::shown_after(const KeyState& state) const {
+  const bool durable = changed_in_ <= durable_ || core_->covers_durably(state.context());
+  return durable ? 0 : changed_in_;
+}
+
 /// What is durable of the vector when batch `sequence` is; that one may not be handed out yet.
 OriginVector Replica::Impl::Causality::vector_of_batch(std::uint64_t sequence) const {
   if (sequence >= at_.next_sequence_) return core_->applied();
@@ -278,7 +314,7 @@ void Replica::Impl::Causality::read_page(const CausalPageRead& read) {
   const std::string from = read.after.empty() ? std::string() : read.after + '\0';
   const Result<void> done =
       at_.keys_.scan(from, "", false, [&](std::string_view key, const KeyState& state) {
-        if (states.size() == kMostPageKeys || bytes >= limits::kCausalBatchBytes) {
+        if (states.size() == kMostPageKeys || bytes >= at_.config_.causal_batch_bytes) {
           complete = false;
           return false;
         }

@@ -12,11 +12,11 @@
 // else rests on it: entries of the log and its snapshots, and a recovery, behind which nobody
 // serves yet. So a read or write looks at the context of each key that it shows, too, and waits
 // until everything causal in it is applied here. That can only happen to keys that are written at
-// causal levels and adopted by the log.
+// causal levels and adopted by the log, as a write depends on what it replaces.
 //
 // Durable before shown: an answer leaves once the last batch is durable that changed what it shows,
-// and its token says no more than what is durable then. A number that a crash takes back is in
-// nobody's token.
+// or with which the vector came to cover it, and its token says no more than what is durable then.
+// A number that a crash takes back is in nobody's token.
 #pragma once
 
 #include <deque>
@@ -80,6 +80,11 @@ struct Replica::Impl::Causality {
   NodeId who_is_there(const Request& request) const {
     return who_is_there(needed(request), kNoNode);
   }
+  /// The batch after which an answer may leave that shows this state: the one with the vector that
+  /// covers it, where that has come later than the state; 0: at once.
+  std::uint64_t shown_after(const KeyState& state) const;
+  /// The disk takes nothing any more: who waits to write is told so.
+  void on_disk_failed();
   /// Why the deadline of a request has passed that waited.
   Error late_error(const PendingRequest& pending) const;
 
@@ -88,6 +93,7 @@ struct Replica::Impl::Causality {
   void carry_out(CausalReady ready);
   bool join_operation(const CausalOperation& operation);
   void put_operation(const CausalOperation& operation);
+  void answer_from_failed_disk();
   template <class Record>
   void put(std::string key, const Record& record);
   void stage(WriteBatch batch);

@@ -16,14 +16,22 @@ SessionGuarantees guarantees_of(const Consistency& consistency) {
   return consistency.level == Level::causal ? kAllGuarantees : consistency.guarantees;
 }
 
+/// Whether the answer to a write shows what others have written.
+bool shows_state(const Request& request) {
+  return std::holds_alternative<UpdateCrdt>(request.operation);
+}
+
 }  // namespace
 
 /// What its session asks of the vector.
 OriginVector Replica::Impl::Causality::needed(const Request& request) const {
   if (!request.session) return {};
   const SessionGuarantees guarantees = guarantees_of(request.consistency);
-  return is_read(request.operation) ? read_waits_for(guarantees, *request.session)
-                                    : write_waits_for(guarantees, *request.session);
+  if (is_read(request.operation)) return read_waits_for(guarantees, *request.session);
+  OriginVector vector = write_waits_for(guarantees, *request.session);
+  // Its answer shows what it made of the value: it is a read as well.
+  if (shows_state(request)) vector.join(read_waits_for(guarantees, *request.session));
+  return vector;
 }
 
 void Replica::Impl::Causality::serve(RequestHandle handle) {
@@ -80,7 +88,9 @@ void Replica::Impl::Causality::behind(RequestHandle handle, const OriginVector& 
     at_.finish(handle, std::move(error));
     return;
   }
-  if (asked == OnViolation::forward && pending.request.forward) {
+  // What else it waits for, a key's past or a transfer's end, the others may lack as well.
+  const bool lacks_session = !core_->consistent() || !core_->covers(needed);
+  if (asked == OnViolation::forward && pending.request.forward && lacks_session) {
     if (const NodeId to = who_is_there(needed, pending.refused_by); to != kNoNode) {
       mark(Mark::causal_passed_on);
       at_.forward(handle, to, at_.peers_.at(to).life);
@@ -100,6 +110,11 @@ NodeId Replica::Impl::Causality::who_is_there(const OriginVector& needed, NodeId
 }
 
 Error Replica::Impl::Causality::late_error(const PendingRequest& pending) const {
+  if (core_ && core_->covers(needed(pending.request))) {
+    return definite(
+        ErrorCode::timeout,
+        fmt::format("node {} does not have what the key's versions depend on", at_.config_.id));
+  }
   return definite(
       ErrorCode::timeout,
       fmt::format("node {} does not have what the session has seen: it has {}, {} is needed",
@@ -130,6 +145,9 @@ Evidence Replica::Impl::Causality::evidence(const PendingRequest& pending) const
 SessionToken Replica::Impl::Causality::session(const Request& request,
                                                const OriginVector& shown) const {
   SessionToken token = at_.session_for(request, LogIndex{});
+  // What every node has need not be said, however long the session has carried it.
+  token.read = core_->told(token.read);
+  token.write = core_->told(token.write);
   note_read(token, core_->told(shown));
   return token;
 }
@@ -183,7 +201,12 @@ void Replica::Impl::Causality::write(RequestHandle handle, const OriginVector& n
   pending.outcome = {evaluation.stamp, std::move(evaluation.refusal), evaluation.number,
                      known->context(), std::move(evaluation.crdt)};
   if (pending.outcome.refusal) {
-    const std::uint64_t shown_in = at_.last_change(key);
+    if (request.session &&
+        !core_->covers(read_waits_for(guarantees_of(request.consistency), *request.session))) {
+      behind(handle, needed);
+      return;
+    }
+    const std::uint64_t shown_in = std::max(at_.last_change(key), shown_after(*known));
     Answer answer = at_.write_answer(pending, evidence(pending));
     answer.session = session(request, vector_of_batch(shown_in));
     at_.show(handle, shown_in, std::move(answer));
@@ -202,7 +225,8 @@ void Replica::Impl::Causality::write(RequestHandle handle, const OriginVector& n
   at_.clean_credit_ += 2;
   pending.outcome.context = evaluation.next.context();
   Answer answer = at_.write_answer(pending, evidence(pending));
-  answer.session = at_.session_for(request, LogIndex{});
+  answer.session =
+      shows_state(request) ? session(request, core_->applied()) : session(request, OriginVector{});
   if (!canary(Canary::causal_write_forgotten)) note_write(answer.session, origin, number);
   at_.show(handle, at_.next_sequence_, std::move(answer));
   if (PendingRequest* const left = at_.requests_.find(handle)) {

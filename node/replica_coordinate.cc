@@ -36,8 +36,7 @@ bool wants_nothing(const QuorumCore& core) {
 
 }  // namespace
 
-// --- What the cores ask for
-// ----------------------------------------------------------------------
+// --- What the cores ask for ----------------------------------------------------------------------
 
 /// Carries out what a core asks for until it asks for nothing more, and answers when it can.
 void Replica::Impl::advance(std::uint64_t id) {
@@ -204,8 +203,7 @@ void Replica::Impl::drop_coordination(std::uint64_t id) {
   coordinations_.erase(found);
 }
 
-// --- What comes in
-// -------------------------------------------------------------------------------
+// --- What comes in -------------------------------------------------------------------------------
 
 void Replica::Impl::on_own_query(std::uint64_t id, QuorumQueryStatus status,
                                  const KeyState& state) {
@@ -311,8 +309,7 @@ void Replica::Impl::heard_life(const Sender& sender) {
   for (const std::uint64_t id : ids) advance(id);
 }
 
-// --- Time
-// ----------------------------------------------------------------------------------------
+// --- Time ----------------------------------------------------------------------------------------
 
 void Replica::Impl::look_again(std::uint64_t id, MonoTime at) {
   Coordination& of = coordinations_.at(id);

@@ -51,6 +51,12 @@ void Replica::Impl::send_forward(const PendingRequest& pending) {
 /// little longer for the old one's word and is then given up: its outcome is unknown.
 void Replica::Impl::on_forward_due(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
+  const bool counts = std::holds_alternative<CountReplicas>(pending.request.operation);
+  if (counts && leader() == pending.sent_to && raft_->term() == pending.sent_term) {
+    send_forward(pending);  // one that waits there is enough
+    requests_.wake_at(handle, now_.monotonic + kForwardRetry);
+    return;
+  }
   if (is_read(pending.request.operation) || canary(Canary::write_forwarded_again)) {
     take_back(handle);
     route(handle);
@@ -83,7 +89,9 @@ void Replica::Impl::take_back(RequestHandle handle) {
 void Replica::Impl::take_back_reads() {
   std::vector<RequestHandle> reads;
   for (const auto& [id, handle] : forwards_) {
-    PendingRequest& pending = *requests_.find(handle);
+    const PendingRequest* const found = requests_.find(handle);
+    PARALLAX_ASSERT(found != nullptr, "forward {} outlived its request", id);
+    const PendingRequest& pending = *found;
     const bool beside = pending.sent_life != 0;
     if (!beside && is_read(pending.request.operation) && pending.sent_to != seen_leader_) {
       reads.push_back(handle);

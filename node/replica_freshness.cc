@@ -19,6 +19,8 @@ namespace {
 
 /// Without an answer for so long the leader is asked again; a read that is not to wait is refused.
 constexpr Duration kIndexPatience = std::chrono::milliseconds(200);
+/// Until then an answer is taken that comes late: two round trips may well be longer than patience.
+constexpr Duration kIndexAsksKept = std::chrono::seconds(10);
 /// Asked again, when whoever was asked does not lead.
 constexpr Duration kIndexRefusedRetry = std::chrono::milliseconds(50);
 
@@ -34,14 +36,19 @@ bool sessionless(const Request& request) {
 void Replica::Impl::route_timed_reads() {
   inputs_over_ = true;
   for (RequestHandle handle : std::exchange(timed_reads_, {})) {
-    if (requests_.find(handle) != nullptr) route(handle);
+    const PendingRequest* const pending = requests_.find(handle);
+    // One can be here twice; it may have been passed on by the first.
+    if (pending != nullptr && pending->stage == PendingRequest::Stage::waiting) route(handle);
   }
 }
 
 /// How old the state here can be, as far as that is known.
 std::optional<Duration> Replica::Impl::age(const PendingRequest& pending) const {
   std::optional<MonoTime> mark;
-  if (raft_ && raft_->freshness()) mark = raft_->freshness()->first;
+  // The core is ahead of the key states while a snapshot waits for its batch.
+  if (raft_ && raft_->freshness() && raft_->freshness()->second <= applied_.index) {
+    mark = raft_->freshness()->first;
+  }
   const PendingRequest::Fresh& fresh = pending.fresh;
   if (fresh.confirmed != LogIndex{} && applied_.index >= fresh.confirmed) {
     mark = std::max(mark.value_or(fresh.asked_at), fresh.asked_at);
@@ -90,6 +97,7 @@ bool Replica::Impl::serve_anywhere(RequestHandle handle) {
     return true;
   }
   if (!inputs_over_) {
+    requests_.find(handle)->stage = PendingRequest::Stage::waiting;
     timed_reads_.push_back(handle);
     return true;
   }
@@ -160,8 +168,7 @@ void Replica::Impl::show_local(RequestHandle handle, Evidence evidence) {
   show(handle, scope.shown_after, std::move(*reply));  // other protocols' versions, perhaps
 }
 
-// --- Asking the leader
-// ----------------------------------------------------------------------------
+// --- Asking the leader ---------------------------------------------------------------------------
 
 /// It is looked at again once `index` is applied; 0: not any more.
 void Replica::Impl::await_applied(RequestHandle handle, LogIndex index) {
@@ -183,8 +190,8 @@ void Replica::Impl::ask_index() {
     }
     return;
   }
-  // Whoever waited for these has asked again since.
-  while (!index_asks_.empty() && now_.monotonic - index_asks_.begin()->second.at > kIndexPatience) {
+  // Lost, by all appearance.
+  while (!index_asks_.empty() && now_.monotonic - index_asks_.begin()->second.at > kIndexAsksKept) {
     index_asks_.erase(index_asks_.begin());
   }
   const std::uint64_t id = next_index_ask_++;
@@ -224,16 +231,19 @@ void Replica::Impl::on_index_reply(const Envelope& envelope, const IndexReply& r
   index_asks_.erase(found);
   for (RequestHandle handle : ask.reads) {
     PendingRequest* const pending = requests_.find(handle);
-    // It may have asked again since, or gone to a leader.
-    if (pending == nullptr || pending->fresh.ask != reply.call.id.value) continue;
-    if (pending->stage != PendingRequest::Stage::waiting) continue;
-    pending->fresh.ask = 0;
+    if (pending == nullptr || pending->stage != PendingRequest::Stage::waiting) continue;
+    PendingRequest::Fresh& fresh = pending->fresh;
+    const bool latest = fresh.ask == reply.call.id.value;
+    if (latest) fresh.ask = 0;
     if (!reply.confirmed) {
-      requests_.wake_at(handle, now_.monotonic + kIndexRefusedRetry);
+      if (latest) requests_.wake_at(handle, now_.monotonic + kIndexRefusedRetry);
       continue;
     }
-    pending->fresh.asked_at = ask.at;
-    pending->fresh.confirmed = reply.index;
+    // It may have asked again since; any question serves that was asked behind its arrival. A later
+    // one may have been answered first.
+    if (fresh.confirmed != LogIndex{} && fresh.asked_at >= ask.at) continue;
+    fresh.asked_at = ask.at;
+    fresh.confirmed = reply.index;
     timed_reads_.push_back(handle);
   }
 }

@@ -34,7 +34,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
@@ -143,21 +142,26 @@ struct Replica::Impl : PendingAnswers {
   void note_ack(RequestHandle handle, LogIndex index);
   LogIndex received_index() const;
   bool held_by_all(LogIndex index) const;
-  void acknowledge_writes();
+  bool acknowledge_writes();
   void judge_semi_sync();
   void acknowledge_early(const PendingAck& ack, bool degraded);
   void finish_write(RequestHandle handle, Answer answer, LogIndex index);
   Error not_on_all(LogIndex index) const;
   void forget_acks();
+  void note_matches();
 
   // --- replica_wait.cc --------------------------------------------------------------------------
+  void begin_counting();
   void remember_stamp(LogIndex index);
   LogIndex held_everywhere() const;
   LogIndex point_of(const SessionToken& session) const;
   std::vector<NodeId> holders_of(LogIndex index) const;
   void count_replicas(RequestHandle handle);
-  void answer_count(RequestHandle handle);
-  void count_again();
+  std::vector<NodeId> holders_for(const PendingRequest& pending) const;
+  void confirm_count(RequestHandle handle);
+  void answer_count(RequestHandle handle, Evidence evidence);
+  bool count_again();
+  void forget_count(RequestHandle handle);
   void forget_counts();
 
   // --- replica_reads.cc -------------------------------------------------------------------------
@@ -363,6 +367,7 @@ struct Replica::Impl : PendingAnswers {
   Result<void> load_early_states();
   Result<void> scan_known(const Scan& scan, const KeySpace::Visitor& visit) const;
   std::uint64_t shown_after(const std::string& key, const KeyState& state) const;
+  bool not_durable_beside_log(const std::string& key) const;
   struct HeldMessage {
     NodeId to;
     Message message;
@@ -497,18 +502,6 @@ struct Replica::Impl : PendingAnswers {
   // --- Requests ---------------------------------------------------------------------------------
   RequestTable requests_;
   std::vector<RequestHandle> waiting_;
-  /// Of the present leadership: what keys will be when all that is proposed is applied, and the
-  /// index of the last proposal on each. Conditions are evaluated against it: an entry commits only
-  /// with all before it.
-  struct ProposedKey {
-    KeyState state;
-    LogIndex last;
-  };
-  std::unordered_map<std::string, ProposedKey> proposed_keys_;
-  /// Of the present leadership: idempotency keys that are proposed, and who waits for their
-  /// outcome.
-  std::unordered_map<std::string, std::vector<RequestHandle>> proposed_rows_;
-  Hlc proposed_floor_;  ///< of the idempotency rows
   /// Confirmed, but resting on entries that are not applied yet.
   struct LateRead {
     LogIndex index;
@@ -546,6 +539,8 @@ struct Replica::Impl : PendingAnswers {
   std::map<std::string, LogIndex> early_;  ///< keys with an early state, and what that waits for
   std::set<std::pair<LogIndex, std::string>> early_by_index_;
   std::map<std::uint64_t, std::vector<Held>> held_;  ///< by the batch that it waits for
+  /// Keys that have changed beside the log, by the batch, which is not durable.
+  std::map<std::uint64_t, std::set<std::string>> beside_log_;
 
   // --- Repair -----------------------------------------------------------------------------------
   MerkleTree tree_;               ///< of all that is known of every key

@@ -71,6 +71,7 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, const Key
       PARALLAX_ASSIGN(known, keys_.join(key, std::move(stored), incoming, batch));
     }
     known.join(early);
+    if (arrival != Arrival::in_log) beside_log_[next_sequence_].insert(key);
     stage(std::move(batch));
     update_tree(key, before, mark_of(key, known));
     return known;
@@ -176,8 +177,7 @@ Result<void> Replica::Impl::scan_known(const Scan& scan, const KeySpace::Visitor
   return {};
 }
 
-// --- Durable before shown
-// -----------------------------------------------------------------------
+// --- Durable before shown ------------------------------------------------------------------------
 
 /// The batch after which `state`, all that is known of `key`, may be shown to others; 0: at once.
 std::uint64_t Replica::Impl::shown_after(const std::string& key, const KeyState& state) const {
@@ -185,6 +185,14 @@ std::uint64_t Replica::Impl::shown_after(const std::string& key, const KeyState&
   const std::uint64_t sequence = last_change(key);
   if (sequence == 0 || committed_in_log(state, applied_.index)) return 0;
   return sequence;
+}
+
+/// Whether what is known of `key` has something that came beside the log and is not durable. In an
+/// entry it would reach others before the crash that takes it back here: an operation of the causal
+/// protocol would then be gone whose version the log has.
+bool Replica::Impl::not_durable_beside_log(const std::string& key) const {
+  return std::any_of(beside_log_.begin(), beside_log_.end(),
+                     [&](const auto& batch) { return batch.second.contains(key); });
 }
 
 /// Carries out `held` once batch `sequence` is durable; 0: at once.

@@ -123,6 +123,7 @@ void Replica::Impl::step_raft(const Envelope& envelope) {
     if (!verify_chunk(*chunk)) return;
   }
   raft_->step({envelope.from, envelope.incarnation, envelope.recovering}, envelope.message);
+  note_matches();
   observe_role();
 }
 

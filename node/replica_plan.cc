@@ -74,8 +74,7 @@ Result<Plan> Replica::Impl::Planner::make() {
   return made;
 }
 
-// --- The log's path
-// --------------------------------------------------------------------------------
+// --- The log's path ------------------------------------------------------------------------------
 
 Result<Plan> Replica::Impl::Planner::of_log() {
   bool done = false;
@@ -220,8 +219,7 @@ void Replica::Impl::Planner::write_at_leader() {
   round_trips(usual, usual);
 }
 
-// --- Levels without a leader
-// -----------------------------------------------------------------------
+// --- Levels without a leader ---------------------------------------------------------------------
 
 /// As serve_leaderless().
 Result<Plan> Replica::Impl::Planner::of_replicas() {

@@ -29,8 +29,7 @@ bool is_local(const Consistency& consistency) {
 
 }  // namespace
 
-// --- Taking a request in
-// -------------------------------------------------------------------------
+// --- Taking a request in -------------------------------------------------------------------------
 
 /// The numbers that hold in this cluster, in place of those that are left open.
 Result<QuorumSizes> Replica::Impl::quorum_sizes(Consistency& consistency) const {
@@ -197,8 +196,7 @@ QuorumRead Replica::Impl::quorum_read(const Consistency& consistency,
   return read;
 }
 
-// --- Writes
-// --------------------------------------------------------------------------------------
+// --- Writes --------------------------------------------------------------------------------------
 
 void Replica::Impl::write_leaderless(RequestHandle handle, const QuorumSizes& sizes) {
   PendingRequest& pending = *requests_.find(handle);

@@ -34,6 +34,7 @@ void Replica::Impl::begin_read_round(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
   pending.stage = PendingRequest::Stage::reading;
   pending.fresh.asked_at = now_.monotonic;
+  pending.fresh.confirmed = LogIndex{};  // of an earlier question: it says nothing of this time
   round_reads_.push_back({*round, handle});
   if (*round != counted_round_) {
     counted_round_ = *round;
@@ -103,6 +104,10 @@ void Replica::Impl::answer_confirmed_reads() {
 void Replica::Impl::answer_confirmed(RequestHandle handle, Evidence evidence, Adopted adopted) {
   PendingRequest& pending = *requests_.find(handle);
   const Request& request = pending.request;
+  if (std::holds_alternative<CountReplicas>(request.operation)) {
+    answer_count(handle, std::move(evidence));
+    return;
+  }
   if (!is_read(request.operation)) {
     if (!leading() || raft_->term() != pending.refused_in) {
       mark(Mark::refusal_decided_anew);
@@ -207,15 +212,15 @@ SessionToken Replica::Impl::session_for(const Request& request, LogIndex index) 
 Reply Replica::Impl::read(const Request& request, Evidence evidence, ReadScope& scope) {
   Answer answer;
   answer.consistency = request.consistency;
-  answer.session = session_for(request, evidence.index);
-  answer.evidence = std::move(evidence);
   if (const Result<void> done = read_into(request, answer, scope); !done) {
     fail(done.error());
     return definite(ErrorCode::internal, done.error().message);
   }
   // A range is of no one place in the log: each key is of its own.
   if (reads_one_key(request.operation) && scope.shown_at != LogIndex{})
-    answer.evidence.index = scope.shown_at;
+    evidence.index = scope.shown_at;
+  answer.session = session_for(request, evidence.index);
+  answer.evidence = std::move(evidence);
   return answer;
 }
 
@@ -225,7 +230,8 @@ const KeyState& Replica::Impl::settle(ReadScope& scope, const std::string& key,
                                       const KeyState& state, UnixMillis now) const {
   if (scope.causal) {
     scope.early = scope.early || !causal_->covers(state);
-    scope.shown_after = std::max(scope.shown_after, last_change(key));
+    scope.shown_after =
+        std::max({scope.shown_after, last_change(key), causal_->shown_after(state)});
     return state;
   }
   if (!scope.agreed) {

@@ -59,8 +59,7 @@ bool Replica::Impl::too_old(const Envelope& envelope) const {
   return envelope.clock.millis().value + most < clock_.last().millis().value;
 }
 
-// --- Calls
-// ---------------------------------------------------------------------------------------
+// --- Calls ---------------------------------------------------------------------------------------
 
 std::uint64_t Replica::Impl::begin_call(RepairCall call) {
   const std::uint64_t id = next_coordination_++;

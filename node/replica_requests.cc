@@ -67,8 +67,7 @@ constexpr Duration kRefusedRetry = std::chrono::milliseconds(50);
 
 }  // namespace
 
-// --- Admission and routing
-// ------------------------------------------------------------------------
+// --- Admission and routing -----------------------------------------------------------------------
 
 std::optional<Error> Replica::Impl::refuse_at_once(const Request& request,
                                                    std::size_t bytes) const {
@@ -113,6 +112,7 @@ void Replica::Impl::admit(NodeId peer, RequestId id, Request request, Duration r
 std::optional<Error> Replica::Impl::settle_level(Request& request) const {
   if (std::exchange(request.level_by_policy, false)) {
     request.consistency = policies_.level_for(request.operation);
+    if (const Result<void> taken = apply_beside_policy(request); !taken) return taken.error();
   }
   if (is_read(request.operation)) request.consistency.ack = Ack::majority;
   if (auto refusal = unsupported(request)) return refusal;
@@ -256,15 +256,10 @@ bool Replica::Impl::route_waiting() {
   return true;
 }
 
-// --- Ends
-// -----------------------------------------------------------------------------------------
+// --- Ends ----------------------------------------------------------------------------------------
 
 void Replica::Impl::on_due(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
-  if (pending.stage == PendingRequest::Stage::counting) {
-    answer_count(handle);
-    return;
-  }
   if (now_.monotonic >= pending.deadline) {
     const auto stage = pending.stage;
     if (stage == PendingRequest::Stage::coordinated) expire_coordination(pending.coordination);
@@ -275,6 +270,10 @@ void Replica::Impl::on_due(RequestHandle handle) {
   pending.refused_by = kNoNode;
   if (pending.stage == PendingRequest::Stage::forwarded) {
     on_forward_due(handle);
+  } else if (pending.stage == PendingRequest::Stage::counting) {
+    confirm_count(handle);
+  } else if (pending.stage == PendingRequest::Stage::spreading) {
+    finish(handle, not_on_all(pending.spread));
   } else if (pending.stage == PendingRequest::Stage::waiting) {
     route(handle);
   }
@@ -301,6 +300,7 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
       return definite(ErrorCode::timeout, fmt::format("node {} did not get to it before the "
                                                       "deadline",
                                                       leader()));
+    case Stage::counting:
     case Stage::reading:
       return definite(ErrorCode::timeout, "no majority confirmed the read before the deadline");
     case Stage::appended:
@@ -309,8 +309,6 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
       }
       return indefinite(ErrorCode::timeout,
                         "the write is in the log; whether it commits is not known yet");
-    case Stage::counting:
-      break;  // on_due() answers it
     case Stage::spreading:
       return not_on_all(pending.spread);
     case Stage::forwarded:
@@ -339,6 +337,7 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
 void Replica::Impl::finish(RequestHandle handle, Reply reply) {
   PendingRequest& pending = *requests_.find(handle);
   if (pending.stage == PendingRequest::Stage::forwarded) forwards_.erase(pending.forward_id);
+  if (pending.stage == PendingRequest::Stage::counting) forget_count(handle);
   await_applied(handle, LogIndex{});
   const NodeId peer = pending.peer;
   const RequestId id = pending.id;

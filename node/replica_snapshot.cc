@@ -50,8 +50,7 @@ Result<void> check_record(std::string_view key, std::string_view value) {
 
 }  // namespace
 
-// --- Out
-// ------------------------------------------------------------------------------------------
+// --- Out -----------------------------------------------------------------------------------------
 
 void Replica::Impl::read_chunk(const ChunkRead& read) {
   Result<SnapshotChunk> chunk = next_chunk(read);
@@ -156,8 +155,7 @@ void Replica::Impl::drop_idle_transfers() {
   });
 }
 
-// --- In
-// -------------------------------------------------------------------------------------------
+// --- In ------------------------------------------------------------------------------------------
 
 /// Before anything of it counts: every record is whole and what it should be.
 Result<void> Replica::Impl::verify_chunk(const SnapshotChunk& chunk) const {

@@ -224,6 +224,10 @@ LogIndex Replica::Impl::propose(Command command) {
   PARALLAX_ASSERT(index, "the leader of term {} does not append", raft_->term());
   if (auto* write = std::get_if<WriteKey>(&command)) {
     if (!write->state.empty()) {
+      if (not_durable_beside_log(write->key)) {
+        mark(Mark::entry_held_for_disk);
+        raft_->hold_last_until_durable();
+      }
       ProposedKey& proposed = proposed_keys_[write->key];
       proposed.state = std::move(write->state);
       proposed.last = *index;
@@ -308,22 +312,25 @@ Answer Replica::Impl::write_answer(const PendingRequest& pending, Evidence evide
   return answer;
 }
 
-/// On whose word a committed entry rests: those known to hold it durably.
+/// On whose word an entry rests: those known to hold it durably, which the leader itself need not.
 Evidence Replica::Impl::write_evidence(LogIndex index, Term term) const {
-  Evidence evidence{.node = config_.id,
-                    .term = term,
-                    .index = index,
-                    .path = Path::log,
-                    .replicas = {config_.id},
-                    .sequenced = true};
+  Evidence evidence{
+      .node = config_.id, .term = term, .index = index, .path = Path::log, .sequenced = true};
   if (raft_->is_leader()) {
-    for (const auto& [peer, progress] : raft_->progress()) {
-      if (progress.match >= index && !progress.recovering) evidence.replicas.push_back(peer);
-    }
-  } else if (raft_->leader() != kNoNode) {
-    evidence.replicas.push_back(raft_->leader());  // it told us: so its log has the entry
+    evidence.replicas = holders_of(index);
+    return evidence;
   }
-  std::sort(evidence.replicas.begin(), evidence.replicas.end());
+  // Committed by this node, which has lost its office since, or by whoever leads now.
+  std::vector<NodeId>& replicas = evidence.replicas;
+  if (raft_->log().durable() >= index) replicas.push_back(config_.id);
+  if (raft_->leader() != kNoNode) replicas.push_back(raft_->leader());  // it told us: so it has it
+  if (matches_.term == term) {
+    for (const auto& [member, match] : matches_.members) {
+      if (match >= index) replicas.push_back(member);
+    }
+  }
+  std::sort(replicas.begin(), replicas.end());
+  replicas.erase(std::unique(replicas.begin(), replicas.end()), replicas.end());
   return evidence;
 }
 

@@ -69,6 +69,7 @@ struct PendingRequest {
   LogIndex refused_after;          ///< reading: the refusal rests on entries up to here ...
   Term refused_in;                 ///< ... which this leadership has proposed
   LogIndex spread;                 ///< spreading, counting: the entry
+  std::vector<NodeId> holders;     ///< a count: who had it when its last read round began
   bool replayed = false;           ///< spreading: as Answer::replayed
   std::uint64_t coordination = 0;  ///< coordinated
   // Forwarding.

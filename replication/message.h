@@ -123,8 +123,7 @@ struct SnapshotReply {
   friend bool operator==(const SnapshotReply&, const SnapshotReply&) = default;
 };
 
-// --- Empty store (docs/ARCHITECTURE.md)
-// -----------------------------------------------------------
+// --- Empty store (docs/ARCHITECTURE.md) ----------------------------------------------------------
 
 /// "Who are you all, and what do you hold?" Asked by nodes without a marker and recovering ones.
 struct Probe {
@@ -145,8 +144,7 @@ struct ProbeReply {
   friend bool operator==(const ProbeReply&, const ProbeReply&) = default;
 };
 
-// --- Forwarding
-// ------------------------------------------------------------------------------------
+// --- Forwarding ----------------------------------------------------------------------------------
 
 /// A client's request passed on to the node that can serve it. The payload is node/operation_codec.
 ///
@@ -168,8 +166,7 @@ struct ForwardReply {
   friend bool operator==(const ForwardReply&, const ForwardReply&) = default;
 };
 
-// --- Quorum (DeCandia et al. 2007; Attiya, Bar-Noy and Dolev 1995)
-// -----------------------------------------------------------
+// --- Quorum (DeCandia et al. 2007; Attiya, Bar-Noy and Dolev 1995) -------------------------------
 
 /// What an answer is given back with. A late answer to an earlier life of the asking process names
 /// another life and is void: a query must not be answered with what was there before it was asked.
@@ -220,8 +217,7 @@ struct QuorumStoreReply {
   friend bool operator==(const QuorumStoreReply&, const QuorumStoreReply&) = default;
 };
 
-// --- Reads at followers (Ongaro 2014, section 6.4)
-// -----------------------------------------------------------
+// --- Reads at followers (Ongaro 2014, section 6.4) -----------------------------------------------
 
 /// "What is committed?" Asked of the leader, which answers behind a read round that begins after
 /// the question has come.
@@ -237,8 +233,7 @@ struct IndexReply {
   friend bool operator==(const IndexReply&, const IndexReply&) = default;
 };
 
-// --- Anti-entropy (DeCandia et al. 2007, section 4.7; replication/quorum/merkle_exchange.h)
-// -----------------------------------------------------------
+// --- Anti-entropy (DeCandia et al. 2007, section 4.7; replication/quorum/merkle_exchange.h) ------
 
 /// "What are the digests of these nodes' children?"
 struct MerkleQuery {
@@ -279,8 +274,7 @@ struct MerkleKeys {
   friend bool operator==(const MerkleKeys&, const MerkleKeys&) = default;
 };
 
-// --- Causal (Lloyd et al. 2011; replication/causal/causal.h)
-// -----------------------------------------------------------
+// --- Causal (Lloyd et al. 2011; replication/causal/causal.h) -------------------------------------
 
 /// An origin's operations, durable there, in their order; nobody has asked for them.
 struct CausalOperations {

@@ -80,9 +80,19 @@ void CausalClients::issue(std::size_t at) {
   const Recorder::Call call{session.number, node, world_.now()};
   const std::optional<std::size_t> record = recorder(session.level).begin(request, call);
   ++under_way_;
+  if (random_.chance(options_.adopted)) adopt(any_node(), key);
   world_.submit(node, Request(request), [this, at, record, call, request](const Reply& reply) {
     finish(at, record, call, request, reply);
   });
+}
+
+/// What it shows is of no session.
+void CausalClients::adopt(NodeId node, const std::string& key) {
+  Request request;
+  request.timeout = std::chrono::milliseconds(1'000);
+  request.operation = Get{.key = key};
+  ++under_way_;
+  world_.submit(node, std::move(request), [this](const Reply&) { --under_way_; });
 }
 
 void CausalClients::finish(std::size_t at, std::optional<std::size_t> record,
@@ -110,8 +120,9 @@ std::string CausalClients::judge() const {
   }
   const SessionGuarantees& asked = options_.guarantees;
   // What others see of a session tells nothing where they do not read monotonically.
-  const bool all = asked == kAllGuarantees;
-  const bool judged[] = {asked.read_your_writes, asked.monotonic_reads, all, all};
+  const bool told = asked.monotonic_reads;
+  const bool judged[] = {asked.read_your_writes, asked.monotonic_reads,
+                         asked.monotonic_writes && told, asked.writes_follow_reads && told};
   const auto results = checker::check_session_guarantees(session_.history());
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!judged[i] || results[i].verdict == checker::Verdict::yes) continue;
@@ -123,9 +134,9 @@ std::string CausalClients::judge() const {
 }
 
 std::optional<std::string> CausalClients::counterexample(Permitted permitted) const {
-  if (permitted < Permitted::own_write_not_read) return std::nullopt;
-  const std::size_t i =
-      static_cast<std::size_t>(permitted) - static_cast<std::size_t>(Permitted::own_write_not_read);
+  const std::optional<std::size_t> of = guarantee_left_out(permitted);
+  if (!of) return std::nullopt;
+  const std::size_t i = *of;
   const SessionGuarantees& asked = options_.guarantees;
   const bool has[] = {asked.read_your_writes, asked.monotonic_reads, asked.monotonic_writes,
                       asked.writes_follow_reads};

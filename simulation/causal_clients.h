@@ -2,8 +2,11 @@
 // what it sees is judged by the checkers, from values alone, when the run is over.
 //
 //   - at `causal` the history is causally convergent (CCv; consistency/checker/causal.h);
-//   - at `session` with all guarantees each of them holds; with some of them, those that sessions
-//     can tell by themselves: read your writes and monotonic reads.
+//   - at `session` each guarantee holds that was asked for. Monotonic writes and writes that follow
+//     reads are told by others, who have to read monotonically: without that nobody can tell.
+//
+// Others read the same keys at linearizable: so the log brings operations, ahead of what they
+// depend on and of what is durable.
 //
 // A session that does not know what became of a write ends, and another one begins. A disk that is
 // lost takes with it what it alone had acknowledged, so runs in which that happens have none of
@@ -29,6 +32,7 @@ struct CausalOptions {
   std::size_t clients = 3;  ///< at each of the levels
   std::size_t keys = 2;     ///< of each
   Duration think{};         ///< mean pause between two operations of one session
+  double adopted = 0.0;     ///< operations beside which somebody reads the key at linearizable
   /// Of all sessions at `session`; never empty.
   SessionGuarantees guarantees = kAllGuarantees;
 };
@@ -65,6 +69,7 @@ class CausalClients {
   std::string key(Level level, std::size_t i) const;
   void next(std::size_t session);
   void issue(std::size_t session);
+  void adopt(NodeId node, const std::string& key);
   void finish(std::size_t session, std::optional<std::size_t> record, const Recorder::Call& call,
               const Request& request, const Reply& reply);
   Recorder& recorder(Level level) { return level == Level::causal ? causal_ : session_; }

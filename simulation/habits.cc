@@ -17,6 +17,9 @@ WorldOptions Habits::world() {
   // Some runs forget their log at once, so that snapshots are needed all the time.
   if (random_.chance(0.5)) world.log_keep_entries = random_.between(1, 60);
   if (random_.chance(0.5)) world.snapshot_chunk_bytes = random_.between(1, 400);
+  // Some trim their causal logs at once: who was away is brought the states instead.
+  if (random_.chance(0.5)) world.causal_log_bytes = random_.between(1, 1'000);
+  if (random_.chance(0.5)) world.causal_batch_bytes = random_.between(1, 400);
   if (random_.chance(0.3)) world.log_cache_bytes = 200;
   if (random_.chance(0.3)) world.max_append_bytes = random_.between(1, 500);
   if (random_.chance(0.3)) world.max_inflight_appends = random_.between(1, 4);
@@ -97,16 +100,28 @@ CausalOptions Habits::causal() {
   sessions.seed = options_.seed;
   sessions.clients = random_.between(1, 3);
   sessions.keys = random_.between(1, 3);
-  sessions.think = 200ms;
+  if (!options_.no_leader && random_.chance(0.5)) sessions.adopted = 0.15;
+  sessions.think = std::chrono::milliseconds(random_.between(30, 200));
   if (random_.chance(0.5)) {
     const std::uint64_t some = random_.between(1, 15);
     sessions.guarantees = {(some & 1) != 0, (some & 2) != 0, (some & 4) != 0, (some & 8) != 0};
+  }
+  const auto left_out = options_.show ? guarantee_left_out(*options_.show) : std::nullopt;
+  if (left_out) {
+    sessions.guarantees = {*left_out != 0, *left_out != 1, *left_out != 2, *left_out != 3};
+    // With monotonic writes a write brings along all that its origin had written by then, what the
+    // session has read of it included: hardly ever is anything left to be missed.
+    if (*left_out == 3) sessions.guarantees.monotonic_writes = false;
+    sessions.clients = 3;
+    sessions.keys = 2;
   }
   bool loses = false;
   for (const FaultKind kind : {FaultKind::wipe, FaultKind::corruption}) {
     loses = loses || plan_.kinds.contains(kind);
   }
-  if (loses || !options_.level.empty() || !random_.chance(0.7)) sessions.clients = 0;
+  if (loses || !options_.level.empty() || (!random_.chance(0.7) && !left_out)) {
+    sessions.clients = 0;
+  }
   return sessions;
 }
 

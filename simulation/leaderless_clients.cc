@@ -94,8 +94,7 @@ void LeaderlessClients::next(std::size_t client) {
   });
 }
 
-// --- What is asked
-// -------------------------------------------------------------------------------
+// --- What is asked -------------------------------------------------------------------------------
 
 Consistency LeaderlessClients::draw_level(Family family, std::size_t key) {
   Consistency consistency;
@@ -220,8 +219,7 @@ void LeaderlessClients::record(Asked& asked) {
   }
 }
 
-// --- What is answered
-// ----------------------------------------------------------------------------
+// --- What is answered ----------------------------------------------------------------------------
 
 void LeaderlessClients::finish(const Asked& asked, const Reply& reply) {
   tell_answer(trace_, {asked.client, asked.at, world_.now()}, asked.request, reply);
@@ -443,8 +441,7 @@ void LeaderlessClients::note_write(const Asked& asked, const Answer& answer) {
   written_.push_back(std::move(written));
 }
 
-// --- Verdicts
-// ------------------------------------------------------------------------------------
+// --- Verdicts ------------------------------------------------------------------------------------
 
 namespace {
 

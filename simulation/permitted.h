@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace parallax::simulation {
@@ -27,6 +28,22 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Permitted
                     "eventual-stale-read",       "weak-write-lost",         "lease-stale-read",
                     "own-write-not-read",        "reads-go-back",           "writes-out-of-order",
                     "write-before-what-was-read"};
+
+/// Which guarantee of a session that is about, in the order of SessionGuarantees; nothing: none.
+constexpr std::optional<std::size_t> guarantee_left_out(Permitted permitted) {
+  switch (permitted) {
+    case Permitted::own_write_not_read:
+      return 0;
+    case Permitted::reads_go_back:
+      return 1;
+    case Permitted::writes_out_of_order:
+      return 2;
+    case Permitted::write_before_what_was_read:
+      return 3;
+    default:
+      return std::nullopt;
+  }
+}
 
 constexpr std::string_view permitted_name(Permitted permitted) {
   return kPermittedNames[static_cast<std::size_t>(permitted)];

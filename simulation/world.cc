@@ -217,6 +217,8 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   config.max_append_bytes = options_.max_append_bytes;
   config.max_inflight_appends = options_.max_inflight_appends;
   config.snapshot_chunk_bytes = options_.snapshot_chunk_bytes;
+  config.causal_log_bytes = options_.causal_log_bytes;
+  config.causal_batch_bytes = options_.causal_batch_bytes;
   const TurnTime time{n.monotonic_now(), n.now()};
   lost_disk = lost_disk || n.start_as_lost;
   auto opened = Replica::open(config, *n.store, time, lost_disk);

@@ -55,6 +55,8 @@ struct WorldOptions {
   std::size_t max_append_bytes = limits::kMaxAppendBytes;
   std::size_t max_inflight_appends = limits::kMaxInflightAppends;
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
+  std::size_t causal_log_bytes = limits::kCausalLogBytes;
+  std::size_t causal_batch_bytes = limits::kCausalBatchBytes;
   std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;
   IdempotencyTable::Limits idempotency = {};
   std::chrono::milliseconds anti_entropy_interval = limits::kAntiEntropyInterval;

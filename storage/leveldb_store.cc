@@ -63,8 +63,7 @@ int sync_directory(const std::string& directory) {
   return failed;
 }
 
-// --- The environment: what LevelDB's own lacks, and faults
-// ------------------------------------------
+// --- The environment: what LevelDB's own lacks, and faults ---------------------------------------
 
 class TrackedFile;
 
@@ -227,8 +226,7 @@ class StoreEnv : public leveldb::EnvWrapper {
   bool lock_refused_ = false;  // only in DB::Open
 };
 
-// --- Opening
-// --------------------------------------------------------------------------------------
+// --- Opening -------------------------------------------------------------------------------------
 
 /// Creates `directory` and looks whether LevelDB can be let loose on it.
 Result<void> prepare(const fs::path& directory) {
@@ -290,8 +288,7 @@ Error read_error(const fs::path& directory, const leveldb::Status& status) {
 
 }  // namespace
 
-// --- The store
-// ------------------------------------------------------------------------------------
+// --- The store -----------------------------------------------------------------------------------
 
 struct LevelDbStore::Impl {
   explicit Impl(fs::path path, const LevelDbOptions& options)

@@ -83,6 +83,12 @@ std::vector<NodeAnswer> ask_all(Client& client, const std::vector<std::string>& 
 }
 
 /// One column per node, one line per figure: what differs between nodes stands side by side.
+/// So that three nodes fit beside each other. --json has all of it.
+Cell status_cell(const std::string& text) {
+  constexpr std::size_t kMost = 21;  // an endpoint: 127.127.127.127:65535
+  return text_cell(text.size() <= kMost ? text : text.substr(0, kMost - 3) + "...");
+}
+
 std::string status_text(const std::vector<NodeAnswer>& answers, bool colour) {
   std::vector<Table::Column> columns{{"", Align::left}};
   std::vector<std::string> names;
@@ -107,7 +113,7 @@ std::string status_text(const std::vector<NodeAnswer>& answers, bool colour) {
       const auto& fields = answer.status->fields;
       const auto found = std::find_if(fields.begin(), fields.end(),
                                       [&](const StatusField& field) { return field.name == name; });
-      row.push_back(found == fields.end() ? Cell("-", Tone::faint) : text_cell(found->value));
+      row.push_back(found == fields.end() ? Cell("-", Tone::faint) : status_cell(found->value));
     }
     table.add(std::move(row));
   }

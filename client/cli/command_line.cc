@@ -34,12 +34,26 @@ void add_completion_verb(CLI::App& app, VerbAction& chosen) {
                {"parallax completion bash > ~/.local/share/bash-completion/completions/parallax"});
   const auto shell = std::make_shared<std::string>();
   one_of(completion->add_option("SHELL", *shell, "Which one")->required(), {"bash"});
-  completion->final_callback([&app, &chosen] {
+  completion->final_callback([&app, &chosen, shell] {  // which the parser writes to
     chosen = [&app](const GlobalOptions&) {
       const auto written = write_out(bash_completion(app));
       return written ? kDone : report(written.error(), false);
     };
   });
+}
+
+/// Names the first argument of the chosen verb that was not given, and what it takes.
+bool tell_missing(const CLI::App& app) {
+  for (const CLI::App* verb : app.get_subcommands()) {
+    for (const CLI::Option* option : verb->get_options()) {
+      if (!option->get_required() || option->count() != 0) continue;
+      fmt::print(stderr, "parallax: {} needs {} ({}); --help tells more\n", verb->get_name(),
+                 option->get_name(), option->get_description());
+      return true;
+    }
+    if (tell_missing(*verb)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -100,7 +114,7 @@ bool CommandLine::parse(std::vector<std::string> arguments, int& code) {
     if (app_->get_subcommands().empty() && !unknown.empty()) {
       fmt::print(stderr, "parallax: {} is no verb; --help lists them\n",
                  quoted_for_message(unknown.front()));
-    } else {
+    } else if (!tell_missing(*app_)) {
       app_->exit(error);
     }
     code = kUsage;

@@ -337,7 +337,8 @@ MonoTime Calls::attempt_limit(const Call& call, const Attempt& attempt, AttemptS
   if (stage == AttemptStage::connecting) {
     return std::min<MonoTime>(call.deadline, attempt.start + options_.connect_timeout);
   }
-  if (call.spec.repeatable && !call.spec.only && router_.endpoints().size() > 1) {
+  if (call.spec.repeatable && !call.spec.only && !call.spec.waits &&
+      router_.endpoints().size() > 1) {
     return std::min<MonoTime>(call.deadline, attempt.start + options_.read_attempt_timeout);
   }
   return call.deadline;

@@ -46,6 +46,7 @@ struct Call {
     std::optional<Endpoint> only = std::nullopt;  ///< ask nobody else
     std::chrono::milliseconds timeout{};
     std::chrono::milliseconds hedge_after{0};  ///< 0: never
+    bool waits = false;                        ///< a node may well take all the time to answer
   };
 
   Spec spec;

@@ -243,6 +243,7 @@ class Client::Core {
         .asks = who_is_asked(read, options.consistency),
         .timeout = request.timeout,
         .hedge_after = read ? hedge_after(options, options_.hedge_after) : milliseconds{0},
+        .waits = std::holds_alternative<CountReplicas>(request.operation),
     };
   }
 

@@ -45,8 +45,7 @@ std::uint64_t resident_bytes() {
 
 }  // namespace
 
-// --- Ports
-// ----------------------------------------------------------------------------------------
+// --- Ports ---------------------------------------------------------------------------------------
 
 class Engine::Ports : public DiskPort, public ClientPort, public FailPointPort {
  public:
@@ -85,8 +84,7 @@ class Engine::Ports : public DiskPort, public ClientPort, public FailPointPort {
   FaultSettings::OnCrash on_crash_ = FaultSettings::OnCrash::keep;
 };
 
-// --- Opening
-// --------------------------------------------------------------------------------------
+// --- Opening -------------------------------------------------------------------------------------
 
 Engine::Engine(const NodeConfig& config, StoreDirectory directory)
     : config_(config),
@@ -127,7 +125,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const NodeConfig& config) {
                   .disk = *self->ports_,
                   .network = *self->transport_,
                   .clients = *self->ports_,
-                  .fail_points = config.enable_fault_injection ? self->ports_.get() : nullptr});
+                  .fail_points = config.enable_fault_injection ? self->ports_.get() : nullptr,
+                  .most_batches = StorageThread::kMostBatches});
   engine->storage_ = std::make_unique<StorageThread>(
       *engine->data_.store, engine->context_,
       [self](Written written) { self->on_written(std::move(written)); });
@@ -207,8 +206,7 @@ Result<void> Engine::listen() {
   return {};
 }
 
-// --- Turns
-// ----------------------------------------------------------------------------------------
+// --- Turns ---------------------------------------------------------------------------------------
 
 void Engine::need_turn() {
   if (turn_due_) return;
@@ -246,7 +244,7 @@ void Engine::turn() {
 }
 
 void Engine::on_written(Written written) {
-  ++figures_.batches_written;
+  figures_.batches_written += written.syncs;
   figures_.batch_write_time += written.took;
   figures_.batch_bytes += written.bytes;
   if (!written.result && !disk_failed_) {
@@ -273,8 +271,7 @@ void Engine::check_damage() {
   lost_disk_ = false;
 }
 
-// --- Time
-// -----------------------------------------------------------------------------------------
+// --- Time ----------------------------------------------------------------------------------------
 
 void Engine::arm_tick() {
   tick_timer_.expires_after(kTick);
@@ -321,8 +318,7 @@ void Engine::note_changes() {
   spdlog::info("event=role role={} term={} leader={}", role_name(role_), term_, leader_);
 }
 
-// --- Start and end
-// --------------------------------------------------------------------------------
+// --- Start and end -------------------------------------------------------------------------------
 
 ExitCode Engine::run() {
   signals_.async_wait([this](const boost::system::error_code& failed, int signal) {
@@ -364,8 +360,7 @@ void Engine::finish(ExitCode code) {
   context_.stop();
 }
 
-// --- NodeService
-// ----------------------------------------------------------------------------------
+// --- NodeService ---------------------------------------------------------------------------------
 
 void Engine::submit(Request request, std::function<void(Reply)> done) {
   const RequestId id{next_request_++};

@@ -146,8 +146,7 @@ bool HttpConnection::step() {
   PARALLAX_UNREACHABLE("state {}", static_cast<int>(state_));
 }
 
-// --- Reading
-// -----------------------------------------------------------------------------------------
+// --- Reading -------------------------------------------------------------------------------------
 
 bool HttpConnection::take_header() {
   if (!begun_) {
@@ -393,8 +392,7 @@ void HttpConnection::on_read(const boost::system::error_code& failed, std::size_
   advance();
 }
 
-// --- Answering
-// ---------------------------------------------------------------------------------------
+// --- Answering -----------------------------------------------------------------------------------
 
 HttpFraming HttpConnection::framing() {
   if (shared_.stopping) keep_alive_ = false;

@@ -105,8 +105,7 @@ void PeerSender::fail(Error error) {
   if (news) callbacks_.lost(error);
 }
 
-// --- Connecting
-// -----------------------------------------------------------------------------------
+// --- Connecting ----------------------------------------------------------------------------------
 
 void PeerSender::dial() {
   if (const auto endpoint = literal_endpoint(options_.address)) {
@@ -205,8 +204,7 @@ void PeerSender::watch_for_end() {
   });
 }
 
-// --- Sending
-// --------------------------------------------------------------------------------------
+// --- Sending -------------------------------------------------------------------------------------
 
 void PeerSender::send(const Envelope& envelope) {
   if (state_ != State::open || queued_bytes() >= options_.max_queue_bytes) {

@@ -212,8 +212,7 @@ bool PeerTransport::connected_to(NodeId peer) const {
   return found != senders_.end() && found->second->open();
 }
 
-// --- Sending
-// --------------------------------------------------------------------------------------
+// --- Sending -------------------------------------------------------------------------------------
 
 void PeerTransport::send(Envelope envelope) {
   if (faults_.none()) [[likely]] {

@@ -1,8 +1,8 @@
-// The disk of a node: one thread that writes one synced batch after the other.
+// The disk of a node: one thread that writes and syncs batches in the order of submission.
 //
-// While a batch is being synced the next one gathers (group commit is the driver's doing: it hands
-// over one batch per turn and at most limits::kMaxBatchesInFlight before the first is durable), so
-// nothing is merged here and the order is that of submission.
+// This is where group commit happens: what is submitted while a sync is under way is written
+// together, with one sync, as soon as that is over. So a batch waits for half of a sync and its
+// own, the disk never waits for the engine, and the busier it is the fewer syncs there are.
 #pragma once
 
 #include <condition_variable>
@@ -18,16 +18,20 @@
 
 namespace parallax {
 
-/// What became of one batch.
+/// What became of one batch. The first of those that were written together speaks for all.
 struct Written {
   std::uint64_t sequence = 0;
   Result<void> result;
+  std::uint32_t syncs = 1;  ///< 0: written with the one before
   Duration took{};
   std::size_t bytes = 0;
 };
 
 class StorageThread : public DiskPort {
  public:
+  /// So many may wait at once: beyond, they had better gather before they come here.
+  static constexpr std::size_t kMostBatches = 16;
+
   /// `done` is called through `context`, in the order of submission. `store` and `context` must
   /// outlive this, and no other thread may write to the store.
   StorageThread(Store& store, asio::io_context& context, std::function<void(Written)> done);
@@ -45,7 +49,8 @@ class StorageThread : public DiskPort {
     WriteBatch batch;
   };
   void run();
-  void write(Task task);
+  std::deque<Task> take_group();
+  void write(std::deque<Task> group);
 
   Store& store_;
   asio::io_context& context_;

@@ -1,4 +1,8 @@
 // The machine's clocks, with an offset for fault tests: the machine's own clock is never touched.
+//
+// The monotonic one is CLOCK_MONOTONIC, like those of all timers here: on Linux it stands still
+// while the machine, or its virtual machine, is suspended. What is measured with it (how old a
+// state can be, above all) is too small by that time, until new marks have come.
 #pragma once
 
 #include <atomic>

@@ -32,8 +32,10 @@ Causal::Causal(CausalConfig config, const CausalRestored& restored, MonoTime now
       ceiling_(restored.record.ceiling),
       heard_(restored.record.heard),
       durable_(restored.record.applied),
+      durable_stamps_(restored.record.stamps),
       recovering_(restored.recovering),
       taken_(restored.record.applied),
+      taken_stamps_(restored.record.stamps),
       next_trim_(now) {
   PARALLAX_ASSERT(fault(restored).empty(), "{}", fault(restored));
   for (const NodeId member : config_.members) {
@@ -148,7 +150,13 @@ std::uint64_t Causal::propose(std::string key, Version version, const OriginVect
                   dependencies.to_string(), applied().to_string());
   const std::uint64_t number = applied().at(self_) + 1;
   CausalOperation operation{number, std::move(key), std::move(version), {}};
-  for (const auto& [origin, count] : dependencies.entries()) {
+  OriginVector rests_on = dependencies;
+  for (const auto& [actor, reading] : operation.version.context.entries()) {
+    if (actor.path != ActorPath::causal) continue;
+    const Origin origin{actor.node, actor.incarnation};
+    rests_on.advance(origin, applied().at(origin));
+  }
+  for (const auto& [origin, count] : rests_on.entries()) {
     // What is lost is depended on by nobody; what earlier operations depend on comes before them.
     const std::uint64_t there = std::min(count, applied().at(origin));
     if (origin == self_ || depended_on_.covers(origin, there)) continue;
@@ -170,6 +178,7 @@ std::uint64_t Causal::propose(std::string key, Version version, const OriginVect
 
 void Causal::on_persisted(const CausalMark& mark) {
   durable_.join(mark.applied);
+  durable_stamps_.join(mark.stamps);
 }
 
 // --- Outputs ------------------------------------------------------------------------------------
@@ -194,6 +203,7 @@ CausalReady Causal::take_ready(bool may_persist) {
     if (record_changed_) ready.record = record();
     record_changed_ = false;
     taken_ = applied();
+    taken_stamps_ = stamps_;
     send_statuses();
     ready.send_after = std::move(ready_.send_after);
     ready_.append.clear();
@@ -261,6 +271,13 @@ bool Causal::covers(const VersionVector& context) const {
     const auto& [actor, reading] = entry;
     if (actor.path != ActorPath::causal || stamps_.covers(actor, reading)) return true;
     return done_with({actor.node, actor.incarnation}) && has_all_that_is_known();
+  });
+}
+
+bool Causal::covers_durably(const VersionVector& context) const {
+  return std::all_of(context.entries().begin(), context.entries().end(), [&](const auto& entry) {
+    const auto& [actor, reading] = entry;
+    return actor.path != ActorPath::causal || durable_stamps_.covers(actor, reading);
   });
 }
 

@@ -200,6 +200,7 @@ struct CausalReady {
 /// What a batch that was taken covers, for on_persisted().
 struct CausalMark {
   OriginVector applied;
+  VersionVector stamps;
 };
 
 /// Not thread-safe; one owner steps it.
@@ -218,11 +219,18 @@ class Causal {
   void heard(NodeId node, Incarnation incarnation);
   /// A local write, whose version the owner joins now. Its actor is origin()'s, its stamp above all
   /// of its origin. `dependencies`: what its writer has seen, which covers() and consistent() must
-  /// allow. Returns its number.
+  /// allow. It depends on what it replaces besides: else a node would show the key without what its
+  /// context says is there. Returns its number.
   std::uint64_t propose(std::string key, Version version, const OriginVector& dependencies);
   /// The batch with this mark is durable.
   void on_persisted(const CausalMark& mark);
   void on_loaded(const CausalLoad& load, std::vector<CausalOperation> operations);
+  /// The page with this call has come, and waits at the owner: it is not to be asked for again.
+  void await_page(const QuorumCall& call) {
+    if (transfer_ && transfer_->asked == call) {
+      transfer_->deadline = now_ + config_.answer_timeout;
+    }
+  }
   /// States behind `read.after`, by key; complete: to the last one.
   void on_page(const CausalPageRead& read, std::vector<CausalTransferPage::State> states,
                bool complete);
@@ -232,7 +240,7 @@ class Causal {
   // --- Outputs --------------------------------------------------------------------------------
   /// The work since the last call. `may_persist` false: only what does not need the disk.
   CausalReady take_ready(bool may_persist = true);
-  CausalMark persisted_mark() const { return {taken_}; }
+  CausalMark persisted_mark() const { return {taken_, taken_stamps_}; }
 
   // --- State ----------------------------------------------------------------------------------
   Origin origin() const { return self_; }
@@ -244,6 +252,8 @@ class Causal {
   bool covers(const OriginVector& vector) const;
   /// Whether that is so of all causal versions that this context of a key covers.
   bool covers(const VersionVector& context) const;
+  /// Whether that is so by what is durable: what a crash now would leave covers it, too.
+  bool covers_durably(const VersionVector& context) const;
   /// Whether the states are a causal cut.
   bool consistent() const;
   /// What every member has durably applied, as far as is known: the stable cut. It may fall when
@@ -366,10 +376,12 @@ class Causal {
   OriginVector ceiling_;
   std::map<NodeId, Incarnation> heard_;
   OriginVector durable_;
+  VersionVector durable_stamps_;
 
   // Volatile.
   bool recovering_;
   OriginVector taken_;
+  VersionVector taken_stamps_;
   bool record_changed_ = false;
   std::map<NodeId, Peer> peers_;
   std::map<Origin, Fetch> fetches_;

@@ -210,9 +210,15 @@ std::optional<LogIndex> Raft::propose(Bytes payload) {
   return log_.last_index();
 }
 
+void Raft::hold_last_until_durable() {
+  PARALLAX_ASSERT(is_leader(), "node {} leads no term", config_.id);
+  held_.push_back(log_.last_index());
+}
+
 void Raft::on_persisted(const PersistedMark& persisted) {
   if (log_.term_at(persisted.last) != persisted.last_term) mark(Mark::replaced_batch_ignored);
   log_.on_durable(persisted.last, persisted.last_term);
+  while (!held_.empty() && held_.front() <= log_.durable()) held_.pop_front();
   if (is_leader()) advance_commit();
 }
 
@@ -293,6 +299,7 @@ void Raft::truncate_log(LogIndex from) {
   ready_.truncate_to = std::max(ready_.truncate_to, log_.last_index());
   std::erase_if(ready_.append, [&](const LogEntry& entry) { return entry.index >= from; });
   log_.truncate(from);
+  while (!held_.empty() && held_.back() >= from) held_.pop_back();
 }
 
 RaftReady Raft::take_ready(bool may_persist) {

@@ -26,6 +26,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <utility>
@@ -153,6 +154,9 @@ class Raft {
   void end_inputs(MonoTime now);
   /// Appends to the log. Nothing when this is not the leader, or it is handing leadership over.
   std::optional<LogIndex> propose(Bytes payload);
+  /// The last entry rests on something that is durable with it, not before: it leaves for others
+  /// once it is durable here, and all behind it as well. Leader only.
+  void hold_last_until_durable();
   /// Asks for a round that begins after this call; reads may share it. Nothing when not leader.
   std::optional<RoundId> request_read_round();
   /// The batch with this mark is durable.
@@ -249,6 +253,7 @@ class Raft {
   void step_append(const Sender& from, const AppendEntries& request);
   void step_append_reply(const Sender& from, const AppendReply& reply);
   void append_to_log(LogEntry entry);
+  LogIndex last_to_send() const;
   void send_appends();
   bool send_append_to(NodeId peer, Progress& progress);
   void send_entries(NodeId peer, Progress& progress, std::vector<LogEntry> entries);
@@ -303,8 +308,9 @@ class Raft {
   NodeId leader_;
   LogIndex commit_;
   LogIndex applied_;
-  LogIndex delivered_;   ///< handed out in RaftReady::committed
-  LogIndex term_start_;  ///< leader: its no-op
+  LogIndex delivered_;         ///< handed out in RaftReady::committed
+  LogIndex term_start_;        ///< leader: its no-op
+  std::deque<LogIndex> held_;  ///< not to be sent before they are durable here; rising
   bool may_lead_ = true;
   MonoTime election_deadline_{};
   /// Follower: when it last heard from the leader; with leases on at first the start.

@@ -10,6 +10,10 @@ namespace parallax {
 
 // --- Leader -----------------------------------------------------------------------------------
 
+LogIndex Raft::last_to_send() const {
+  return held_.empty() ? log_.last_index() : held_.front().prev();
+}
+
 void Raft::send_appends() {
   for (auto& [peer, progress] : progress_) {
     bool told = false;
@@ -27,7 +31,7 @@ void Raft::send_appends() {
 bool Raft::send_append_to(NodeId peer, Progress& progress) {
   const bool probing = progress.state == ProgressState::probe;
   if (progress.state == ProgressState::snapshot || progress.loading) return false;
-  if (probing ? progress.paused : progress.next > log_.last_index()) return false;
+  if (probing ? progress.paused : progress.next > last_to_send()) return false;
   if (!probing && (progress.inflight.size() >= config_.max_inflight_appends ||
                    progress.inflight_bytes >= config_.max_inflight_bytes)) {
     mark(Mark::inflight_window_full);
@@ -42,7 +46,7 @@ bool Raft::send_append_to(NodeId peer, Progress& progress) {
   // A member that is silent gets bare probes, one a heartbeat, and nothing else.
   const bool silent = !heard_recently(progress);
   if (silent && !probing) return false;
-  const bool with_entries = progress.next <= log_.last_index() && !silent;
+  const bool with_entries = progress.next <= last_to_send() && !silent;
   if (with_entries && !log_.cached(progress.next)) {
     progress.loading = true;
     ready_.loads.push_back({peer, progress.next, config_.max_append_bytes});
@@ -58,6 +62,7 @@ bool Raft::send_append_to(NodeId peer, Progress& progress) {
 
 void Raft::send_entries(NodeId peer, Progress& progress, std::vector<LogEntry> entries) {
   const LogIndex prev = progress.next.prev();
+  while (!entries.empty() && entries.back().index > last_to_send()) entries.pop_back();
   if (progress.state == ProgressState::probe) {
     progress.paused = true;
   } else if (!entries.empty()) {

@@ -12,7 +12,11 @@
 namespace parallax::checker {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kFactor = 30;
+#else
 constexpr double kFactor = 4;
+#endif
 
 template <class Check>
 void within(double seconds, Check check) {

@@ -73,6 +73,15 @@ TEST_CASE("http batch: an operation has a level of its own with its parameters")
   CHECK(level(R"("consistency":"quorum","sloppy":false,"repair":"async","r":null)") ==
         Consistency{Level::quorum});
   CHECK(level(R"("consistency":"weak")") == Consistency{Level::weak});
+  CHECK(
+      level(
+          R"("consistency":"bounded","max_staleness_ms":9,"max_lag":2,"on_violation":"reject")") ==
+      Consistency{.level = Level::bounded,
+                  .max_staleness_ms = 9,
+                  .max_lag = 2,
+                  .on_violation = OnViolation::reject});
+  CHECK(only(R"({"op":"put","key":"a","value":"1","consistency":"linearizable","ack":"leader"})")
+            .request.consistency == Consistency{.level = Level::linearizable, .ack = Ack::leader});
 
   CHECK(refused(R"({"op":"get","key":"a","r":2})") ==
         "bad-parameter: r says nothing without a level; name one that takes it: quorum");

@@ -33,6 +33,20 @@ Call admin(const Routed& routed) {
 
 }  // namespace
 
+TEST_CASE("http routes: ack and on_violation may be given beside a policy's level") {
+  const Request put = kv(ask("PUT", "/v1/kv/a?ack=all")).request;
+  CHECK(put.level_by_policy);
+  CHECK(put.policy_ack == Ack::all);
+  CHECK_FALSE(put.policy_on_violation);
+  const Request get = kv(ask("GET", "/v1/kv/a?on_violation=reject")).request;
+  CHECK(get.level_by_policy);
+  CHECK(get.policy_on_violation == OnViolation::reject);
+  // A policy's own level is known.
+  const Request policy = kv(ask("DELETE", "/v1/policies/a?ack=all")).request;
+  CHECK_FALSE(policy.level_by_policy);
+  CHECK(policy.consistency == Consistency{.level = Level::linearizable, .ack = Ack::all});
+}
+
 TEST_CASE("http routes: operations on keys") {
   const KvCall get = kv(ask("GET", "/v1/kv/a%2Fb/c%00"));
   CHECK(std::get<Get>(get.request.operation).key == std::string("a/b/c\0", 6));

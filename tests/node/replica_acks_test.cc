@@ -214,4 +214,128 @@ TEST_CASE("ack: what is lost with a leader, by mode") {
   CHECK(lost[Ack::all] == 0);
 }
 
+TEST_CASE_METHOD(Alone, "ack: a refusal does not leave before what it shows is committed") {
+  keep_entries_from({follower, third});
+  Request first = put_with(Ack::majority, "new", "first", 5s);
+  first.conditions.if_none_match = EtagSet{.any = true};
+  world.submit(leader, first, [](const Reply&) {});
+  world.run_for(10ms);
+  for (const Ack ack : {Ack::leader, Ack::semi_sync}) {
+    Request second = put_with(ack, "new", "second", 300ms);
+    second.conditions.if_none_match = EtagSet{.any = true};
+    second.idempotency_key = ack == Ack::leader ? "one" : "two";
+    CHECK(ended(world.call(leader, second)) == "timeout");
+    keep_entries_from({});
+    REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+    const Reply refused = world.call(leader, second);
+    REQUIRE(refused);
+    REQUIRE(refused->refusal);
+    CHECK(refused->refusal->code == ErrorCode::precondition_failed);
+    keep_entries_from({follower, third});
+  }
+}
+
+TEST_CASE_METHOD(ShortTimeout, "ack: semi-sync comes back while clients go on writing") {
+  keep_entries_from({follower, third});
+  REQUIRE(world.call(leader, put_with(Ack::semi_sync, "k", "one"))->evidence.degraded);
+  world.set_latency(5ms, 5ms);  // one write at least is always on its way
+  keep_entries_from({third});
+  bool back = false;
+  for (int i = 0; i < 600 && !back; ++i) {
+    world.submit(leader, put_with(Ack::semi_sync, "k", std::to_string(i)), [](const Reply&) {});
+    world.run_for(1ms);
+    back = !world.replica(leader).status().semi_sync_degraded;
+  }
+  CHECK(back);
+}
+
+TEST_CASE("ack: a cluster of one has all followers that there are") {
+  WorldOptions options;
+  options.nodes = 1;
+  options.semi_sync_timeout = 300ms;
+  World world(options);
+  world.start_all();
+  const NodeId only = world.wait_for_leader();
+  const Reply reply = world.call(only, put_with(Ack::semi_sync, "k", "v"));
+  REQUIRE(reply);
+  CHECK_FALSE(reply->evidence.degraded);
+  world.run_for(1s);
+  CHECK_FALSE(world.replica(only).status().semi_sync_degraded);
+}
+
+TEST_CASE_METHOD(Alone, "ack: all through a follower says on how many it is") {
+  world.crash(third);
+  const Reply missing = world.call(follower, put_with(Ack::all, "k", "new", 500ms));
+  CHECK(ended(missing) == "not-enough-replicas");
+  REQUIRE_FALSE(missing);
+  CHECK_FALSE(missing.error().definite());
+  CHECK(missing.error().required == 3);
+  CHECK(missing.error().received == 2);
+}
+
+TEST_CASE_METHOD(Alone, "ack: a leader whose disk lags is none of those that hold the entry") {
+  world.hold_disk(leader, true);
+  const Reply reply = world.call(leader, put_with(Ack::majority, "k", "new"));
+  REQUIRE(reply);
+  std::vector<NodeId> both{follower, third};
+  std::sort(both.begin(), both.end());
+  CHECK(reply->evidence.replicas == both);
+  const Reply missing = world.call(leader, put_with(Ack::all, "k", "newer", 300ms));
+  CHECK(ended(missing) == "not-enough-replicas");
+  CHECK(missing.error().received == 2);
+}
+
+TEST_CASE("ack: what commits as leadership goes still names a majority") {
+  std::size_t answered = 0;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    WorldOptions options;
+    options.seed = seed;
+    Elected run(options);
+    World& world = run.world;
+    const auto write = [&](int i) {
+      world.submit(run.leader, put_with(Ack::majority, "k" + std::to_string(i), "v"),
+                   [&](const Reply& reply) {
+                     if (!reply || reply->evidence.node != run.leader) return;
+                     ++answered;
+                     CHECK(reply->evidence.replicas.size() >= 2);
+                   });
+    };
+    for (int i = 0; i < 60; ++i) {
+      if (i == 30) REQUIRE(world.replica(run.leader).transfer_leadership(run.follower));
+      write(i);
+      world.run_for(100us);
+    }
+    world.run_for(1s);
+  }
+  CHECK(answered > 100);
+}
+
+TEST_CASE_METHOD(Alone, "ack: beside the level that a policy names") {
+  keep_entries_from({follower, third});
+  Request write = put_with(Ack::majority, "k", "new", 300ms);
+  write.level_by_policy = true;
+  CHECK(ended(world.call(leader, write)) == "timeout");
+  write.policy_ack = Ack::leader;
+  const Reply early = world.call(leader, write);
+  REQUIRE(early);
+  CHECK(early->consistency.to_string() == "linearizable; ack=leader");
+  keep_entries_from({});
+  const auto set_policy = [&](Consistency level) {
+    Request set = put_request("", "");
+    set.operation = SetPolicy{"k", Policy{.default_consistency = level}};
+    REQUIRE(world.call(leader, set));
+  };
+  set_policy({.level = Level::prefix, .ack = Ack::leader});
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  write.policy_ack = Ack::all;
+  const Reply whole = world.call(leader, write);
+  REQUIRE(whole);
+  CHECK(whole->consistency.to_string() == "prefix; ack=all");
+  set_policy({.level = Level::causal});
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  const Reply refused = world.call(leader, write);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == "'ack' is no parameter of causal, which takes on_violation");
+}
+
 }  // namespace parallax::testing

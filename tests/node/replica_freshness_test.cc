@@ -387,4 +387,101 @@ TEST_CASE("freshness: no answer is older than it says, whatever happens") {
   CHECK(acknowledged.size() > 3);
 }
 
+// --- What a mark belongs to ---------------------------------------------------------------------
+
+TEST_CASE("bounded: a mark of a snapshot that waits for its batch says nothing of what is read") {
+  Elected run({.log_keep_entries = 10});
+  World& world = run.world;
+  REQUIRE(world.put(run.leader, "k", "old"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  world.drop_if([to = run.follower](const Envelope& envelope) {
+    const auto* append = std::get_if<AppendEntries>(&envelope.message);
+    return envelope.to == to && (std::holds_alternative<SnapshotChunk>(envelope.message) ||
+                                 (append != nullptr && !append->entries.empty()));
+  });
+  for (int i = 0; i < 60; ++i) REQUIRE(world.put(run.leader, "k", "new"));
+  world.run_for(1s);
+  REQUIRE(world.replica(run.leader).status().log_start >
+          world.replica(run.follower).status().applied_index);
+  // As many batches as may be under way, and none ends. The first write is for the clock's bound.
+  const auto put_here = [](const char* key) {
+    Request request = put_request(key, "v");
+    request.consistency = {.level = Level::eventual};
+    return request;
+  };
+  REQUIRE(world.call(run.follower, put_here("a")));
+  world.hold_disk(run.follower, true);
+  for (const char* key : {"b", "c"}) {
+    world.submit(run.follower, put_here(key), [](const Reply&) {});
+    world.run_for(5ms);
+  }
+  world.drop_if(nullptr);
+  const auto freshness = [&] { return world.replica(run.follower).raft()->freshness(); };
+  REQUIRE(world.run_until(
+      [&] {
+        return freshness() &&
+               freshness()->second > world.replica(run.follower).status().applied_index;
+      },
+      3s));
+  const Reply reply = world.call(run.follower, bounded("k", 500, OnViolation::reject, 1s));
+  CHECK(shown(reply) != "old");
+  const Reply prefix = world.get(run.follower, "k", Level::prefix);
+  REQUIRE(shown(prefix) == "old");
+  CHECK(prefix->staleness_ms.value_or(10'000) > 900);
+  world.hold_disk(run.follower, false);
+  CHECK(shown(world.call(run.follower, bounded("k", 500))) == "new");
+}
+
+TEST_CASE("bounded: the index of an earlier round is not taken for that of a later one") {
+  std::size_t judged = 0;
+  // The read begins a round every 40 ms; when it loses its leader, the last one is of any age.
+  for (Duration offset = 0ms; offset < 42ms; offset += 2ms) {
+    Elected run;
+    World& world = run.world;
+    const NodeId leader = run.leader;
+    REQUIRE(world.put(leader, "k", "old"));
+    world.run_for(1s);
+    for (const NodeId other : world.others(leader)) {
+      world.set_link_delay(leader, other, 20ms);
+      world.set_link_delay(other, leader, 20ms);
+    }
+    world.run_for(1s);
+    MonoTime written = MonoTime::max();
+    MonoTime answered{};
+    Reply late = definite(ErrorCode::internal, "not answered");
+    world.submit(leader, bounded("k", 30, OnViolation::wait, 1s), [&](const Reply& reply) {
+      late = reply;
+      answered = world.now();
+    });
+    world.run_for(offset);
+    REQUIRE(world.replica(leader).transfer_leadership(run.follower));
+    REQUIRE(world.run_until(
+        [&] { return world.replica(run.follower).raft()->is_leader() || answered > MonoTime{}; },
+        1s));
+    if (answered > MonoTime{}) continue;
+    world.submit(run.follower, put_request("k", "new"), [&](const Reply& reply) {
+      if (reply) written = world.now();
+    });
+    REQUIRE(world.run_until([&] { return answered > MonoTime{}; }, 4s));
+    ++judged;
+    if (shown(late) != "old") continue;
+    INFO("at " << offset.count() << ": " << late->staleness_ms.value_or(99'999) << " ms old");
+    REQUIRE(late->staleness_ms);
+    if (written == MonoTime::max()) continue;
+    CHECK(written + std::chrono::milliseconds(*late->staleness_ms) >= answered);
+  }
+  CHECK(judged > 10);
+}
+
+TEST_CASE_METHOD(Elected,
+                 "bounded: an answer that took longer than the leader's patience is taken") {
+  REQUIRE(world.put(leader, "k", "v"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  world.set_latency(130ms, 130ms);
+  world.run_for(1s);
+  const MonoTime begun = world.now();
+  CHECK(shown(world.call(follower, lagging("k", 0))) == "v");
+  CHECK(world.now() - begun < 700ms);
+}
+
 }  // namespace parallax::testing

@@ -94,8 +94,7 @@ void cut_off(World& world, NodeId id) {
 
 }  // namespace
 
-// --- Hints
-// ----------------------------------------------------------------------------------------
+// --- Hints ---------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(WithHints, "hints: a peer that was down gets what it has missed") {
   world.crash(third);
@@ -309,8 +308,7 @@ TEST_CASE_METHOD(WithoutHints,
   REQUIRE(world.run_until([&] { return equal_stores(world); }, 60s));
 }
 
-// --- Recovery
-// -------------------------------------------------------------------------------------
+// --- Recovery ------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(WithoutHints, "recovery: a write that one other holds is on two again") {
   // Acknowledged by the follower and the third one, whose disk is lost then. The leader has never

@@ -37,6 +37,12 @@ struct Waiting : Elected {
   }
 };
 
+Request put_causal(std::string key, std::string value) {
+  Request request = put_request(std::move(key), std::move(value), 1s);
+  request.consistency = {.level = Level::causal};
+  return request;
+}
+
 std::uint32_t counted(const Reply& reply) {
   REQUIRE(reply);
   CHECK(reply->evidence.replicas.size() == reply->replicas);
@@ -120,6 +126,69 @@ TEST_CASE_METHOD(Waiting, "wait: more replicas than there are is refused") {
   CHECK(reply.error().code == ErrorCode::bad_parameter);
   CHECK(reply.error().message ==
         "replicas=4 must be a whole number from 1 to 3, the replicas that there are");
+}
+
+TEST_CASE_METHOD(Waiting,
+                 "wait: the next leader counts nobody for an early write of the last one") {
+  world.crash(third);
+  const Reply early = world.call(leader, put_early("k", "new"));
+  REQUIRE(early);
+  CHECK(early->session.index == LogIndex{});
+  lead(world, follower);
+  const Reply two = world.call(follower, wait_for(3, early->session, 500ms));
+  CHECK(counted(two) == 2);
+  CHECK(two->evidence.index >= early->evidence.index);
+  REQUIRE(world.start(third));
+  CHECK(counted(world.call(follower, wait_for(3, early->session, 5s))) == 3);
+}
+
+TEST_CASE_METHOD(Waiting, "wait: what was written at causal is counted by the vectors of members") {
+  world.crash(third);
+  const Reply write = world.call(leader, put_causal("c", "new"));
+  REQUIRE(write);
+  for (const NodeId asked : {leader, follower}) {
+    CHECK(counted(world.call(asked, wait_for(2, write->session))) == 2);
+    const Reply reply = world.call(asked, wait_for(3, write->session, 500ms));
+    CHECK(counted(reply) == 2);
+    CHECK(std::find(reply->evidence.replicas.begin(), reply->evidence.replicas.end(), third) ==
+          reply->evidence.replicas.end());
+  }
+  REQUIRE(world.start(third));
+  CHECK(counted(world.call(follower, wait_for(3, write->session, 5s))) == 3);
+}
+
+TEST_CASE_METHOD(Waiting, "wait: who does not know whether it still leads does not count") {
+  world.isolate(leader);
+  for (const std::uint32_t replicas : {1u, 3u}) {
+    const Reply reply = world.call(leader, wait_for(replicas, old, 400ms));
+    REQUIRE_FALSE(reply);
+    CHECK(reply.error().definite());
+  }
+}
+
+TEST_CASE_METHOD(Waiting, "wait: many counts of many sessions, each at its own entry") {
+  keep_entries_from({third});
+  std::vector<Reply> replies(40, definite(ErrorCode::internal, "not answered"));
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const Reply early = world.call(leader, put_early("k", std::to_string(i)));
+    REQUIRE(early);
+    const std::uint32_t wanted = i % 2 == 0 ? 3 : 2;
+    world.submit(leader, wait_for(wanted, early->session, i % 4 == 0 ? 300ms : 5s),
+                 [&replies, i](const Reply& reply) { replies[i] = reply; });
+  }
+  world.run_for(500ms);
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    INFO("count " << i);
+    if (i % 4 == 2) {
+      CHECK_FALSE(replies[i]);
+    } else {
+      CHECK(counted(replies[i]) == 2);
+    }
+  }
+  keep_entries_from({});
+  world.run_for(2s);
+  for (std::size_t i = 2; i < replies.size(); i += 4) CHECK(counted(replies[i]) == 3);
+  CHECK(world.open_requests(leader) == 0);
 }
 
 }  // namespace parallax::testing

@@ -62,6 +62,12 @@ TEST_CASE("node status: every field in order with nested ones flat") {
                                                    {"causal.x.y", "z"},
                                                    {"list", "[1,2]"},
                                                    {"n", "-"}});
+  const auto vector = parse_node_status(
+      R"({"id":3,"v":[{"node":1,"of":17,"count":4},{"node":2,"of":9,"count":0}],"mixed":[{"a":1}]})");
+  REQUIRE(vector);
+  CHECK(vector->fields ==
+        std::vector<StatusField>{
+            {"id", "3"}, {"v.1.17", "4"}, {"v.2.9", "0"}, {"mixed", R"([{"a":1}])"}});
   CHECK_FALSE(parse_node_status(R"({"role":"leader"})"));
   CHECK_FALSE(parse_node_status("no"));
 }

@@ -131,7 +131,7 @@ TEST_CASE("command line: what is wrongly asked is 2 and nothing is sent") {
            {{at, "get", ""}, "1 to 1024"},
            {{"--endpoints", "nowhere", "get", "k"}, "nowhere"},
            {{at, "import", "x", "--format", "tar"}, "dpkg, jsonl, csv"},
-           {{at, "import", "x"}, "--format"},
+           {{at, "import", "x"}, "import needs --format (dpkg"},
            {{at, "verify", "x", "--format", "dpkg", "--in-flight", "0"}, "--in-flight"},
        }) {
     const Ended ended = parallax(scratch, row.arguments);

@@ -70,6 +70,24 @@ TEST_CASE("repeat: a node that keeps a write with a key waiting is left for anot
   CHECK(other.seen().size() == 1);
 }
 
+TEST_CASE("repeat: a node may take all the time that a count of replicas has") {
+  const auto count = [](const SeenRequest&) {
+    Action action = respond(200, {{"Parallax-Consistency", "linearizable"}}, R"({"replicas":2})");
+    action.delay = 400ms;
+    return action;
+  };
+  FakeServer server(count);
+  FakeServer other(count);
+  ClientOptions options = plain_options({server.endpoint(), other.endpoint()});
+  options.read_attempt_timeout = 100ms;
+  const auto client = open(options);
+  Session session;
+  REQUIRE(session.join(SessionToken{.cluster = {1, 2}, .index = LogIndex{3}}));
+  const auto reply = client->wait_for(3, {.session = session, .timeout = 2s});
+  CHECK(reply);
+  CHECK(server.seen().size() + other.seen().size() == 1);
+}
+
 TEST_CASE("repeat: the end of a repeated write is as uncertain as its least certain attempt") {
   std::atomic<int> requests{0};
   FakeServer server([&](const SeenRequest&) {

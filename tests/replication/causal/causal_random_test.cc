@@ -214,8 +214,8 @@ std::string run_broken(std::uint64_t seed) {
 
 TEST_CASE("causal: random worlds find every deliberate bug", "[random]") {
 #define PARALLAX_CANARY_VALUE(name, bug) {Canary::name, #name},
-  const std::pair<Canary, const char*> canaries[] = {
-      PARALLAX_CAUSAL_CANARIES(PARALLAX_CANARY_VALUE)};
+  const std::pair<Canary, const char*> canaries[] = {PARALLAX_CAUSAL_CANARIES(
+      PARALLAX_CANARY_VALUE) PARALLAX_CAUSAL_CORE_CANARIES(PARALLAX_CANARY_VALUE)};
 #undef PARALLAX_CANARY_VALUE
   for (const auto& [bug, name] : canaries) {
     const Broken broken(bug);
