@@ -166,7 +166,8 @@ struct ForwardReply {
   friend bool operator==(const ForwardReply&, const ForwardReply&) = default;
 };
 
-// --- Quorum (DeCandia et al. 2007; Attiya, Bar-Noy and Dolev 1995) -------------------------------
+// --- Quorum (DeCandia et al. 2007; Attiya, Bar-Noy and Dolev 1995)
+// -----------------------------------------------------------
 
 /// What an answer is given back with. A late answer to an earlier life of the asking process names
 /// another life and is void: a query must not be answered with what was there before it was asked.
@@ -233,7 +234,8 @@ struct IndexReply {
   friend bool operator==(const IndexReply&, const IndexReply&) = default;
 };
 
-// --- Anti-entropy (DeCandia et al. 2007, section 4.7; replication/quorum/merkle_exchange.h) ------
+// --- Anti-entropy (DeCandia et al. 2007, section 4.7; replication/quorum/merkle_exchange.h)
+// -----------------------------------------------------------
 
 /// "What are the digests of these nodes' children?"
 struct MerkleQuery {
