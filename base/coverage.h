@@ -69,6 +69,7 @@ namespace parallax {
   X(stood_in_for_replica)              \
   X(exchange_found_difference)         \
   X(recovery_joined_states)            \
+  X(lease_ran_out)                     \
   X(causal_waited)                     \
   X(entry_held_for_disk)               \
   X(causal_passed_on)

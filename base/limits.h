@@ -59,6 +59,10 @@ inline constexpr auto kSemiSyncTimeout = 10'000ms;
 inline constexpr auto kElectionTimeoutMin = 500ms;
 inline constexpr auto kElectionTimeoutMax = 1'000ms;
 inline constexpr auto kHeartbeatInterval = 100ms;
+/// Parts per million by which a monotonic clock may run faster or slower than the true time, and
+/// what may be set at most. Kernels slew theirs by 500, quartz is off by 100.
+inline constexpr std::uint32_t kClockDriftPpm = 10'000;
+inline constexpr std::uint32_t kMaxClockDriftPpm = 500'000;
 inline constexpr std::size_t kMaxAppendBytes = 1 << 20;
 inline constexpr std::size_t kMaxAppendEntries = 4'096;
 inline constexpr std::size_t kMaxInflightAppends = 64;

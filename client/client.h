@@ -157,6 +157,12 @@ class Client {
   /// One node's own figures. Only `endpoint` is asked; empty: the first listed one.
   void async_status(std::string endpoint, OperationOptions options, Completion<NodeStatus> done);
 
+  /// What the first node that answers would do about reading `key`, or writing to it, with these
+  /// options; nothing is done. An empty key: one without a policy of its own. Errors: those with
+  /// which the operation itself would be refused.
+  void async_explain(bool write, std::string key, OperationOptions options,
+                     Completion<PlanView> done);
+
   // --- The same, waiting for the end.
   Result<Answer> get(std::string key, GetOptions options = {});
   Result<Answer> head(std::string key, GetOptions options = {});
@@ -178,6 +184,7 @@ class Client {
   Result<Answer> wait_for(std::uint32_t replicas, OperationOptions options);
   Result<ClusterView> cluster(OperationOptions options = {});
   Result<NodeStatus> status(std::string endpoint = {}, OperationOptions options = {});
+  Result<PlanView> explain(bool write, std::string key, OperationOptions options = {});
 
  private:
   class Core;

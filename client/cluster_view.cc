@@ -96,4 +96,13 @@ Result<NodeStatus> parse_node_status(std::string_view text) {
   return status;
 }
 
+Result<PlanView> parse_plan(std::string_view text) {
+  PARALLAX_ASSIGN(const json::object object, parse_object(text));
+  PARALLAX_TRY(need<std::string>(object, "path"));
+  PlanView plan;
+  flatten(object, "", plan.fields);
+  plan.json = std::string(text);
+  return plan;
+}
+
 }  // namespace parallax

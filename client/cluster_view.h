@@ -1,4 +1,4 @@
-// What /v1/cluster and /v1/status say, as values. Pure.
+// What /v1/cluster, /v1/status and /v1/explain say, as values. Pure.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +49,15 @@ struct NodeStatus {
   std::string json;                 ///< the answer itself
 };
 
+/// What a node would do about a request, as /v1/explain has it.
+struct PlanView {
+  std::vector<StatusField> fields;  ///< every field of the answer, in its order
+  std::string json;                 ///< the answer itself
+};
+
 /// Errors: corrupt, naming what is missing or of another type. Unknown members are ignored.
 Result<ClusterView> parse_cluster_view(std::string_view json);
 Result<NodeStatus> parse_node_status(std::string_view json);
+Result<PlanView> parse_plan(std::string_view json);
 
 }  // namespace parallax

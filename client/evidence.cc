@@ -213,12 +213,14 @@ Result<void> check_evidence(const Consistency& consistency, bool is_read,
   const std::uint32_t needed = is_read ? consistency.r : consistency.w;
   // One replica is a quorum of one, and may be the node itself.
   const bool alone = path == Path::local && needed == 1;
-  const bool fits = consistency.level == Level::atomic   ? path == Path::abd
-                    : level.protocol == Protocol::causal ? path == Path::causal
-                    : at_quorum                          ? path == Path::quorum || alone
-                    : level.protocol == Protocol::leader_follower
-                        ? !of_quorums && path != Path::causal
-                        : path == Path::local;
+  const bool fits =
+      consistency.level == Level::atomic   ? path == Path::abd
+      : level.protocol == Protocol::causal ? path == Path::causal
+      : at_quorum                          ? path == Path::quorum || alone
+      : level.protocol == Protocol::leader_follower
+          ? !of_quorums && path != Path::causal &&
+                (path != Path::lease || (is_read && consistency.level == Level::linearizable))
+          : path == Path::local;
   if (!fits) return corrupt(fmt::format("path {} is none of {}", path_name(path), level.name));
   if (!at_quorum || consistency.sloppy || evidence.replicas.size() >= needed) return {};
   return corrupt(

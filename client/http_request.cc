@@ -415,4 +415,14 @@ HttpRequest render_batch(const Request& request, const std::vector<BatchOperatio
   return out;
 }
 
+HttpRequest render_explain(const Request& request) {
+  HttpRequest out{.method = "GET", .target = {}, .headers = {}, .body = {}};
+  Target target("/v1/explain");
+  target.add("op", is_read(request.operation) ? "read" : "write");
+  const std::string* key = operation_key(request.operation);
+  if (key != nullptr && !key->empty()) target.add("key", *key);
+  add_common(request, target, out);
+  return out;
+}
+
 }  // namespace parallax

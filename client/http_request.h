@@ -29,4 +29,8 @@ HttpRequest render_continued_scan(const Request& request, std::string_view next)
 /// Of `request`, everything but the operation.
 HttpRequest render_batch(const Request& request, const std::vector<BatchOperation>& operations);
 
+/// Whether and how `request`, a Get or a Put, would be carried out. An empty key: one without a
+/// policy of its own. A value is left out.
+HttpRequest render_explain(const Request& request);
+
 }  // namespace parallax

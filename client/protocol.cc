@@ -70,13 +70,15 @@ std::string_view path_name(Path path) {
       return "abd";
     case Path::causal:
       return "causal";
+    case Path::lease:
+      return "lease";
   }
   PARALLAX_UNREACHABLE("path {}", static_cast<int>(path));
 }
 
 std::optional<Path> find_path(std::string_view name) {
-  for (const Path path :
-       {Path::read_index, Path::log, Path::local, Path::quorum, Path::abd, Path::causal}) {
+  for (const Path path : {Path::read_index, Path::log, Path::local, Path::quorum, Path::abd,
+                          Path::causal, Path::lease}) {
     if (path_name(path) == name) return path;
   }
   return std::nullopt;

@@ -157,6 +157,7 @@ enum class Path : std::uint8_t {
   quorum,      ///< the replicas named, read or written together
   abd,         ///< a majority of replicas, read and stored back (the atomic register)
   causal,      ///< this replica's own state, which is a causal cut
+  lease,       ///< the leader's applied state, while a majority elects nobody else
 };
 std::string_view path_name(Path path);
 /// The inverse; nothing for any other text.

@@ -111,7 +111,9 @@ Result<void> check_bounds(const Asked& asked, const Answer& answer) {
 
 Result<void> check_log_read(const Asked& asked, const Answer& answer) {
   const Evidence& evidence = answer.evidence;
-  const bool confirmed = evidence.path == Path::read_index;
+  const bool leased = evidence.path == Path::lease &&
+                      answer.consistency.level == Level::linearizable && asked.lease_reads;
+  const bool confirmed = evidence.path == Path::read_index || leased;
   const bool here = evidence.path == Path::local && read_anywhere(answer.consistency.level);
   if (!confirmed && !here) {
     return does_not_follow("a {} read by path {}", level_info(answer.consistency.level).name,

@@ -27,6 +27,9 @@ struct Asked {
   std::optional<Consistency> consistency = std::nullopt;
   std::optional<SessionToken> session = std::nullopt;  ///< that was sent along
   std::size_t members = 3;                             ///< of the cluster
+  /// Whether its nodes may answer linearizable reads under a lease (GET /v1/status): a promise that
+  /// rests on clocks, which is to be accepted knowingly.
+  bool lease_reads = false;
 };
 
 /// Errors: corrupt, naming the first thing that does not follow.

@@ -4,6 +4,7 @@
 #include "node/cluster_json.h"
 #include "node/http_render.h"
 #include "node/openapi.h"
+#include "node/plan.h"
 
 namespace parallax {
 namespace {
@@ -56,6 +57,12 @@ struct Visitor {
     const Result<void> begun = node.transfer_leadership(call.to);
     if (!begun) return problem_reply(with_leader(begun.error(), node));
     return json_reply(202, fmt::format("{{\"to\":{}}}\n", call.to));
+  }
+  HttpReply operator()(const Explain& call) const {
+    const Result<Plan> plan = node.explain(call.request);
+    if (!plan) return problem_reply(with_leader(plan.error(), node));
+    return json_reply(200, render_plan(*plan, requests.observed(plan->consistency.level,
+                                                                plan->is_read, plan->path)));
   }
   HttpReply operator()(const SetFaults& call) const {
     const Result<void> set = node.set_faults(call.faults);

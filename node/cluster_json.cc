@@ -123,6 +123,7 @@ std::string render_status(const ReplicaStatus& status, const ProcessStatus& proc
   object["last_index"] = status.last_index.value;
   object["log_start_index"] = status.log_start.value;
   object["installing_snapshot"] = status.installing_snapshot;
+  object["lease_reads"] = status.lease_reads;
   object["clock"] = status.clock.value;
   object["causal_vector"] = vector_json(status.causal);
   object["stable_vector"] = vector_json(status.stable);

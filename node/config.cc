@@ -202,6 +202,16 @@ constexpr Row kRows[] = {
        std::tie(c.election_timeout_min, c.election_timeout_max) = range;
        return {};
      }},
+    {"lease-reads", nullptr,
+     "a leader answers linearizable reads without asking, while clocks keep to their bound", false,
+     [](NodeConfig& c, std::string_view text) { return assign(c.lease_reads, parse_bool(text)); }},
+    {"clock-drift-bound-ppm", "PPM",
+     "by which monotonic clocks run faster or slower, for lease reads (default 10000)", false,
+     [](NodeConfig& c, std::string_view text) -> Result<void> {
+       PARALLAX_ASSIGN(const std::uint64_t ppm, number_between(text, 0, limits::kMaxClockDriftPpm));
+       c.clock_drift_ppm = static_cast<std::uint32_t>(ppm);
+       return {};
+     }},
     {"max-reconnect-backoff-ms", "MS", "longest pause before a peer is dialled again (1000)", false,
      [](NodeConfig& c, std::string_view text) {
        return assign_ms(c.max_reconnect_backoff, text, 10, 60'000);

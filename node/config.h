@@ -54,6 +54,8 @@ struct NodeConfig {
   std::chrono::milliseconds max_clock_skew = limits::kDefaultMaxClockSkew;
   std::chrono::milliseconds election_timeout_min = limits::kElectionTimeoutMin;
   std::chrono::milliseconds election_timeout_max = limits::kElectionTimeoutMax;
+  bool lease_reads = false;
+  std::uint32_t clock_drift_ppm = limits::kClockDriftPpm;
   std::chrono::milliseconds max_reconnect_backoff = limits::kMaxReconnectBackoff;
   bool enable_fault_injection = false;
   bool allow_insecure_listen = false;

@@ -50,6 +50,8 @@ void Driver::turn() {
   const bool may_persist = !failed_ && in_flight_.size() < ports_.most_batches;
   replica_.end_inputs(ports_.clock.monotonic_now());
   ReplicaReady ready = replica_.take_ready(may_persist);
+  // Read anew: the process may have slept while it read.
+  if (ready.leased) replica_.settle_leased(ports_.clock.monotonic_now(), ready);
   if (!ready.send_now.empty()) {
     fail_point("before-send");
     send_all(ready.send_now);

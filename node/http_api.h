@@ -76,6 +76,7 @@ enum class ParamId : std::uint8_t {
   to,
   session,
   replicas,
+  op,
 };
 
 inline constexpr std::int64_t kMaxKeyField = limits::kMaxKeyBytes;
@@ -153,6 +154,8 @@ inline constexpr std::array kParams{
           "A session token, as in the header Parallax-Session; one of the two is needed.", false},
     Field{"replicas", Shape::integer, 1, 1'000, "",
           "Answers as soon as so many replicas have it; at most as many as there are.", true},
+    Field{"op", Shape::text, 0, 0, "", "What is explained: to read a key, or to write one.", true,
+          "read|write"},
 };
 constexpr const Field& param(ParamId id) {
   return kParams[static_cast<std::size_t>(id)];
@@ -339,6 +342,7 @@ enum class RouteId : std::uint8_t {
   transfer,
   status,
   wait,
+  explain,
   health,
   ready,
   metrics,

@@ -171,6 +171,13 @@ Result<void> take_parameter(ParamId id, std::string value, GivenParameters& out)
       PARALLAX_ASSIGN(out.replicas, whole_number(field, value));
       return {};
     }
+    case ParamId::op: {
+      if (value != "read" && value != "write") {
+        return bad_parameter(fmt::format("op={} must be read or write", quoted_for_message(value)));
+      }
+      out.op = std::move(value);
+      return {};
+    }
     case ParamId::key: {
       PARALLAX_ASSIGN(std::string key, check_key(std::move(value)));
       if (out.keys.size() == limits::kMaxScanLimit) {
@@ -284,7 +291,7 @@ Result<GivenParameters> read_parameters(const RouteInfo& route, std::string_view
 
 Result<GivenHeaders> read_headers(const RouteInfo& route, std::span<const HttpHeaderView> headers) {
   GivenHeaders out;
-  if (!route.key_request) return out;
+  if (!route.key_request && route.headers.empty()) return out;
   for (const HttpHeaderView& header : headers) {
     const auto same = [&](const auto& known) { return same_header_name(known.name, header.name); };
     const auto found = std::find_if(kRequestHeaders.begin(), kRequestHeaders.end(), same);

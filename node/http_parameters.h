@@ -46,6 +46,7 @@ struct GivenParameters {
   std::uint64_t to = 0;
   std::string session;
   std::uint64_t replicas = 0;
+  std::string op;
 };
 /// Errors: bad_request (no query), bad_parameter (unknown at this route, out of bounds, twice),
 /// uri_too_long (a key); each naming the parameter and what would be right.
@@ -57,8 +58,9 @@ struct GivenHeaders {
   bool has(HeaderId id) const { return of(id).data() != nullptr; }
   std::string_view of(HeaderId id) const { return values[static_cast<std::size_t>(id)]; }
 };
-/// Headers that say nothing to this API are passed over; one that asks for what the route does not
-/// do is refused: bad_request, condition_unsupported, unsupported_media_type.
+/// Of routes that take any. Headers that say nothing to this API are passed over; one that asks for
+/// what the route does not do is refused: bad_request, condition_unsupported,
+/// unsupported_media_type.
 Result<GivenHeaders> read_headers(const RouteInfo& route, std::span<const HttpHeaderView> headers);
 
 /// Level, time limit, forwarding and session, into a request. Errors: as apply_level(), and

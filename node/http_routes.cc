@@ -324,6 +324,27 @@ Result<AdminCall> transfer_call(std::string_view body) {
   return TransferLeadership{NodeId{static_cast<std::uint32_t>(*to)}};
 }
 
+/// The request as it would be asked: what is refused there is refused here.
+Result<AdminCall> explain_call(const Asked& asked) {
+  const GivenParameters& given = asked.parameters;
+  if (given.op.empty()) return bad_parameter("op is missing; it must be read or write");
+  if (given.keys.size() > 1) {
+    return bad_parameter("key is given more than once; a plan is that of one key");
+  }
+  Request request;
+  PARALLAX_TRY(apply_common(given, asked.headers, request));
+  std::string key = given.keys.empty() ? std::string() : given.keys.front();
+  if (given.op == "read") {
+    request.operation = Get{std::move(key)};
+  } else {
+    request.operation = Put{std::move(key), {}};
+  }
+  if (!request.level_by_policy) {
+    if (auto error = unsupported(request)) return std::move(*error);
+  }
+  return AdminCall(Explain{std::move(request)});
+}
+
 Result<AdminCall> admin_call(const Asked& asked) {
   const std::string_view body = asked.http.body.view();
   switch (asked.route.id) {
@@ -333,6 +354,8 @@ Result<AdminCall> admin_call(const Asked& asked) {
       return transfer_call(body);
     case RouteId::status:
       return ShowStatus{};
+    case RouteId::explain:
+      return explain_call(asked);
     case RouteId::health:
       return CheckHealth{};
     case RouteId::ready:

@@ -98,6 +98,9 @@ struct ShowMetrics {};
 struct ShowOpenApi {};
 struct CheckHealth {};
 struct CheckReady {};
+struct Explain {
+  Request request;
+};
 struct TransferLeadership {
   NodeId to;
 };
@@ -105,7 +108,7 @@ struct SetFaults {
   FaultSettings faults;
 };
 using AdminCall = std::variant<ShowCluster, ShowStatus, ShowMetrics, ShowOpenApi, CheckHealth,
-                               CheckReady, TransferLeadership, SetFaults>;
+                               CheckReady, TransferLeadership, SetFaults, Explain>;
 
 using Routed = std::variant<KvCall, BatchCall, AdminCall, HttpReply>;
 

@@ -227,6 +227,35 @@ double LatencyHistogram::bound_seconds(std::size_t i) {
   return static_cast<double>(kFirstBoundMicros << i) / 1e6;
 }
 
+void LatencyHistogram::add(const LatencyHistogram& other) {
+  for (std::size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+  count_ += other.count_;
+  sum_ += other.sum_;
+}
+
+std::optional<Duration> LatencyHistogram::percentile(unsigned percent) const {
+  if (count_ == 0) return std::nullopt;
+  const std::uint64_t rank = (count_ * percent + 99) / 100;
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < kBounds; ++i) {
+    below += buckets_[i];
+    if (below >= rank) return std::chrono::microseconds{kFirstBoundMicros << i};
+  }
+  return limits::kMaxRequestTimeout;
+}
+
+ObservedLatency RequestMetrics::observed(Level level, bool reads, Path path) const {
+  constexpr KvOp kReads[] = {KvOp::get, KvOp::head};
+  constexpr KvOp kWrites[] = {KvOp::put, KvOp::remove};
+  LatencyHistogram all;
+  for (const KvOp op : reads ? kReads : kWrites) {
+    for (const Latency& latency : rows_[row_index(level, op, kOps)].latencies) {
+      if (latency.path == path) all.add(latency.histogram);
+    }
+  }
+  return {all.count(), all.percentile(50), all.percentile(99)};
+}
+
 void RequestMetrics::count(const Answered& answered, Duration latency) {
   Row& row = rows_[row_index(answered.level, answered.op, kOps)];
   const auto same = [&](const Count& c) {

@@ -29,6 +29,10 @@ class LatencyHistogram {
   /// How many durations fell into bucket `i`; i == kBounds: above every bound.
   std::uint64_t bucket(std::size_t i) const { return buckets_[i]; }
   static double bound_seconds(std::size_t i);
+  void add(const LatencyHistogram& other);
+  /// What `percent` of them took at most: the bound of the bucket that holds it; the longest that a
+  /// request may take where that is none. Nothing without any.
+  std::optional<Duration> percentile(unsigned percent) const;
   std::uint64_t count() const { return count_; }
   Duration sum() const { return sum_; }
 
@@ -36,6 +40,13 @@ class LatencyHistogram {
   std::array<std::uint64_t, kBounds + 1> buckets_{};
   std::uint64_t count_ = 0;
   Duration sum_{};
+};
+
+/// What requests of one kind took: upper bounds.
+struct ObservedLatency {
+  std::uint64_t count = 0;
+  std::optional<Duration> p50 = std::nullopt;
+  std::optional<Duration> p99 = std::nullopt;
 };
 
 /// Gauges of the HTTP side.
@@ -63,6 +74,8 @@ class RequestMetrics {
   /// Everything else: administration, and requests refused before they had a meaning.
   void count_other(int status);
   void count_connection(bool refused);
+  /// Of reads or writes of one key at a level, by one path.
+  ObservedLatency observed(Level level, bool reads, Path path) const;
 
   /// Appends this object's metrics.
   void render(std::string& out) const;

@@ -111,19 +111,48 @@ constexpr std::string_view kSchemas = R"({
         "applied_index": {"type": ["integer", "null"]}, "lag_ms": {"type": ["integer", "null"]},
         "clock_offset_ms": {"type": ["integer", "null"]},
         "hints": {"type": "integer"}}}}}},
+"Plan": {"type": "object", "required": ["op", "level", "consistency", "path", "node", "forwarded",
+    "replicas", "needed", "round_trips", "round_trips_most", "waits_for", "survives", "promises",
+    "p50_ms", "p99_ms", "observed"], "properties": {
+  "op": {"enum": ["read", "write"]}, "level": {"type": "string"},
+  "consistency": {"type": "string", "description": "the effective level with its parameters"},
+  "path": {"type": "string", "description": "as the answer's evidence would have it"},
+  "node": {"type": ["integer", "null"],
+    "description": "whose state or log answers; null: nobody is known who could"},
+  "forwarded": {"type": "boolean", "description": "passed on to that node"},
+  "replicas": {"type": "array", "items": {"type": "integer"}, "description": "that take part"},
+  "needed": {"type": "integer", "description": "so many of them have to answer"},
+  "round_trips": {"type": "integer",
+    "description": "between nodes, one behind the other, when nothing is in the way"},
+  "round_trips_most": {"type": "integer",
+    "description": "when replicas differ, others write the key too, or a lease has run out"},
+  "waits_for": {"type": ["string", "null"], "description": "what has to come first"},
+  "survives": {"type": "object", "required": ["nodes_down", "disks_lost"], "properties": {
+    "nodes_down": {"type": "integer",
+      "description": "so many replicas may be down, but not the one asked, and it is answered"},
+    "disks_lost": {"type": ["integer", "null"],
+      "description": "so many disks may be lost; null: of reads, and of what a crash may lose"}}},
+  "promises": {"type": "string"},
+  "p50_ms": {"type": ["number", "null"],
+    "description": "of such requests by this path at this node: half took at most this"},
+  "p99_ms": {"type": ["number", "null"]},
+  "observed": {"type": "integer", "description": "how many there were"}}},
 "Replicas": {"type": "object", "required": ["replicas"], "properties": {
   "replicas": {"type": "integer"}}},
 "Transfer": {"type": "object", "required": ["to"], "properties": {"to": {"type": "integer"}}},
 "Status": {"type": "object", "required": ["id", "role", "ready", "term", "leader", "cluster_id",
     "commit_index", "applied_index", "durable_index", "last_index", "log_start_index",
-    "installing_snapshot", "clock", "causal_vector", "stable_vector", "hints_queued", "store_bytes",
-    "resident_bytes", "uptime_ms", "version"], "properties": {
+    "installing_snapshot", "lease_reads", "clock", "causal_vector", "stable_vector",
+    "hints_queued", "store_bytes", "resident_bytes", "uptime_ms", "version"], "properties": {
   "id": {"type": "integer"}, "role": {"type": "string"}, "ready": {"type": "boolean"},
   "term": {"type": "integer"}, "leader": {"type": ["integer", "null"]},
   "cluster_id": {"type": ["string", "null"]}, "commit_index": {"type": "integer"},
   "applied_index": {"type": "integer"}, "durable_index": {"type": "integer"},
   "last_index": {"type": "integer"}, "log_start_index": {"type": "integer"},
-  "installing_snapshot": {"type": "boolean"}, "clock": {"type": "integer"},
+  "installing_snapshot": {"type": "boolean"},
+  "lease_reads": {"type": "boolean",
+    "description": "whether linearizable reads may rest on the leader's lease, and so on clocks"},
+  "clock": {"type": "integer"},
   "causal_vector": {"$ref": "#/components/schemas/Vector"},
   "stable_vector": {"$ref": "#/components/schemas/Vector"},
   "hints_queued": {"type": "integer"}, "store_bytes": {"type": "integer"},
@@ -169,6 +198,8 @@ AnswerContent answer_content(RouteId id, int status) {
       return {"application/json", "Status"};
     case RouteId::wait:
       return {"application/json", "Replicas"};
+    case RouteId::explain:
+      return {"application/json", "Plan"};
     case RouteId::openapi:
       return {"application/json", "OpenApi"};
     case RouteId::health:

@@ -99,6 +99,9 @@ struct PendingAnswers {
     RequestHandle request;
   };
   std::deque<RoundRead> round_reads_;  ///< in rising order of round
+  // Under the leader's lease (replica_lease.cc).
+  std::vector<RequestHandle> lease_reads_;                ///< to be read in this turn
+  std::vector<std::pair<RequestHandle, Answer>> leased_;  ///< read, not shown yet
   struct ConfirmedReads {
     LogIndex index;
     Term term;

@@ -93,6 +93,7 @@ ReplicaReady Replica::Impl::take_ready(bool may_persist) {
   out.send_now = std::exchange(send_now_, {});
   out.send_after = std::exchange(send_after_, {});
   out.replies = std::exchange(replies_, {});
+  out.leased = !leased_.empty();
   return out;
 }
 
@@ -131,6 +132,8 @@ void Replica::Impl::run_raft(bool persist, WriteBatch& batch) {
     if (fatal_) return;
     observe_role();
     again |= route_waiting() || raft_->log().last_index() > taken;
+    again |= read_under_lease();
+    if (fatal_) return;
     if (!again) break;
   }
   if (!index_wanted_.empty()) ask_index();
@@ -232,6 +235,7 @@ void Replica::on_envelope(const Envelope& envelope) {
 }
 void Replica::end_inputs(MonoTime now) {
   impl_->now_.monotonic = std::max(impl_->now_.monotonic, now);
+  if (impl_->raft_) impl_->raft_->end_inputs(now);
 }
 void Replica::on_persisted(std::uint64_t sequence) {
   impl_->on_persisted(sequence);
@@ -241,6 +245,14 @@ void Replica::on_disk_failed(const Error& error) {
 }
 ReplicaReady Replica::take_ready(bool may_persist) {
   return impl_->take_ready(may_persist);
+}
+void Replica::settle_leased(MonoTime now, ReplicaReady& ready) {
+  impl_->settle_leased(now);
+  for (Envelope& envelope : std::exchange(impl_->send_now_, {})) {
+    ready.send_now.push_back(std::move(envelope));
+  }
+  for (auto& reply : std::exchange(impl_->replies_, {})) ready.replies.push_back(std::move(reply));
+  ready.leased = false;
 }
 
 Result<void> Replica::transfer_leadership(NodeId to) {

@@ -37,6 +37,8 @@
 
 namespace parallax {
 
+struct Plan;  // node/plan.h
+
 struct ReplicaConfig {
   NodeId id;
   std::vector<NodeId> members;  ///< itself included
@@ -51,6 +53,10 @@ struct ReplicaConfig {
       limits::kLogKeepEntries;  ///< applied entries kept for slow peers
   std::size_t log_keep_bytes = limits::kLogKeepBytes;
   std::chrono::milliseconds semi_sync_timeout = limits::kSemiSyncTimeout;
+  /// Linearizable reads under the leader's lease (replication/leader_follower/lease.h), and the
+  /// bound on the rates of monotonic clocks that it rests on; the same on every node.
+  bool lease_reads = false;
+  std::uint32_t clock_drift_ppm = limits::kClockDriftPpm;
   std::size_t max_requests = limits::kMaxRequestsInFlight;
   // Sizes that decide how often rare paths are taken; the simulator makes them small.
   std::size_t log_cache_bytes = limits::kLogCacheBytes;
@@ -87,6 +93,8 @@ struct ReplicaReady {
   std::uint64_t sequence = 0;
   std::vector<Envelope> send_after;  ///< 3. once that batch and all before are durable
   std::vector<std::pair<RequestId, Reply>> replies;  ///< 4. at once: they show committed state only
+  /// Some reads were answered under the leader's lease: they are shown only after settle_leased().
+  bool leased = false;
 };
 
 /// One member as another sees it, for /v1/cluster.
@@ -116,6 +124,8 @@ struct ReplicaStatus {
   bool ready = false;  ///< knows a leader, and has caught up with what it knows to be committed
   bool installing_snapshot = false;
   bool semi_sync_degraded = false;  ///< semi-sync writes are acknowledged by this leader alone
+  bool lease_reads =
+      false;  ///< this node, when it leads, may answer linearizable reads by its lease
   Hlc clock;
   bool tree_complete = false;  ///< all keys are in the hash tree: anti-entropy can go on
   std::size_t hints = 0;       ///< over all members
@@ -181,11 +191,17 @@ class Replica {
   // --- Outputs --------------------------------------------------------------------------------
   /// `may_persist` false while too many batches are in flight: then only what needs no batch.
   ReplicaReady take_ready(bool may_persist);
+  /// With a time read after take_ready() has returned: what was read under the lease goes into
+  /// `ready` if the lease still holds, or is read again behind a read round.
+  void settle_leased(MonoTime now, ReplicaReady& ready);
   /// A corrupt record was found: the process must stop; the store is to be set aside and the node
   /// comes back as recovering.
   const std::optional<Error>& fatal() const;
 
   ReplicaStatus status() const;
+  /// What it would do about `request`, which has been checked as one to be carried out. Errors:
+  /// those with which it would refuse it.
+  Result<Plan> plan(Request request) const;
   const ReplicaCounters& counters() const;
   const Raft* raft() const;  ///< nullptr before membership is decided
   /// Reads of this replica's own state, durable or not, for checks.

@@ -74,6 +74,12 @@ struct Replica::Impl::Causality {
   void serve(RequestHandle handle);
   /// Whether all causal operations are applied that a key's state rests on.
   bool covers(const KeyState& state) const { return core_->covers(state.context()); }
+  /// Whether the vector has come to what its session rests on.
+  bool may_serve(const Request& request) const { return may_serve(request, needed(request)); }
+  /// Another node that has that, as far as is known; none.
+  NodeId who_is_there(const Request& request) const {
+    return who_is_there(needed(request), kNoNode);
+  }
   /// The batch after which an answer may leave that shows this state: the one with the vector that
   /// covers it, where that has come later than the state; 0: at once.
   std::uint64_t shown_after(const KeyState& state) const;
@@ -100,6 +106,7 @@ struct Replica::Impl::Causality {
 
   // replica_causal_serve.cc
   OriginVector needed(const Request& request) const;
+  bool may_serve(const Request& request, const OriginVector& needed) const;
   void serve_waiting();
   void behind(RequestHandle handle, const OriginVector& needed);
   NodeId who_is_there(const OriginVector& needed, NodeId but) const;

@@ -59,14 +59,18 @@ void Replica::Impl::Causality::serve(RequestHandle handle) {
   }
   const bool forget = !is_a_read && canary(Canary::causal_write_too_early);
   const OriginVector vector = forget ? OriginVector{} : needed(request);
-  const bool context_here = !request.context || core_->covers(*request.context);
-  if (!core_->consistent() || !core_->covers(vector) || !context_here) {
+  if (!may_serve(request, vector)) {
     behind(handle, vector);
   } else if (is_a_read) {
     read(handle, vector);
   } else {
     write(handle, vector);
   }
+}
+
+bool Replica::Impl::Causality::may_serve(const Request& request, const OriginVector& needed) const {
+  const bool context_here = !request.context || core_->covers(*request.context);
+  return core_->consistent() && core_->covers(needed) && context_here;
 }
 
 // --- Not yet ------------------------------------------------------------------------------------

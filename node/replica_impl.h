@@ -9,6 +9,7 @@
 //   replica_acks.cc       writes: on how many replicas, before their clients are answered
 //   replica_wait.cc       how many replicas have it
 //   replica_reads.cc      reads: rounds, what is shown
+//   replica_lease.cc      linearizable reads without a round, under the leader's lease
 //   replica_freshness.cc  reads of a state that is far enough: sequential, bounded, prefix
 //   replica_forward.cc    requests passed on between nodes
 //   replica_quorum.cc     requests of the levels without a leader
@@ -24,6 +25,7 @@
 //   replica_log.cc        the batch: log entries, compaction, history retention
 //   replica_snapshot.cc   snapshots out and in
 //   replica_status.cc     what it says of itself
+//   replica_plan.cc       what it would do about a request
 #pragma once
 
 #include <deque>
@@ -39,6 +41,7 @@
 #include "node/evaluation.h"
 #include "node/forward_filter.h"
 #include "node/log_sizes.h"
+#include "node/outgoing_snapshot.h"
 #include "node/pending_answers.h"
 #include "node/pending_tail.h"
 #include "node/policy_table.h"
@@ -115,6 +118,8 @@ struct Replica::Impl : PendingAnswers {
   void answer(NodeId peer, RequestId id, Reply reply);
   Error not_leader_error() const;
   void check_session(RequestHandle handle);
+  std::optional<Error> session_error(const SessionToken& session) const;
+  std::optional<Error> settle_level(Request& request) const;
   bool too_far_ahead(Hlc clock) const;
 
   // --- replica_writes.cc ------------------------------------------------------------------------
@@ -200,6 +205,11 @@ struct Replica::Impl : PendingAnswers {
   ConflictStrategy strategy_of(const std::string& key) const;
   SessionToken session_for(const Request& request, LogIndex index) const;
   Evidence local_evidence() const;
+  // replica_lease.cc
+  bool may_read_under_lease(const Request& request) const;
+  bool read_under_lease();
+  std::optional<Answer> leased_answer(const Request& request);
+  void settle_leased(MonoTime now);
 
   // --- replica_freshness.cc ---------------------------------------------------------------------
   void route_timed_reads();
@@ -232,8 +242,11 @@ struct Replica::Impl : PendingAnswers {
   std::vector<NodeId> absent_replicas() const;
   AtomicConfig atomic_config() const;
   Coordination& coordinate(RequestHandle handle, QuorumCore core);
+  static bool reads_here(const Request& request, const QuorumSizes& sizes);
+  QuorumRead quorum_read(const Consistency& consistency, const QuorumSizes& sizes) const;
   void read_quorum(RequestHandle handle, const QuorumSizes& sizes);
   void write_leaderless(RequestHandle handle, const QuorumSizes& sizes);
+  std::optional<Error> stamp_refusal() const;
   std::optional<Error> refuse_stamps();
   Actor quorum_actor() const;
   std::optional<KeyState> written(RequestHandle handle, const KeyState& known, const Stamp& stamp);
@@ -425,6 +438,7 @@ struct Replica::Impl : PendingAnswers {
   // --- replica_status.cc ------------------------------------------------------------------------
   ReplicaStatus status() const;
   MemberStatus member_status(NodeId id) const;
+  struct Planner;  // node/replica_plan.cc
 
   // --- Configuration and ports ------------------------------------------------------------------
   ReplicaConfig config_;
@@ -565,16 +579,7 @@ struct Replica::Impl : PendingAnswers {
   std::map<NodeId, std::pair<Incarnation, Term>> ends_proposed_;
   RoundId counted_round_;
 
-  struct Outgoing {
-    std::uint64_t transfer;
-    std::uint64_t next = 0;
-    std::unique_ptr<ReadView> view;
-    std::string cursor;  ///< store key to go on from
-    LogIndex index;
-    Term term;
-    MonoTime used;
-  };
-  std::map<NodeId, Outgoing> outgoing_;
+  std::map<NodeId, OutgoingSnapshot> outgoing_;
   /// The last transfer to each peer, and the clock when its view was taken.
   std::map<NodeId, std::pair<std::uint64_t, Hlc>> transfers_viewed_;
 

@@ -163,6 +163,8 @@ void Replica::Impl::start_raft(RaftRestored restored) {
   config.election_timeout_min = config_.election_timeout_min;
   config.election_timeout_max = config_.election_timeout_max;
   config.heartbeat_interval = config_.heartbeat_interval;
+  config.leases = config_.lease_reads;
+  config.clock_drift_ppm = config_.clock_drift_ppm;
   config.log_cache_bytes = config_.log_cache_bytes;
   config.max_append_bytes = config_.max_append_bytes;
   config.max_inflight_appends = config_.max_inflight_appends;

@@ -68,13 +68,17 @@ void Replica::Impl::serve_leaderless(RequestHandle handle) {
   }
   if (!is_read(request.operation)) {
     write_leaderless(handle, sizes);
-  } else if (is_local(request.consistency) || !reads_one_key(request.operation)) {
-    read_here(handle);
-  } else if (request.consistency.level == Level::quorum && sizes.r == 1) {
+  } else if (reads_here(request, sizes)) {
     read_here(handle);
   } else {
     read_quorum(handle, sizes);
   }
+}
+
+/// Whether a read takes this node's own state and asks nobody.
+bool Replica::Impl::reads_here(const Request& request, const QuorumSizes& sizes) {
+  return is_local(request.consistency) || !reads_one_key(request.operation) ||
+         (request.consistency.level == Level::quorum && sizes.r == 1);
 }
 
 /// From this node's own store; at `weak` also what is not durable.
@@ -175,16 +179,21 @@ void Replica::Impl::read_quorum(RequestHandle handle, const QuorumSizes& sizes) 
     clock_.observe(clock_.peek(now_.physical));
     coordinate(handle, AtomicRead(atomic_config(), now_.monotonic)).majority = true;
   } else {
-    QuorumRead read(
-        {.query = {.replicas = replicas_in_order(),
-                   .required = sizes.r,
-                   .speculate_after = query_time_.percentile(95).value_or(kFirstSpeculation)},
-         .blocking_repair = consistency.blocking_repair},
-        now_.monotonic);
-    for (const NodeId id : absent_replicas()) read.on_no_answer(id);
-    coordinate(handle, std::move(read)).majority = sizes.waits_for_pending_tail();
+    coordinate(handle, quorum_read(consistency, sizes)).majority = sizes.waits_for_pending_tail();
   }
   advance(pending.coordination);
+}
+
+QuorumRead Replica::Impl::quorum_read(const Consistency& consistency,
+                                      const QuorumSizes& sizes) const {
+  QuorumRead read(
+      {.query = {.replicas = replicas_in_order(),
+                 .required = sizes.r,
+                 .speculate_after = query_time_.percentile(95).value_or(kFirstSpeculation)},
+       .blocking_repair = consistency.blocking_repair},
+      now_.monotonic);
+  for (const NodeId id : absent_replicas()) read.on_no_answer(id);
+  return read;
 }
 
 // --- Writes --------------------------------------------------------------------------------------
@@ -242,14 +251,19 @@ void Replica::Impl::write_leaderless(RequestHandle handle, const QuorumSizes& si
   }
 }
 
-/// Why this node may not stamp now; nothing: it may.
 std::optional<Error> Replica::Impl::refuse_stamps() {
+  std::optional<Error> refusal = stamp_refusal();
+  if (refusal && !disk_failed_) ++counters_.stamps_refused_for_skew;
+  return refusal;
+}
+
+/// Why this node may not stamp now; nothing: it may.
+std::optional<Error> Replica::Impl::stamp_refusal() const {
   if (disk_failed_) {
     return definite(ErrorCode::read_only,
                     "this node's disk refuses writes: " + disk_failed_->message);
   }
   if (!skewed_) return std::nullopt;
-  ++counters_.stamps_refused_for_skew;
   return definite(ErrorCode::clock_skew,
                   fmt::format("the clock of node {} is more than {} ms from a majority's",
                               config_.id, config_.max_clock_skew.count()));

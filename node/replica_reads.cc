@@ -20,6 +20,11 @@ void Replica::Impl::start_read(RequestHandle handle) {
     answer_confirmed(handle, std::move(evidence));
     return;
   }
+  if (may_read_under_lease(requests_.find(handle)->request)) {
+    requests_.find(handle)->stage = PendingRequest::Stage::reading;
+    lease_reads_.push_back(handle);
+    return;
+  }
   begin_read_round(handle);
 }
 
@@ -43,6 +48,7 @@ void Replica::Impl::requeue_reads() {
   counted_round_ = RoundId{};
   const auto rounds = std::exchange(round_reads_, {});
   const auto late = std::exchange(late_reads_, {});
+  const auto leased = std::exchange(lease_reads_, {});
   const auto again = [this](RequestHandle handle) {
     const PendingRequest* pending = requests_.find(handle);
     if (pending == nullptr) return;
@@ -51,6 +57,7 @@ void Replica::Impl::requeue_reads() {
   };
   for (const RoundRead& read : rounds) again(read.request);
   for (const LateRead& read : late) again(read.request);
+  for (const RequestHandle handle : leased) again(handle);
 }
 
 void Replica::Impl::on_confirmed(ConfirmedRound confirmed) {

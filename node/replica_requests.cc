@@ -101,21 +101,22 @@ void Replica::Impl::admit(NodeId peer, RequestId id, Request request, Duration r
   pending.id = id;
   pending.deadline = now_.monotonic + remaining;
   pending.bytes = bytes;
-  if (std::exchange(pending.request.level_by_policy, false)) {
-    pending.request.consistency = policies_.level_for(pending.request.operation);
-    if (const Result<void> taken = apply_beside_policy(pending.request); !taken) {
-      answer(peer, id, taken.error());
-      return;
-    }
-  }
-  if (is_read(pending.request.operation)) pending.request.consistency.ack = Ack::majority;
-  std::optional<Error> refusal = unsupported(pending.request);
-  if (!refusal) refusal = policies_.refusal_of(pending.request);
-  if (refusal) {
+  if (const std::optional<Error> refusal = settle_level(pending.request)) {
     answer(peer, id, *refusal);
     return;
   }
   route(requests_.add(std::move(pending)));
+}
+
+/// The level that holds for it; why it may not be asked for there.
+std::optional<Error> Replica::Impl::settle_level(Request& request) const {
+  if (std::exchange(request.level_by_policy, false)) {
+    request.consistency = policies_.level_for(request.operation);
+    if (const Result<void> taken = apply_beside_policy(request); !taken) return taken.error();
+  }
+  if (is_read(request.operation)) request.consistency.ack = Ack::majority;
+  if (auto refusal = unsupported(request)) return refusal;
+  return policies_.refusal_of(request);
 }
 
 NodeId Replica::Impl::leader() const {
@@ -175,21 +176,24 @@ void Replica::Impl::route(RequestHandle handle) {
   }
 }
 
-/// A token is held against the cluster as soon as that is known. One whose clock is further ahead
-/// than any node's may be did not come from here.
+/// A token is held against the cluster as soon as that is known.
 void Replica::Impl::check_session(RequestHandle handle) {
   PendingRequest& pending = *requests_.find(handle);
   if (pending.session_checked || !pending.request.session || node_.cluster.empty()) return;
   const SessionToken& session = *pending.request.session;
   pending.session_checked = true;
-  if (const auto ours = session.check(node_.cluster, config_.members); !ours) {
-    finish(handle, ours.error());
-  } else if (too_far_ahead(session.clock)) {
-    finish(handle,
-           definite(ErrorCode::bad_session, "the session's clock is ahead of the cluster's"));
+  if (const std::optional<Error> wrong = session_error(session)) {
+    finish(handle, *wrong);
   } else {
     clock_.observe(session.clock);
   }
+}
+
+/// One whose clock is further ahead than any node's may be did not come from here.
+std::optional<Error> Replica::Impl::session_error(const SessionToken& session) const {
+  if (const auto ours = session.check(node_.cluster, config_.members); !ours) return ours.error();
+  if (!too_far_ahead(session.clock)) return std::nullopt;
+  return definite(ErrorCode::bad_session, "the session's clock is ahead of the cluster's");
 }
 
 bool Replica::Impl::too_far_ahead(Hlc clock) const {

@@ -74,7 +74,7 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
   chunk.transfer = read.transfer;
   chunk.sequence = read.sequence;
   if (read.sequence == 0) {
-    Outgoing begun;
+    OutgoingSnapshot begun;
     begun.transfer = read.transfer;
     begun.view = store_.snapshot();
     PARALLAX_ASSIGN(const auto applied,
@@ -100,7 +100,7 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
       found->second.next != read.sequence) {
     return definite(ErrorCode::refused, "the transfer is no longer under way");
   }
-  Outgoing& transfer = found->second;
+  OutgoingSnapshot& transfer = found->second;
   transfer.used = now_.monotonic;
   ++transfer.next;
   chunk.index = transfer.index;

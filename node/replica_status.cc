@@ -13,6 +13,7 @@ ReplicaStatus Replica::Impl::status() const {
   status.applied_index = applied_.index;
   status.installing_snapshot = installing_.has_value();
   status.semi_sync_degraded = semi_sync_.degraded;
+  status.lease_reads = config_.lease_reads;
   status.clock = clock_.last();
   status.tree_complete = tree_.complete();
   status.hints = hints_.size();

@@ -61,6 +61,8 @@ class NodeService {
   virtual ~NodeService() = default;
   /// `done` is called exactly once, later, on the engine's thread.
   virtual void submit(Request request, std::function<void(Reply)> done) = 0;
+  /// What would be done about it. Errors: those with which it would be refused.
+  virtual Result<Plan> explain(Request request) const = 0;
   virtual ReplicaStatus replica_status() const = 0;
   virtual const ReplicaCounters& replica_counters() const = 0;
   virtual ProcessStatus process_status() const = 0;

@@ -159,6 +159,7 @@ void fill(wire::HeartbeatReply& out, const HeartbeatReply& m) {
   if (m.mark != FreshnessMark{}) fill(*out.mutable_mark(), m.mark);
   out.set_recovery_ready(m.recovery_ready);
   out.set_applied(m.applied.value);
+  out.set_hold_ns(m.hold.count());
 }
 
 void fill(wire::SnapshotReply& out, const SnapshotReply& m) {
@@ -439,7 +440,8 @@ Message read(const wire::HeartbeatReply& m) {
                         .round = RoundId{m.round()},
                         .mark = read(m.mark()),
                         .recovery_ready = m.recovery_ready(),
-                        .applied = LogIndex{m.applied()}};
+                        .applied = LogIndex{m.applied()},
+                        .hold = Duration{m.hold_ns()}};
 }
 
 Message read(const wire::SnapshotReply& m) {

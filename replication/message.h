@@ -84,6 +84,9 @@ struct HeartbeatReply {
   FreshnessMark mark;           ///< the sender's time when it answered
   bool recovery_ready = false;  ///< a recovering node has joined what a majority holds
   LogIndex applied;             ///< by the sender; for people alone, no decision rests on it
+  /// For so long, by its own clock, the sender helps nobody else to leadership (lease.h); 0: it
+  /// promises nothing.
+  Duration hold{};
   friend bool operator==(const HeartbeatReply&, const HeartbeatReply&) = default;
 };
 

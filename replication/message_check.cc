@@ -152,6 +152,9 @@ struct Check {
 
   Result<void> operator()(const HeartbeatReply& m) const {
     PARALLAX_TRY(check_term(m.term));
+    if (m.hold < Duration::zero()) {
+      return incoherent("hold: {} ns, at least 0 expected", m.hold.count());
+    }
     return check_mark(m.mark);
   }
 

@@ -31,7 +31,25 @@ WorldOptions Habits::world() {
       std::any_of(plan_.events.begin(), plan_.events.end(),
                   [](const FaultEvent& event) { return event.kind == FaultKind::clock; });
   if (!clocks_jump) world.idempotency.retention = 45s;
+  choose_leases(world);
   return world;
+}
+
+/// A share of the seeds; not those that look for something else.
+void Habits::choose_leases(WorldOptions& world) {
+  const bool share = lease_random_.chance(0.25) && !options_.show && !options_.no_leader;
+  world.lease_reads = options_.lease_reads || options_.break_drift_bound || share;
+  constexpr std::uint32_t kBounds[] = {1'000, limits::kClockDriftPpm, 200'000};
+  if (!options_.break_drift_bound) {
+    world.clock_drift_ppm = kBounds[lease_random_.below(std::size(kBounds))];
+  }
+}
+
+std::int64_t Habits::monotonic_drift(const WorldOptions& world) {
+  const std::int64_t bound = world.clock_drift_ppm;
+  if (!world.lease_reads || options_.break_drift_bound) return 0;
+  if (lease_random_.chance(0.5)) return lease_random_.chance(0.5) ? bound : -bound;
+  return static_cast<std::int64_t>(lease_random_.below(2 * world.clock_drift_ppm + 1)) - bound;
 }
 
 ClientOptions Habits::clients() {

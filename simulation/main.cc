@@ -275,6 +275,10 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"linearizable", "prefix"}));
   app.add_flag("--no-leader", arguments.run.no_leader,
                "nobody leads once the cluster has begun: levels without a leader alone");
+  app.add_flag("--lease-reads", arguments.run.lease_reads,
+               "linearizable reads under leases in every seed, else in some");
+  app.add_flag("--break-drift-bound", arguments.run.break_drift_bound,
+               "leaders have a slower monotonic clock than leases allow for: reads get stale");
   app.add_option("--show", shown,
                  "something that a weaker level permits: exit 0 with the counterexample if the "
                  "seed, or one of the seeds, shows it")

@@ -13,7 +13,8 @@ enum class Permitted : std::uint8_t {
   quorum_later_write_lost,  ///< to an earlier one with a faster clock
   quorum_stale_read,        ///< r + w <= n
   eventual_stale_read,
-  weak_write_lost,  ///< acknowledged, and nowhere
+  weak_write_lost,   ///< acknowledged, and nowhere
+  lease_stale_read,  ///< the leader's clock is slower than its bound
   // A session that has not asked for the guarantee:
   own_write_not_read,
   reads_go_back,
@@ -23,10 +24,10 @@ enum class Permitted : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Permitted::count)>
-    kPermittedNames{
-        "quorum-not-linearizable", "quorum-later-write-lost", "quorum-stale-read",
-        "eventual-stale-read",     "weak-write-lost",         "own-write-not-read",
-        "reads-go-back",           "writes-out-of-order",     "write-before-what-was-read"};
+    kPermittedNames{"quorum-not-linearizable",   "quorum-later-write-lost", "quorum-stale-read",
+                    "eventual-stale-read",       "weak-write-lost",         "lease-stale-read",
+                    "own-write-not-read",        "reads-go-back",           "writes-out-of-order",
+                    "write-before-what-was-read"};
 
 /// Which guarantee of a session that is about, in the order of SessionGuarantees; nothing: none.
 constexpr std::optional<std::size_t> guarantee_left_out(Permitted permitted) {

@@ -25,6 +25,8 @@ class AssertionsThrow {
 
 /// After the faults everything must be well again within this.
 constexpr Duration kSettleTime = 60s;
+/// Of a leader's monotonic clock where the bound is broken: it takes a second for three.
+constexpr std::int64_t kSlowClockPpm = -667'000;
 
 class Run {
  public:
@@ -34,16 +36,19 @@ class Run {
             {options.seed, options.nodes, options.duration, faults_of(options), options.skip})),
         habits_(options_, plan_),
         trace_(std::move(sink)),
-        world_(habits_.world(), &trace_, &checks_),
+        world_options_(habits_.world()),
+        world_(world_options_, &trace_, &checks_),
         clients_(world_, checks_, &trace_, habits_.clients()),
         leaderless_(world_, checks_, &trace_, habits_.leaderless()),
         crdts_(world_, checks_, &trace_, habits_.crdts()),
         causal_(world_, &trace_, habits_.causal()) {
     world_.limit_steps(options.max_steps);
+    for (NodeId id : ids_) world_.set_monotonic_drift(id, habits_.monotonic_drift(world_options_));
   }
 
   void run() {
     first_start();
+    if (options_.break_drift_bound) slow_leaders();
     for (const FaultEvent& event : plan_.events) {
       world_.after(event.at - MonoTime{}, [this, event] { apply(event); });
     }
@@ -126,6 +131,16 @@ class Run {
     start(leader);
   }
 
+  /// Whoever leads, or takes itself for the leader, has a slow clock from then on.
+  void slow_leaders() {
+    for (NodeId id : ids_) {
+      const Raft* const raft = world_.up(id) ? world_.replica(id).raft() : nullptr;
+      const bool leads = raft != nullptr && raft->is_leader();
+      world_.set_monotonic_drift(id, leads && !settling_ ? kSlowClockPpm : 0);
+    }
+    if (!settling_) world_.after(50ms, [this] { slow_leaders(); });
+  }
+
   /// In any order, and sometimes with one node away for a while.
   void first_start() {
     const bool straggling = random_.chance(0.3);
@@ -191,7 +206,11 @@ class Run {
       case FaultKind::pause:
         if (!world_.up(id)) return;
         count(event, id);
-        world_.pause(id, true);
+        if (world_options_.lease_reads && event.variant % 2 == 0) {
+          world_.pause_in_turn(id, event.variant % 4 == 0);
+        } else {
+          world_.pause(id, true);
+        }
         return world_.after(event.lasts, [this, id] { world_.pause(id, false); });
       case FaultKind::slow_disk:
         count(event, id);
@@ -419,6 +438,10 @@ class Run {
     const checker::LinearizabilityResult result = checker::check_linearizability(
         clients_.history(), {.limits = {.max_steps = 1'000'000'000}});
     if (result.verdict == checker::Verdict::yes) return;
+    if (options_.show == Permitted::lease_stale_read && result.verdict == checker::Verdict::no) {
+      shown_ = result.counterexample->text;
+      return;
+    }
     throw Broken(result.verdict == checker::Verdict::no && result.counterexample
                      ? "the history is not linearizable:\n" + result.counterexample->text
                      : "the history could not be judged: " + result.reason);
@@ -430,6 +453,7 @@ class Run {
   Random& random_ = habits_.random();
   Trace trace_;
   Checks checks_;
+  WorldOptions world_options_;
   World world_;
   std::vector<NodeId> ids_ = world_.ids();
   Clients clients_;
@@ -530,6 +554,8 @@ std::string replay_arguments(const SimulationOptions& options) {
   if (options.max_steps != ~std::uint64_t{0}) text += fmt::format(" --steps {}", options.max_steps);
   if (!options.level.empty()) text += fmt::format(" --level {}", options.level);
   if (options.no_leader) text += " --no-leader";
+  if (options.lease_reads) text += " --lease-reads";
+  if (options.break_drift_bound) text += " --break-drift-bound";
   if (options.show) text += fmt::format(" --show {}", permitted_name(*options.show));
   return text;
 }

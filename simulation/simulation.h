@@ -24,6 +24,11 @@ struct SimulationOptions {
   /// Once the cluster is there nobody is ever elected again. Faults that only a leader can mend
   /// (wipe, corruption) and those that need one (transfer) are left out.
   bool no_leader = false;
+  /// Linearizable reads under leases; else some seeds have them.
+  bool lease_reads = false;
+  /// The monotonic clock of whoever leads runs slower than leases allow for, which is to show: what
+  /// is linearizable otherwise is not any more.
+  bool break_drift_bound = false;
   /// Something that a weaker level permits: whether this run shows it.
   std::optional<Permitted> show;
 };

@@ -5,13 +5,12 @@
 #include "base/assert.h"
 #include "replication/codec.h"
 #include "simulation/convergence.h"
+#include "simulation/node_clocks.h"
 #include "storage/key_space.h"
 
 namespace parallax::simulation {
 namespace {
 
-/// True time at the beginning of every world.
-constexpr std::int64_t kEpochMs = 1'700'000'000'000;
 /// A node that found its store damaged is started anew after this.
 constexpr Duration kRestartAfterDamage = 500ms;
 
@@ -24,16 +23,8 @@ struct World::Node : PhysicalClock, DiskPort, NetworkPort, ClientPort, FailPoint
   Node(World& w, NodeId i) : world(w), id(i), store(std::make_unique<MemoryStore>()) {}
 
   // Ports.
-  UnixMillis now() const override {
-    const auto ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(world.now_.time_since_epoch());
-    const auto drifting =
-        std::chrono::duration_cast<std::chrono::milliseconds>(world.now_ - drift_since);
-    const std::int64_t shown =
-        kEpochMs + ms.count() + clock_offset.count() + drifting.count() * drift_ppm / 1'000'000;
-    return UnixMillis{static_cast<std::uint64_t>(shown)};
-  }
-  MonoTime monotonic_now() const override { return world.now_; }
+  UnixMillis now() const override { return clocks.physical(world.now_); }
+  MonoTime monotonic_now() const override { return clocks.monotonic(world.now_); }
   void submit(std::uint64_t sequence, WriteBatch batch) override {
     world.note('b', id, sequence, batch.bytes(), [&] {
       return fmt::format("writes batch {} ({} changes)", sequence, batch.changes().size());
@@ -67,9 +58,9 @@ struct World::Node : PhysicalClock, DiskPort, NetworkPort, ClientPort, FailPoint
   bool paused = false;
   bool damage_pending = false;  ///< a flipped bit that nobody has seen yet
   bool start_as_lost = false;
-  std::chrono::milliseconds clock_offset{0};
-  std::int64_t drift_ppm = 0;
-  MonoTime drift_since{};
+  NodeClocks clocks;
+  bool in_turn = false;     ///< it stopped in the middle of one
+  bool hears_peers = true;  ///< in that turn
   Duration extra_write{};
   bool held = false;
   bool writing = false;
@@ -220,13 +211,15 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   config.hints = options_.hints;
   config.tombstone_grace = options_.tombstone_grace;
   config.semi_sync_timeout = options_.semi_sync_timeout;
+  config.lease_reads = options_.lease_reads;
+  config.clock_drift_ppm = options_.clock_drift_ppm;
   config.log_cache_bytes = options_.log_cache_bytes;
   config.max_append_bytes = options_.max_append_bytes;
   config.max_inflight_appends = options_.max_inflight_appends;
   config.snapshot_chunk_bytes = options_.snapshot_chunk_bytes;
   config.causal_log_bytes = options_.causal_log_bytes;
   config.causal_batch_bytes = options_.causal_batch_bytes;
-  const TurnTime time{now_, n.now()};
+  const TurnTime time{n.monotonic_now(), n.now()};
   lost_disk = lost_disk || n.start_as_lost;
   auto opened = Replica::open(config, *n.store, time, lost_disk);
   if (!opened && opened.error().code == ErrorCode::corrupt && options_.set_damage_aside) {
@@ -277,7 +270,8 @@ void World::die(Node& n, std::optional<std::size_t> keep) {
   n.inbox.clear();
   n.asked.clear();
   n.written.clear();
-  n.writing = n.held = n.turn_due = n.paused = false;
+  n.writing = n.held = n.turn_due = n.paused = n.in_turn = false;
+  n.hears_peers = true;
   n.die_at.clear();
   n.store->crash();
   if (observer_ != nullptr) observer_->after_crash(n.id);
@@ -366,11 +360,15 @@ void World::wake(Node& n) {
 void World::turn(Node& n) {
   n.turn_due = false;
   try {
-    n.driver->begin_inputs();
+    if (!std::exchange(n.in_turn, false)) n.driver->begin_inputs();
     for (const auto& [sequence, result] : std::exchange(n.written, {})) {
       n.driver->on_written(sequence, result);
     }
-    for (const Envelope& envelope : std::exchange(n.inbox, {})) n.driver->receive(envelope);
+    if (std::exchange(n.hears_peers, true)) {
+      for (const Envelope& envelope : std::exchange(n.inbox, {})) n.driver->receive(envelope);
+    } else {
+      wake(n);  // the next turn has them
+    }
     for (auto& [id, request] : std::exchange(n.asked, {})) {
       n.driver->request(id, std::move(request));
     }
@@ -466,15 +464,13 @@ void World::set_link_delay(NodeId from, NodeId to, Duration extra) {
   }
 }
 void World::set_clock(NodeId id, std::chrono::milliseconds offset) {
-  node(id).clock_offset = offset;
+  node(id).clocks.set_offset(offset);
 }
 void World::set_drift(NodeId id, std::int64_t ppm) {
-  Node& n = node(id);
-  // What has drifted so far stays as an offset.
-  const auto drifted = std::chrono::duration_cast<std::chrono::milliseconds>(now_ - n.drift_since);
-  n.clock_offset += std::chrono::milliseconds(drifted.count() * n.drift_ppm / 1'000'000);
-  n.drift_since = now_;
-  n.drift_ppm = ppm;
+  node(id).clocks.set_drift(now_, ppm);
+}
+void World::set_monotonic_drift(NodeId id, std::int64_t ppm) {
+  node(id).clocks.set_monotonic_drift(now_, ppm);
 }
 void World::set_disk_full(NodeId id, bool full) {
   store(id).set_disk_full(full);
@@ -494,6 +490,14 @@ void World::pause(NodeId id, bool paused) {
   n.paused = paused;
   n.turn_due = false;
   if (!paused) wake(n);
+}
+void World::pause_in_turn(NodeId id, bool hears_peers) {
+  Node& n = node(id);
+  if (n.paused || !n.replica) return;
+  n.driver->begin_inputs();
+  n.in_turn = true;
+  n.hears_peers = hears_peers;
+  pause(id, true);
 }
 void World::crash_at(NodeId id, std::string_view fail_point) {
   node(id).die_at = std::string(fail_point);

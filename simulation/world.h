@@ -5,7 +5,8 @@
 // way, messages lost or doubled. Disk: batches are written in order, later than they are handed
 // over; a crash keeps any number of the oldest that were not yet written, each whole or not at all
 // (a torn last record is a batch that is not there). Clocks: every node has its own physical clock
-// with offset and drift; monotonic time is true time.
+// with offset and drift; monotonic clocks run at the rate of the true time, unless they are given
+// another.
 //
 // After every turn of a node the observer looks at it.
 //
@@ -63,6 +64,8 @@ struct WorldOptions {
   HintBounds hints = ReplicaConfig{}.hints;
   std::chrono::milliseconds tombstone_grace = limits::kTombstoneGrace;
   std::chrono::milliseconds semi_sync_timeout = limits::kSemiSyncTimeout;
+  bool lease_reads = false;
+  std::uint32_t clock_drift_ppm = limits::kClockDriftPpm;
 };
 
 class World;
@@ -146,6 +149,8 @@ class World {
   void set_clock(NodeId id, std::chrono::milliseconds offset);
   /// Parts per million that the clock runs too fast, from now on.
   void set_drift(NodeId id, std::int64_t ppm);
+  /// Parts per million that the monotonic clock runs too fast, from now on; above -1,000,000.
+  void set_monotonic_drift(NodeId id, std::int64_t ppm);
   void set_disk_full(NodeId id, bool full);
   /// Writes of this node take this much longer.
   void slow_disk(NodeId id, Duration extra);
@@ -153,6 +158,9 @@ class World {
   void hold_disk(NodeId id, bool held);
   /// While paused it takes no turn; what comes in meanwhile waits.
   void pause(NodeId id, bool paused);
+  /// As pause(), in the middle of a turn: it has read its clocks. When it goes on that turn takes
+  /// in what has come meanwhile from clients, and what peers have sent if it `hears_peers`.
+  void pause_in_turn(NodeId id, bool hears_peers);
   /// Flips a bit of a record. False when there is none.
   bool corrupt(NodeId id);
   /// The node dies when it reaches this fail point the next time; empty: never.

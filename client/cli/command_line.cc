@@ -98,6 +98,7 @@ CommandLine::CommandLine()
   add_policy_verbs(app, chosen_);
   add_cluster_verbs(app, chosen_);
   add_wait_verb(app, chosen_);
+  add_explain_verb(app, chosen_);
   add_bench_verb(app, chosen_);
   add_completion_verb(app, chosen_);
 }

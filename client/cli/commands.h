@@ -46,6 +46,7 @@ void add_export_verb(CLI::App& app, VerbAction& chosen);     ///< export
 void add_policy_verbs(CLI::App& app, VerbAction& chosen);    ///< policy get, set, delete, list
 void add_cluster_verbs(CLI::App& app, VerbAction& chosen);   ///< cluster, status
 void add_wait_verb(CLI::App& app, VerbAction& chosen);       ///< wait
+void add_explain_verb(CLI::App& app, VerbAction& chosen);    ///< explain
 void add_bench_verb(CLI::App& app, VerbAction& chosen);      ///< bench
 
 /// A verb whose --help ends with `examples`, one command a line. `notes`: what there is to say

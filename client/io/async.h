@@ -113,6 +113,11 @@ class AsyncClient {
   auto status(std::string endpoint, OperationOptions options, Token&& token) const {
     return start<NodeStatus>(&Client::async_status, token, std::move(endpoint), std::move(options));
   }
+  template <class Token>
+  auto explain(bool write, std::string key, OperationOptions options, Token&& token) const {
+    return start<PlanView>(&Client::async_explain, token, write, std::move(key),
+                           std::move(options));
+  }
 
  private:
   template <class T, class Method, class Token, class... Arguments>

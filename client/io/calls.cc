@@ -383,7 +383,8 @@ void Calls::watch(const CallPtr& call) {
 
 void Calls::learn(const Evidence& evidence) {
   // Everything else is any node's answer.
-  if (evidence.path == Path::read_index || evidence.path == Path::log) {
+  if (evidence.path == Path::read_index || evidence.path == Path::lease ||
+      evidence.path == Path::log) {
     router_.learn_leader(evidence.node, evidence.term);
   }
 }

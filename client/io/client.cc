@@ -194,6 +194,34 @@ class Client::Core {
     start<NodeStatus>(std::move(spec), std::nullopt, read, std::move(done));
   }
 
+  void start_explain(bool write, std::string key, const OperationOptions& options,
+                     Completion<PlanView> done) {
+    Request request = make_request(Scan{}, options, options_.timeout);
+    auto valid = check_request(request);
+    if (write) {
+      request.operation = Put{std::move(key), {}};
+    } else {
+      request.operation = Get{std::move(key)};
+    }
+    if (valid) valid = check_level(request);
+    if (!valid) return refuse(valid.error(), std::move(done));
+    Call::Spec spec{
+        .request =
+            [request](milliseconds timeout) mutable {
+              request.timeout = timeout;
+              return render_explain(request);
+            },
+        .timeout = request.timeout,
+    };
+    const auto read = [](const HttpResponse& response) -> std::variant<PlanView, Refusal> {
+      if (response.status != 200) return read_refusal(true, response);
+      auto plan = parse_plan(response.body);
+      if (!plan) return unreadable(plan.error());
+      return std::move(*plan);
+    };
+    start<PlanView>(std::move(spec), std::nullopt, read, std::move(done));
+  }
+
   void start_cluster(const OperationOptions& options, Completion<ClusterView> done) {
     const Request request = make_request(Scan{}, options, options_.timeout);
     if (auto valid = check_request(request); !valid) return refuse(valid.error(), std::move(done));
@@ -351,6 +379,10 @@ void Client::async_remove_policy(std::string prefix, OperationOptions options,
                                  Completion<Answer> done) {
   core_->start_operation(SetPolicy{std::move(prefix), std::nullopt}, options, std::move(done));
 }
+void Client::async_explain(bool write, std::string key, OperationOptions options,
+                           Completion<PlanView> done) {
+  core_->start_explain(write, std::move(key), options, std::move(done));
+}
 void Client::async_cluster(OperationOptions options, Completion<ClusterView> done) {
   core_->start_cluster(options, std::move(done));
 }
@@ -423,6 +455,9 @@ Result<Answer> Client::set_policy(std::string prefix, Policy policy, OperationOp
 }
 Result<Answer> Client::remove_policy(std::string prefix, OperationOptions options) {
   return wait<Answer>(&Client::async_remove_policy, std::move(prefix), std::move(options));
+}
+Result<PlanView> Client::explain(bool write, std::string key, OperationOptions options) {
+  return wait<PlanView>(&Client::async_explain, write, std::move(key), std::move(options));
 }
 Result<ClusterView> Client::cluster(OperationOptions options) {
   return wait<ClusterView>(&Client::async_cluster, std::move(options));

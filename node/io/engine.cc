@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "node/io/logging.h"
+#include "node/plan.h"
 
 namespace parallax {
 namespace {
@@ -148,6 +149,8 @@ Result<Engine::Data> Engine::open_replica(bool lost_disk) const {
   replica.heartbeat_interval = config_.heartbeat_interval();
   replica.semi_sync_timeout = config_.semi_sync_timeout;
   replica.max_clock_skew = config_.max_clock_skew;
+  replica.lease_reads = config_.lease_reads;
+  replica.clock_drift_ppm = config_.clock_drift_ppm;
   replica.history_retention = config_.history_retention;
   replica.anti_entropy_interval = config_.anti_entropy_interval;
   replica.tombstone_grace = config_.tombstone_grace;
@@ -383,6 +386,10 @@ ProcessStatus Engine::process_status() const {
   status.peer_bytes_sent = peers.bytes_sent;
   status.frames_dropped = peers.frames_dropped;
   return status;
+}
+
+Result<Plan> Engine::explain(Request request) const {
+  return replica_->plan(std::move(request));
 }
 
 Result<void> Engine::transfer_leadership(NodeId to) {

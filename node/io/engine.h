@@ -50,6 +50,7 @@ class Engine final : public NodeService {
 
   // NodeService.
   void submit(Request request, std::function<void(Reply)> done) override;
+  Result<Plan> explain(Request request) const override;
   ReplicaStatus replica_status() const override { return replica_->status(); }
   const ReplicaCounters& replica_counters() const override { return replica_->counters(); }
   ProcessStatus process_status() const override;

@@ -39,6 +39,7 @@ struct Progress {
   std::size_t inflight_bytes = 0;
 
   RoundId confirmed;  ///< the highest read round it has answered
+  RoundId promised;   ///< the highest with whose answer it promised to hold still (lease.h)
 
   // Freshness mark: received, waiting for a later round to be confirmed, published.
   FreshnessMark mark;

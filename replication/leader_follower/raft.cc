@@ -70,6 +70,7 @@ Raft::Raft(RaftConfig config, RaftRestored restored, MonoTime now)
                   hard_state_.term, log_.last_term());
   next_transfer_ = random_.next();
   taken_ = {log_.last_index(), log_.last_term()};
+  if (config_.leases) leader_contact_ = now_;  // what its life before promised is not known
   reset_election_timer();
 }
 
@@ -158,7 +159,7 @@ bool Raft::accept_term(const Sender& from, const Message& message) {
     if (const auto* request = std::get_if<VoteRequest>(&message)) {
       if (request->pre_vote) return true;  // asks about a term that nobody is in yet
       // A member that was cut off must not depose a leader that the others still hear (6.2, 9.6).
-      if (!request->transfer && leader_is_alive()) {
+      if (!request->transfer && (leader_is_alive() || holds_still())) {
         mark(Mark::vote_request_ignored_leader_alive);
         return false;
       }
@@ -194,7 +195,13 @@ void Raft::follow(NodeId leader) {
                   term(), leader_, leader);
   leader_ = leader;
   leader_contact_ = now_;
+  heard_leader_ = true;
   reset_election_timer();
+}
+
+/// now_ is older than what has arrived since: a process may sleep in the middle of a turn.
+void Raft::end_inputs(MonoTime now) {
+  if (std::exchange(heard_leader_, false)) leader_contact_ = std::max(leader_contact_, now);
 }
 
 std::optional<LogIndex> Raft::propose(Bytes payload) {

@@ -5,7 +5,8 @@
 //
 // Source: Ongaro, "Consensus: Bridging Theory and Practice" (dissertation, 2014), cited as (3.4);
 // pre-vote (9.6), check-quorum (6.2), leadership transfer (3.10), ReadIndex (6.4), no-op at the
-// start of a term (6.4), writing to the leader's disk in parallel (10.2.1), pipelining (10.2.2).
+// start of a term (6.4), leases (6.4.1, lease.h), writing to the leader's disk in parallel
+// (10.2.1), pipelining (10.2.2).
 //
 // How it is driven, in every turn:
 //   1. tick(now), then step() for every message, propose(), request_read_round(), on_...();
@@ -34,6 +35,7 @@
 #include "base/canary.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "replication/leader_follower/lease.h"
 #include "replication/leader_follower/progress.h"
 #include "replication/leader_follower/raft_log.h"
 #include "replication/message.h"
@@ -55,6 +57,9 @@ struct RaftConfig {
   std::size_t max_inflight_bytes = limits::kMaxInflightAppendBytes;
   std::size_t log_cache_bytes = limits::kLogCacheBytes;
   std::size_t max_inflight_chunks = 4;
+  /// Leases (lease.h): as a follower it promises to hold still, as a leader it has one.
+  bool leases = false;
+  std::uint32_t clock_drift_ppm = limits::kClockDriftPpm;  ///< bound on rates of monotonic clocks
 };
 
 /// What a store held when the process started.
@@ -144,6 +149,9 @@ class Raft {
   /// Any of VoteRequest ... SnapshotReply. Messages of unknown members or void incarnations are
   /// dropped.
   void step(const Sender& from, const Message& message);
+  /// All messages of the turn are in: a time behind the arrival of each of them. What it promises
+  /// to a leader that was heard in this turn counts from here.
+  void end_inputs(MonoTime now);
   /// Appends to the log. Nothing when this is not the leader, or it is handing leadership over.
   std::optional<LogIndex> propose(Bytes payload);
   /// The last entry rests on something that is durable with it, not before: it leaves for others
@@ -208,11 +216,24 @@ class Raft {
   /// This replica has applied `second` at its own time `first.at`: how old its state can be.
   /// Nothing when no mark of this life was published yet.
   std::optional<std::pair<MonoTime, LogIndex>> freshness() const { return freshness_; }
+  /// Leader with leases on: whether at `now` nobody else can have been elected, so that what is
+  /// applied here is the newest. It says so of `now` alone: to show state, read it, and ask with a
+  /// time that was read behind it.
+  bool lease_holds(MonoTime now) const;
+  /// On whose word the last lease rests, itself included, sorted.
+  const std::vector<NodeId>& lease_replicas() const { return lease_replicas_; }
   /// Whether a leader was heard from (or this is one) within the shortest election timeout.
   bool leader_is_alive() const;
   std::size_t majority() const { return config_.members.size() / 2 + 1; }
 
  private:
+  struct Round {
+    RoundId id;
+    LogIndex commit;
+    MonoTime begun;
+    std::vector<NodeId> confirmed_by;
+  };
+
   // raft_election.cc
   void become_follower(Term term, NodeId leader);
   void become_leader();
@@ -224,6 +245,7 @@ class Raft {
   void tick_leader();
   void reset_election_timer();
   bool log_is_up_to_date(LogIndex last_index, Term last_term) const;
+  bool holds_still() const;
   bool heard_from_majority() const;
   bool heard_recently(const Progress& progress) const;
 
@@ -249,6 +271,8 @@ class Raft {
   void confirm_rounds();
   void take_mark(Progress& progress, const FreshnessMark& mark);
   void adopt_freshness();
+  void renew_lease(const Round& round);
+  void end_lease();
 
   // raft_snapshot.cc
   void begin_snapshot(NodeId peer, Progress& progress);
@@ -289,7 +313,9 @@ class Raft {
   std::deque<LogIndex> held_;  ///< not to be sent before they are durable here; rising
   bool may_lead_ = true;
   MonoTime election_deadline_{};
-  MonoTime leader_contact_{};  ///< follower: when it last heard from the leader
+  /// Follower: when it last heard from the leader; with leases on at first the start.
+  MonoTime leader_contact_{};
+  bool heard_leader_ = false;  ///< in this turn
   MonoTime next_heartbeat_{};
   std::map<NodeId, bool> votes_;
   bool campaign_transfer_ = false;
@@ -302,17 +328,16 @@ class Raft {
   bool transfer_sent_ = false;
 
   // Read rounds.
-  RoundId round_;              ///< the last one begun
-  bool round_wanted_ = false;  ///< request_read_round() since then
-  struct Round {
-    RoundId id;
-    LogIndex commit;
-    MonoTime begun;
-    std::vector<NodeId> confirmed_by;
-  };
+  RoundId round_;                                           ///< the last one begun
+  bool round_wanted_ = false;                               ///< request_read_round() since then
   std::vector<Round> rounds_;                               ///< not yet confirmed, oldest first
   std::optional<std::pair<MonoTime, LogIndex>> freshness_;  ///< applied
   std::optional<std::pair<MonoTime, LogIndex>> next_freshness_;  ///< published, not yet applied
+
+  // The lease.
+  std::optional<MonoTime> lease_begun_;  ///< before the round was sent that it rests on
+  std::vector<NodeId> lease_replicas_;
+  bool lease_over_ = false;  ///< for the rest of this term
 
   // Snapshot being received.
   struct Receiving {

@@ -20,6 +20,12 @@ bool Raft::leader_is_alive() const {
   return leader_ != kNoNode && now_ - leader_contact_ < config_.election_timeout_min;
 }
 
+/// Whether a leader's lease may rest on this node (lease.h). Unlike leader_is_alive() it outlives
+/// the term in which the leader was heard: that a later one exists does not end a lease.
+bool Raft::holds_still() const {
+  return config_.leases && now_ - leader_contact_ < config_.election_timeout_min;
+}
+
 bool Raft::heard_recently(const Progress& progress) const {
   return now_ - progress.last_heard < config_.election_timeout_max;
 }
@@ -36,7 +42,7 @@ bool Raft::log_is_up_to_date(LogIndex last_index, Term last_term) const {
 }
 
 void Raft::tick_election() {
-  if (now_ < election_deadline_) return;
+  if (now_ < election_deadline_ || holds_still()) return;
   leader_ = kNoNode;
   if (receiving_) mark(Mark::snapshot_during_election);
   if (recovering_ || !may_lead_) {
@@ -63,6 +69,7 @@ void Raft::become_follower(Term new_term, NodeId leader) {
   progress_.clear();
   rounds_.clear();
   round_wanted_ = false;
+  lease_begun_.reset();
   transfer_to_ = kNoNode;
   reset_election_timer();
 }
@@ -99,7 +106,7 @@ void Raft::step_vote_request(const Sender& from, const VoteRequest& request) {
                           canary(Canary::vote_for_older_log);
   const bool free_to_vote =
       future || voted_for() == from.id || (voted_for() == kNoNode && leader_ == kNoNode);
-  const bool held_back = leader_is_alive() && !request.transfer;
+  const bool held_back = (leader_is_alive() || holds_still()) && !request.transfer;
   const bool barred = recovering_ && !canary(Canary::recovering_node_votes);
   const bool grant = !barred && !from.recovering && free_to_vote && !held_back && up_to_date;
   if (request.pre_vote && !grant) mark(Mark::pre_vote_refused);
@@ -157,6 +164,7 @@ void Raft::become_leader() {
   // once it is applied does the leader know what is committed (6.4).
   append_to_log({term(), log_.last_index().next(), Bytes{}});
   term_start_ = log_.last_index();
+  lease_over_ = false;
   next_heartbeat_ = now_ + config_.heartbeat_interval;
   begin_round();
 }
@@ -212,6 +220,7 @@ bool Raft::transfer_leadership(NodeId to) {
 void Raft::maybe_finish_transfer(NodeId peer, const Progress& progress) {
   if (peer != transfer_to_ || transfer_sent_ || progress.match != log_.last_index()) return;
   transfer_sent_ = true;
+  end_lease();
   send(peer, TimeoutNow{term()});
 }
 

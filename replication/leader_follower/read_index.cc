@@ -1,4 +1,5 @@
-// Read rounds (ReadIndex, 6.4), heartbeats, and the freshness marks that ride on them.
+// Read rounds (ReadIndex, 6.4), heartbeats, and what rides on them: freshness marks, and the
+// leader's lease (lease.h).
 #include <algorithm>
 
 #include "base/assert.h"
@@ -48,6 +49,10 @@ void Raft::step_heartbeat_reply(const Sender& from, const HeartbeatReply& reply)
   progress.recovering = from.recovering;
   progress.recovery_ready = reply.recovery_ready;
   progress.applied = reply.applied;
+  // Before its round is confirmed, which the lease then begins with.
+  if (!from.recovering && reply.hold >= config_.election_timeout_min) {
+    progress.promised = std::max(progress.promised, reply.round);
+  }
   if (!from.recovering && reply.round > progress.confirmed) {
     PARALLAX_ASSERT(reply.round <= round_, "node {} confirms round {} of {}", from.id, reply.round,
                     round_);
@@ -82,6 +87,7 @@ void Raft::confirm_rounds() {
     // The leader's own mark: its clock before it took the commit index of the round.
     if (!next_freshness_) next_freshness_ = {round.begun, round.commit};
     adopt_freshness();
+    renew_lease(round);
     rounds_.erase(rounds_.begin());
   }
   if (confirmed == RoundId{}) return;
@@ -90,6 +96,29 @@ void Raft::confirm_rounds() {
     progress.published_mark = std::exchange(progress.mark, {});
     progress.published_commit = progress.mark_commit;
   }
+}
+
+/// The round's time was read before it was sent, so before any follower heard it.
+void Raft::renew_lease(const Round& round) {
+  if (!config_.leases) return;
+  std::vector<NodeId> by{id()};
+  for (const auto& [peer, progress] : progress_) {
+    if (progress.promised >= round.id && !progress.recovering) by.push_back(peer);
+  }
+  if (by.size() < majority()) return;
+  std::sort(by.begin(), by.end());
+  lease_begun_ = round.begun;
+  lease_replicas_ = std::move(by);
+}
+
+/// Somebody is told to campaign, whatever the others have promised.
+void Raft::end_lease() {
+  lease_over_ = true;
+}
+
+bool Raft::lease_holds(MonoTime now) const {
+  return config_.leases && ready_to_serve() && !lease_over_ && lease_begun_ &&
+         now - *lease_begun_ < lease_span(config_.election_timeout_min, config_.clock_drift_ppm);
 }
 
 // --- Follower ---------------------------------------------------------------------------------
@@ -109,7 +138,9 @@ void Raft::step_heartbeat(const Sender& from, const Heartbeat& heartbeat) {
                                        .round = heartbeat.round,
                                        .mark = {config_.life, now_},
                                        .recovery_ready = recovery_ready_,
-                                       .applied = applied_});
+                                       .applied = applied_,
+                                       .hold = config_.leases ? config_.election_timeout_min
+                                                              : Duration::zero()});
 }
 
 void Raft::adopt_freshness() {

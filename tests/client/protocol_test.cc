@@ -74,7 +74,7 @@ TEST_CASE("path: every name finds its path") {
   CHECK(path_name(Path::read_index) == "read-index");
   CHECK(path_name(Path::log) == "log");
   CHECK(path_name(Path::local) == "local");
-  for (const Path path : {Path::read_index, Path::log, Path::local}) {
+  for (const Path path : {Path::read_index, Path::log, Path::local, Path::lease}) {
     CHECK(find_path(path_name(path)) == path);
   }
   CHECK_FALSE(find_path("").has_value());

@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include "node/plan.h"
 #include "node/service.h"
 
 namespace parallax {
@@ -37,6 +38,10 @@ class FakeNode final : public NodeService {
     for (auto& [request, done] : std::exchange(held, {})) done(answer(request));
   }
 
+  Result<Plan> explain(Request request) const override {
+    if (error) return *error;
+    return Plan{.is_read = is_read(request.operation), .consistency = request.consistency};
+  }
   ReplicaStatus replica_status() const override { return status; }
   const ReplicaCounters& replica_counters() const override { return counters; }
   ProcessStatus process_status() const override { return process; }

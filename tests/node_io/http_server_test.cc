@@ -436,6 +436,31 @@ TEST_CASE("http server: an address that is taken is refused by name") {
   CHECK(contains(address.error().message, fmt::format("127.0.0.1:{}", world.port)));
 }
 
+TEST_CASE("http server: a plan has what requests of its kind have taken") {
+  World world;
+  Client client(world);
+  const std::string target = "/v1/explain?op=read&consistency=prefix";
+  const std::string before = client.send(request("GET", target)).receive();
+  CHECK(has_status(before, 200));
+  CHECK(contains(before, "\"level\":\"prefix\",\"consistency\":\"prefix\",\"path\":\"local\","));
+  CHECK(contains(before, "\"p50_ms\":null,\"p99_ms\":null,\"observed\":0}"));
+  CHECK(world.node.requests.empty());  // nothing was done
+  for (int i = 0; i < 3; ++i) {
+    client.send(request("GET", "/v1/kv/k?consistency=prefix")).receive();
+    client.send(request("PUT", "/v1/kv/k?consistency=prefix", "v")).receive();
+  }
+  const std::string after = client.send(request("GET", target)).receive();
+  CHECK(contains(after, "\"observed\":3}"));
+  CHECK_FALSE(contains(after, "null,\"p99_ms\""));
+
+  world.node.error = definite(ErrorCode::not_leader, "node 2 leads");
+  world.node.error->leader = NodeId{2};
+  world.node.process.addresses = {{NodeId{2}, "127.0.0.1:7102", "127.0.0.1:7202"}};
+  const std::string refused = client.send(request("GET", target)).receive();
+  CHECK(has_status(refused, 421));
+  CHECK(contains(refused, "\"leader_address\":\"127.0.0.1:7102\""));
+}
+
 TEST_CASE("http server: administration") {
   World world({.enable_faults = true});
   world.node.status.membership = Membership::member;

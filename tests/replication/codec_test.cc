@@ -337,6 +337,8 @@ TEST_CASE("codec: what no replica says is refused with the field's name") {
       {Heartbeat{.term = Term{1}, .mark = {0, MonoTime{Duration{7}}}},
        "heartbeat: mark.life: 0 with a time of 7 ns"},
       {HeartbeatReply{}, "heartbeat-reply: term: 0, at least 1 expected"},
+      {HeartbeatReply{.term = Term{1}, .hold = Duration{-1}},
+       "heartbeat-reply: hold: -1 ns, at least 0 expected"},
       {HeartbeatReply{.term = Term{1}, .mark = {0, MonoTime{Duration{7}}}},
        "heartbeat-reply: mark.life: 0 with a time of 7 ns"},
       {TimeoutNow{}, "timeout-now: term: 0, at least 1 expected"},

@@ -102,6 +102,7 @@ HeartbeatReply make(Random& random, HeartbeatReply) {
   m.mark = random_mark(random);
   m.recovery_ready = coin(random);
   m.applied = LogIndex{random_number(random)};
+  m.hold = std::chrono::microseconds(random.below(60'000'001));
   return m;
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <future>
+#include <regex>
 
 #include <catch2/catch.hpp>
 #include <netinet/in.h>
@@ -626,6 +627,31 @@ TEST_CASE("client: the cluster and a node's status are read") {
   CHECK(status->id == NodeId{3});
   CHECK(status->endpoint == server.endpoint());
   CHECK(status->fields.back() == StatusField{"causal.a", "1"});
+}
+
+TEST_CASE("client: a plan is asked for with what the operation itself would be asked with") {
+  FakeServer server([](const SeenRequest& request) {
+    if (request.path != "/v1/explain") return respond(404, {}, "");
+    return respond(200, {}, R"({"path":"quorum","survives":{"nodes_down":1},"p50_ms":null})");
+  });
+  const auto client = open({server.endpoint()});
+  const auto plan = client->explain(
+      true, "a/b", {.consistency = Consistency{.level = Level::quorum, .r = 1, .w = 2}});
+  REQUIRE(plan);
+  CHECK(plan->fields == std::vector<StatusField>{
+                            {"path", "quorum"}, {"survives.nodes_down", "1"}, {"p50_ms", "-"}});
+  REQUIRE(client->explain(false, "", {.timeout = 700ms}));
+  std::vector<std::string> queries;
+  for (const SeenRequest& request : server.seen()) {
+    if (request.path != "/v1/explain") continue;
+    // What is left of the time is not always the same.
+    queries.push_back(std::regex_replace(request.query, std::regex("timeout_ms=[0-9]+"), "T"));
+  }
+  CHECK(queries ==
+        std::vector<std::string>{"op=write&key=a%2Fb&T&consistency=quorum&r=1&w=2", "op=read&T"});
+  const auto none = client->explain(true, "k", {.timeout = 0ms});
+  REQUIRE_FALSE(none);
+  CHECK(none.error().code == ErrorCode::bad_parameter);
 }
 
 TEST_CASE("client: status asks the named node and nobody else") {

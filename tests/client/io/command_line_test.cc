@@ -1,4 +1,5 @@
 // The real program against a fake node: exit codes, bytes, JSON, and imports that are interrupted.
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -86,6 +87,27 @@ TEST_CASE("command line: JSON") {
   const auto error = json::parse(failed.out).as_object().at("error").as_object();
   CHECK(error.at("code") == "io");
   CHECK(error.at("outcome") == "not_applied");
+}
+
+TEST_CASE("command line: explain shows the plan as a table, or as it came") {
+  const ScratchDirectory scratch;
+  const std::string plan = R"({"level":"prefix","path":"local","replicas":[2],"waits_for":null,)"
+                           R"("survives":{"nodes_down":2}})";
+  FakeServer server([&](const SeenRequest&) { return respond(200, {}, plan); });
+  const std::string at = "--endpoints=" + server.endpoint();
+  const Ended table = parallax(scratch, {at, "explain", "read", "k", "--consistency", "prefix"});
+  CHECK(table.code == 0);
+  CHECK(table.out.find("path                 local\n") != std::string::npos);
+  CHECK(table.out.find("replicas             [2]\n") != std::string::npos);
+  CHECK(table.out.find("survives nodes down  2\n") != std::string::npos);
+  CHECK(table.out.find("waits for            -\n") != std::string::npos);
+  const std::vector<SeenRequest> seen = server.seen();
+  CHECK(std::count_if(seen.begin(), seen.end(), [](const SeenRequest& request) {
+          return request.path == "/v1/explain" && request.query.starts_with("op=read&key=k&");
+        }) == 1);
+  CHECK(parallax(scratch, {at, "--json", "explain", "write"}).out == plan + "\n");
+  CHECK(parallax(scratch, {at, "explain", "delete"}).code == 2);
+  CHECK(parallax(scratch, {at, "explain"}).code == 2);
 }
 
 TEST_CASE("command line: what is wrongly asked is 2 and nothing is sent") {
