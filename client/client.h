@@ -28,7 +28,10 @@
 // Coroutines, futures and whatever else Asio knows to wait with: client/io/async.h. All pages of a
 // range: client/range_reader.h.
 //
-// It does not cache values, spread one client's load, cancel single operations (each ends at its
+// With ClientOptions::near_cache, off by default, reads that promise no recency may be answered
+// from values that nodes gave a moment ago (client/near_cache.h).
+//
+// It does not spread one client's load, cancel single operations (each ends at its
 // deadline), or offer levels that consistency/level.h does not list.
 #pragma once
 
@@ -43,10 +46,12 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "client/cluster_view.h"
+#include "client/near_cache.h"
 #include "client/options.h"
 #include "client/protocol.h"
 #include "client/retry.h"
 #include "client/session.h"
+#include "client/sla.h"
 
 namespace parallax {
 
@@ -80,6 +85,9 @@ struct ClientOptions {
   std::chrono::milliseconds discovery_interval{10'000};
   /// false: only the listed endpoints are asked, the first one that works; for asking one node.
   bool follow_leader = true;
+  /// Values that are kept for `get` at prefix, eventual and weak, where the call names the level.
+  /// Such an answer says how old it is (Answer::cached_for) and has no evidence. Absent: none are.
+  std::optional<NearCacheOptions> near_cache = std::nullopt;
   /// Of the jitter in waits; 0 draws one.
   std::uint64_t seed = 0;
 };
@@ -104,6 +112,11 @@ class Client {
 
   // --- Keys
   void async_get(std::string key, GetOptions options, Completion<Answer> done);
+  /// A read under a service-level agreement: node and level are chosen by what such reads of this
+  /// client have measured, anew for each attempt (client/sla_monitor.h), and an answer that comes
+  /// too late is an answer all the same. `options` must name no level; there is no hedging. Until
+  /// /v1/cluster has said how many members there are, an answer's majority is taken at its word.
+  void async_get_by_sla(std::string key, Sla sla, GetOptions options, Completion<SlaAnswer> done);
   /// As get, without the value.
   void async_head(std::string key, GetOptions options, Completion<Answer> done);
   void async_put(std::string key, Bytes value, PutOptions options, Completion<Answer> done);
@@ -165,6 +178,7 @@ class Client {
 
   // --- The same, waiting for the end.
   Result<Answer> get(std::string key, GetOptions options = {});
+  Result<SlaAnswer> get_by_sla(std::string key, Sla sla, GetOptions options = {});
   Result<Answer> head(std::string key, GetOptions options = {});
   Result<Answer> put(std::string key, Bytes value, PutOptions options = {});
   Result<Answer> remove(std::string key, RemoveOptions options = {});

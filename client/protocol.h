@@ -231,6 +231,9 @@ struct Answer {
   /// Reads from a replica's own state: writes acknowledged longer ago than this, when it was read,
   /// are in the answer. Absent: nothing is known.
   std::optional<std::uint64_t> staleness_ms = std::nullopt;
+  /// Only from a client library's near-cache: how long ago a node gave this. Nothing else in the
+  /// answer is that node's word any more; it has no evidence.
+  std::optional<std::chrono::milliseconds> cached_for = std::nullopt;
   bool replayed = false;                              ///< the first outcome of an idempotency key
   std::optional<std::int64_t> number = std::nullopt;  ///< Increment: the sum
   VersionVector context = {};  ///< reads and writes of one key: what was seen

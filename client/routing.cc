@@ -85,6 +85,22 @@ Endpoint Router::choose(Asks asks, const std::vector<Endpoint>& tried, MonoTime 
                            [&](const Endpoint& a, const Endpoint& b) { return rank(a) < rank(b); });
 }
 
+std::vector<KnownEndpoint> Router::choices(const std::vector<Endpoint>& tried, MonoTime now) const {
+  const auto rank = [&](const Endpoint& endpoint) {
+    return std::pair{last_try(tried, endpoint), cooling(endpoint, now)};
+  };
+  auto best = rank(all_.front());
+  for (const Endpoint& endpoint : all_) best = std::min(best, rank(endpoint));
+  std::vector<KnownEndpoint> out;
+  for (const Endpoint& endpoint : all_) {
+    if (rank(endpoint) != best) continue;
+    const auto member = std::find_if(members_.begin(), members_.end(),
+                                     [&](const auto& one) { return one.second == endpoint; });
+    out.push_back({endpoint, member == members_.end() ? kNoNode : member->first});
+  }
+  return out;
+}
+
 std::optional<Endpoint> Router::choose_beside(const Endpoint& first, MonoTime now) const {
   for (const Endpoint& endpoint : all_) {
     if (endpoint != first && !cooling(endpoint, now)) return endpoint;

@@ -38,6 +38,13 @@ struct Endpoint {
 /// Errors: bad_parameter naming the text and the form that is right.
 Result<Endpoint> parse_endpoint(std::string_view text);
 
+/// One that can be asked, and who listens there, where that is known.
+struct KnownEndpoint {
+  Endpoint endpoint;
+  NodeId node = kNoNode;
+  friend bool operator==(const KnownEndpoint&, const KnownEndpoint&) = default;
+};
+
 /// Who can do it, the least particular first.
 enum class Asks : std::uint8_t {
   first,   ///< any node, and the same one each time
@@ -58,6 +65,9 @@ class Router {
   /// The endpoint for the next attempt. `tried` are those that already failed in this operation, in
   /// order: they come last, the one tried longest ago first.
   Endpoint choose(Asks asks, const std::vector<Endpoint>& tried, MonoTime now) const;
+  /// Those that choose() would not put behind others, for whoever has reasons of his own to choose:
+  /// not tried yet and not failing, as long as there are such. Never empty.
+  std::vector<KnownEndpoint> choices(const std::vector<Endpoint>& tried, MonoTime now) const;
   /// Another endpoint than `first`, for a second request beside the one that is under way there;
   /// nothing when no other is known, or all of them are failing.
   std::optional<Endpoint> choose_beside(const Endpoint& first, MonoTime now) const;

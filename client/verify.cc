@@ -238,6 +238,7 @@ Result<void> check_session(const Asked& asked, const Answer& answer) {
 }  // namespace
 
 Result<void> verify(const Asked& asked, const Answer& answer) {
+  if (answer.cached_for) return does_not_follow("it came from a near-cache, not from a node");
   PARALLAX_TRY(check_level(asked, answer));
   if (answer.evidence.node == kNoNode) return does_not_follow("nobody has answered");
   if (answer.evidence.term == Term{}) return does_not_follow("term 0");

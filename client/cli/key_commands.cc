@@ -36,6 +36,8 @@ struct GetArguments {
   std::string key;
   bool siblings = false;
   std::string if_none_match;
+  std::string sla;
+  int probes = 10;
 };
 
 struct DeleteArguments {
@@ -172,6 +174,49 @@ std::string siblings_text(const Answer& answer) {
   return table.to_string(colour_on_stdout());
 }
 
+/// The agreement itself, or a file that holds it.
+Result<Sla> read_sla(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first != std::string::npos && text[first] == '[') return parse_sla(text);
+  PARALLAX_ASSIGN(const std::string bytes, read_input(text));
+  return parse_sla(bytes);
+}
+
+/// A process that has just begun has measured nothing: it reads some times before the read that
+/// counts, in no more time than one operation may take. Those are nobody's reads: the session does
+/// not grow by them.
+void measure(const GlobalOptions& global, const GetArguments& arguments, const Sla& sla,
+             GetOptions options, Client& client) {
+  if (options.session) options.session = options.session->fork();
+  const MonoTime until = monotonic_now() + global.timeout.value_or(limits::kDefaultRequestTimeout);
+  for (int i = 0; i < arguments.probes && monotonic_now() < until; ++i) {
+    (void)client.get_by_sla(arguments.key, sla, options);
+  }
+}
+
+/// What get prints, `json` where that is wanted, and how it ends.
+ExitCode show_value(const GetArguments& arguments, const Answer& answer, bool unchanged,
+                    const std::optional<std::string>& json) {
+  std::string out;
+  if (json) {
+    out = *json;
+  } else if (!answer.items.empty()) {
+    out = siblings_text(answer);
+  } else if (answer.found && !unchanged) {
+    out = answer.value.to_string();
+    // The bytes and nothing else for programs; a prompt on a line of its own for people.
+    if (stdout_is_terminal() && !out.ends_with('\n')) out += '\n';
+  }
+  if (const auto written = write_out(out); !written) return report(written.error(), false);
+  if (unchanged) {
+    fmt::print(stderr, "parallax: {} still has that version\n", printable(arguments.key));
+  }
+  if (answer.found) return kDone;
+  fmt::print(stderr, "parallax: {} is not there (read at {})\n", printable(arguments.key),
+             answer.consistency.to_string());
+  return kNotFound;
+}
+
 ExitCode run_get(const GlobalOptions& global, const GetArguments& arguments) {
   std::optional<Stamp> known;
   if (!arguments.if_none_match.empty()) {
@@ -183,30 +228,34 @@ ExitCode run_get(const GlobalOptions& global, const GetArguments& arguments) {
     }
     known = versions->stamps.front();
   }
+  std::optional<Sla> sla;
+  if (!arguments.sla.empty()) {
+    auto read = read_sla(arguments.sla);
+    if (!read) return report(read.error(), false);
+    sla = std::move(*read);
+  }
   auto connection = Connection::open(global);
   if (!connection) return report(connection.error(), global.json);
-  const GetOptions options{.siblings = arguments.siblings, .if_none_match = known};
-  const auto answer = (*connection)->get(arguments.key, connection->options(options));
+  const GetOptions options =
+      connection->options(GetOptions{.siblings = arguments.siblings, .if_none_match = known});
+  const auto is_unchanged = [&](const Answer& answer) {
+    return known && answer.found && answer.stamp == known;
+  };
+  std::optional<std::string> line;
+  if (!sla) {
+    const auto answer = (*connection)->get(arguments.key, options);
+    if (!answer) return connection->end(report(answer.error(), global.json));
+    const bool unchanged = is_unchanged(*answer);
+    if (global.json) line = answer_json(arguments.key, *answer, !unchanged);
+    return connection->end(show_value(arguments, *answer, unchanged, line));
+  }
+  measure(global, arguments, *sla, options, **connection);
+  const auto answer = (*connection)->get_by_sla(arguments.key, *sla, options);
   if (!answer) return connection->end(report(answer.error(), global.json));
-  const bool unchanged = known && answer->found && answer->stamp == known;
-  std::string out;
-  if (global.json) {
-    out = answer_json(arguments.key, *answer, !unchanged);
-  } else if (!answer->items.empty()) {
-    out = siblings_text(*answer);
-  } else if (answer->found && !unchanged) {
-    out = answer->value.to_string();
-    // The bytes and nothing else for programs; a prompt on a line of its own for people.
-    if (stdout_is_terminal() && !out.ends_with('\n')) out += '\n';
-  }
-  if (const auto written = write_out(out); !written) return report(written.error(), false);
-  if (unchanged) {
-    fmt::print(stderr, "parallax: {} still has that version\n", printable(arguments.key));
-  }
-  if (answer->found) return connection->end(kDone);
-  fmt::print(stderr, "parallax: {} is not there (read at {})\n", printable(arguments.key),
-             answer->consistency.to_string());
-  return connection->end(kNotFound);
+  const bool unchanged = is_unchanged(answer->answer);
+  if (global.json) line = sla_answer_json(arguments.key, *sla, *answer, !unchanged);
+  if (!global.json) fmt::print(stderr, "parallax: {}\n", sla_text(*sla, *answer));
+  return connection->end(show_value(arguments, answer->answer, unchanged, line));
 }
 
 }  // namespace
@@ -241,18 +290,32 @@ void add_key_verbs(CLI::App& app, VerbAction& chosen) {
   });
 
   const auto get_arguments = std::make_shared<GetArguments>();
-  CLI::App* get =
-      add_verb(app, "get", "Print a value's bytes, as they are, on stdout",
-               {"parallax get greeting", "parallax get picture > cat.png",
-                "parallax get greeting --consistency prefix --json",
-                "parallax get greeting --session my.session", "parallax get cart --siblings",
-                "parallax get cart --consistency quorum --r 2 --repair blocking"});
+  CLI::App* get = add_verb(
+      app, "get", "Print a value's bytes, as they are, on stdout",
+      {"parallax get greeting", "parallax get picture > cat.png",
+       "parallax get greeting --consistency prefix --json",
+       "parallax get greeting --session my.session", "parallax get cart --siblings",
+       "parallax get cart --consistency quorum --r 2 --repair blocking",
+       "parallax get cart --sla '[{\"level\": \"linearizable\", \"latency_ms\": 20, "
+       "\"utility\": 1}, {\"level\": \"prefix\", \"latency_ms\": 50, \"utility\": 0.3}]'"});
   add_key(get, get_arguments->key);
   get->add_flag("--siblings", get_arguments->siblings,
                 "All concurrent values, as a table, when there are several");
   get->add_option("--if-none-match", get_arguments->if_none_match,
                   "Print nothing if this is still the present version")
       ->type_name("VERSION");
+  CLI::Option* sla =
+      get->add_option("--sla", get_arguments->sla,
+                      "Instead of a level: a JSON list of {level, latency_ms, utility}, or a file "
+                      "that holds one. Node and level are chosen for the greatest expected utility "
+                      "by what was measured; what was met is said on stderr, or with --json")
+          ->type_name("JSON|PATH");
+  whole_number(get->add_option("--probes", get_arguments->probes,
+                               "Reads before that one, to measure nodes and levels"),
+               0, 1'000)
+      ->needs(sla)
+      ->capture_default_str()
+      ->type_name("NUMBER");
   get->final_callback([&chosen, get_arguments] {
     chosen = [get_arguments](const GlobalOptions& global) {
       return run_get(global, *get_arguments);

@@ -108,7 +108,9 @@ std::string item_json(const Item& item, bool with_value) {
   return json::serialize(object) + '\n';
 }
 
-std::string answer_json(std::string_view key, const Answer& answer, bool with_value) {
+namespace {
+
+json::object answer_object(std::string_view key, const Answer& answer, bool with_value) {
   json::object object;
   put_key(object, key);
   if (answer.number) object["value"] = *answer.number;
@@ -149,7 +151,46 @@ std::string answer_json(std::string_view key, const Answer& answer, bool with_va
       {"replicas", std::move(replicas)}, {"sequenced", evidence.sequenced},
       {"degraded", evidence.degraded},
   };
+  return object;
+}
+
+double whole_us_in_ms(Duration duration) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(duration);
+  return static_cast<double>(us.count()) / 1'000;
+}
+
+json::object entry_object(const SlaEntry& entry) {
+  return json::object{{"level", text(entry.consistency.to_string())},
+                      {"latency_ms", entry.latency.count()},
+                      {"utility", entry.utility}};
+}
+
+}  // namespace
+
+std::string answer_json(std::string_view key, const Answer& answer, bool with_value) {
+  return json::serialize(answer_object(key, answer, with_value)) + '\n';
+}
+
+std::string sla_answer_json(std::string_view key, const Sla& sla, const SlaAnswer& answer,
+                            bool with_value) {
+  json::object object = answer_object(key, answer.answer, with_value);
+  const SlaEntry* met = answer.met ? &sla.entries[*answer.met] : nullptr;
+  object["sla"] = json::object{
+      {"chosen", entry_object(sla.entries[answer.chosen])},
+      {"endpoint", text(answer.endpoint)},
+      {"expected_utility", answer.expected},
+      {"met", met == nullptr ? json::value(nullptr) : json::value(entry_object(*met))},
+      {"utility", met == nullptr ? 0 : met->utility},
+      {"took_ms", whole_us_in_ms(answer.took)},
+  };
   return json::serialize(object) + '\n';
+}
+
+std::string sla_text(const Sla& sla, const SlaAnswer& answer) {
+  return fmt::format("asked {} for {}; met {} after {:.1f} ms", answer.endpoint,
+                     sla.entries[answer.chosen].to_string(),
+                     answer.met ? sla.entries[*answer.met].to_string() : std::string("no entry"),
+                     whole_us_in_ms(answer.took));
 }
 
 std::string error_json(const Error& error) {

@@ -36,6 +36,12 @@ std::string item_json(const Item& item, bool with_value);
 /// "context", "session" and "replayed" what the answer has; with `with_value` also "found",
 /// "value_base64" and "content_type", or "siblings" when there are several.
 std::string answer_json(std::string_view key, const Answer& answer, bool with_value);
+/// As above, and "sla": {"chosen", "endpoint", "expected_utility", "met", "utility", "took_ms"};
+/// "chosen" and "met" (null: none) are entries, as parse_sla() takes them.
+std::string sla_answer_json(std::string_view key, const Sla& sla, const SlaAnswer& answer,
+                            bool with_value);
+/// One line: who was asked, at which level, and which entry was met.
+std::string sla_text(const Sla& sla, const SlaAnswer& answer);
 /// One line: {"error": {"code", "message", "outcome"}}, with "etag" where a condition failed.
 std::string error_json(const Error& error);
 

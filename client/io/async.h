@@ -34,6 +34,11 @@ class AsyncClient {
     return start<Answer>(&Client::async_get, token, std::move(key), std::move(options));
   }
   template <class Token>
+  auto get_by_sla(std::string key, Sla sla, GetOptions options, Token&& token) const {
+    return start<SlaAnswer>(&Client::async_get_by_sla, token, std::move(key), std::move(sla),
+                            std::move(options));
+  }
+  template <class Token>
   auto head(std::string key, GetOptions options, Token&& token) const {
     return start<Answer>(&Client::async_head, token, std::move(key), std::move(options));
   }

@@ -18,11 +18,6 @@ using std::chrono::milliseconds;
 /// The address of a leader that is known by number is asked for at most this often.
 constexpr Duration kMembersInterval = std::chrono::seconds{1};
 
-MonoTime now() {
-  return MonoTime{
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
-}
-
 std::chrono::steady_clock::time_point on_steady_clock(MonoTime at) {
   return std::chrono::steady_clock::time_point{
       std::chrono::duration_cast<std::chrono::steady_clock::duration>(at.time_since_epoch())};
@@ -67,6 +62,11 @@ std::variant<ClusterView, Refusal> read_cluster_answer(const HttpResponse& respo
   return std::move(*view);
 }
 
+MonoTime Calls::now() {
+  return MonoTime{
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
+}
+
 Calls::Calls(const ClientOptions& options, std::vector<Endpoint> endpoints, std::uint64_t seed)
     : options_(options),
       context_(1),
@@ -106,6 +106,7 @@ void Calls::begin(const CallPtr& call) {
     finish(call, definite(ErrorCode::shutting_down, "the client was closed"));
     return;
   }
+  if (call->at_hand && call->at_hand()) return finish(call, std::nullopt);
   active_.insert(call);
   attempt(call);
 }
@@ -114,8 +115,7 @@ void Calls::attempt(const CallPtr& call) {
   const MonoTime time = now();
   ++call->history.attempts;
   auto attempt = std::make_shared<Attempt>();
-  attempt->endpoint =
-      call->spec.only ? *call->spec.only : router_.choose(call->spec.asks, call->tried, time);
+  attempt->endpoint = choose(call, time);
   call->attempts.push_back(attempt);
   if (call->spec.hedge_after > milliseconds::zero() && !call->spec.only) {
     call->hedge_at = time + call->spec.hedge_after;
@@ -126,6 +126,13 @@ void Calls::attempt(const CallPtr& call) {
     pools_[attempt->endpoint].waiting.push_back({call, attempt});
     arm_watch(call);
   }
+}
+
+Endpoint Calls::choose(const CallPtr& call, MonoTime time) const {
+  if (call->spec.only) return *call->spec.only;
+  if (!call->spec.choose) return router_.choose(call->spec.asks, call->tried, time);
+  const auto choices = router_.choices(call->tried, time);
+  return choices[call->spec.choose(choices, time - call->start, time)].endpoint;
 }
 
 void Calls::hedge(const CallPtr& call) {
@@ -178,6 +185,7 @@ void Calls::exchanged(const CallPtr& call, const AttemptPtr& attempt, ExchangeRe
   if (const auto* failure = std::get_if<ExchangeFailure>(&result)) {
     release(attempt, false);
     router_.failed(attempt->endpoint, now());
+    report_end(call, attempt, {});
     attempt_failed(call, attempt,
                    connection_failure(failure->stage, call->spec.is_read,
                                       failure->malformed ? ErrorCode::corrupt : ErrorCode::io,
@@ -188,8 +196,10 @@ void Calls::exchanged(const CallPtr& call, const AttemptPtr& attempt, ExchangeRe
   release(attempt, true);
   router_.answered(attempt->endpoint);
   if (const auto refusal = call->read(response)) {
+    report_end(call, attempt, {.refused = &refusal->failure.error.code});
     refused(call, attempt, *refusal);
   } else {
+    report_end(call, attempt, {.answered = true});
     if (call->spec.asks == Asks::any) router_.settle(attempt->endpoint);
     std::erase(call->attempts, attempt);
     finish(call, std::nullopt);
@@ -215,8 +225,17 @@ void Calls::release(const AttemptPtr& attempt, bool usable) {
   exchange(next.call, next.attempt, std::move(free));
 }
 
+void Calls::report_end(const CallPtr& call, const AttemptPtr& attempt, AttemptEnd end) {
+  if (!call->spec.ended) return;
+  end.at = now();
+  if (attempt->start != MonoTime{}) end.took = end.at - attempt->start;
+  end.since_call = end.at - call->start;
+  call->spec.ended(end);
+}
+
 AttemptStage Calls::abandon(const CallPtr& call, const AttemptPtr& attempt) {
   std::erase(call->attempts, attempt);
+  report_end(call, attempt, {});
   if (!attempt->connection) {
     std::erase_if(pools_[attempt->endpoint].waiting,
                   [&](const Waiting& waiting) { return waiting.attempt == attempt; });
@@ -390,6 +409,7 @@ void Calls::learn(const Evidence& evidence) {
 }
 
 void Calls::learn(const ClusterView& view) {
+  members_ = view.members.size();
   for (const MemberView& member : view.members) {
     if (const auto endpoint = parse_endpoint(member.client)) {
       router_.learn_member(member.id, *endpoint);

@@ -36,6 +36,15 @@ struct Attempt {
   MonoTime start;                              ///< of the exchange
 };
 
+/// What became of an attempt.
+struct AttemptEnd {
+  const ErrorCode* refused = nullptr;  ///< what the node said no with
+  bool answered = false;               ///< with what was asked for
+  Duration took{};                     ///< from the exchange's start; 0 if it had not begun
+  Duration since_call{};
+  MonoTime at = {};
+};
+
 struct Call {
   struct Spec {
     /// The request that gives the node this long to answer; each attempt asks anew.
@@ -44,6 +53,13 @@ struct Call {
     bool repeatable = true;  ///< may be sent again when an attempt's outcome is unknown
     Asks asks = Asks::first;
     std::optional<Endpoint> only = std::nullopt;  ///< ask nobody else
+    /// In place of the router's choice among `choices` (Router::choices): the index of one. Called
+    /// before each attempt; `elapsed` since the call.
+    std::function<std::size_t(const std::vector<KnownEndpoint>& choices, Duration elapsed,
+                              MonoTime now)>
+        choose = nullptr;
+    /// Told of each attempt's end, once. May be empty.
+    std::function<void(const AttemptEnd&)> ended = nullptr;
     std::chrono::milliseconds timeout{};
     std::chrono::milliseconds hedge_after{0};  ///< 0: never
     bool waits = false;                        ///< a node may well take all the time to answer
@@ -53,6 +69,8 @@ struct Call {
   /// Takes a response in, or says what it refuses.
   std::function<std::optional<Refusal>(const HttpResponse&)> read;
   std::function<void(std::optional<Error>)> done;
+  /// Asked as the call begins: true when it need not go out, and is done. May be empty.
+  std::function<bool()> at_hand;
 
   // What follows is the engine's.
   MonoTime start;
@@ -77,6 +95,9 @@ class Calls {
  public:
   Calls(const ClientOptions& options, std::vector<Endpoint> endpoints, std::uint64_t seed);
 
+  /// This process's monotonic time.
+  static MonoTime now();
+
   /// Serves until close(), then until nothing is under way.
   void run() { context_.run(); }
   void start(std::shared_ptr<Call> call);
@@ -87,6 +108,8 @@ class Calls {
   // On the thread in run():
   void learn(const Evidence& evidence);
   void learn(const ClusterView& view);
+  /// How many members the cluster has; 0: not known yet.
+  std::size_t members() const { return members_; }
 
  private:
   using CallPtr = std::shared_ptr<Call>;
@@ -106,6 +129,7 @@ class Calls {
   };
 
   void begin(const CallPtr& call);
+  Endpoint choose(const CallPtr& call, MonoTime time) const;
   /// Begins an attempt when none is under way.
   void attempt(const CallPtr& call);
   /// Begins one beside the one under way, if another node can be asked at once.
@@ -122,6 +146,7 @@ class Calls {
   /// How far it had come.
   AttemptStage abandon(const CallPtr& call, const AttemptPtr& attempt);
   void refused(const CallPtr& call, const AttemptPtr& attempt, const Refusal& refusal);
+  static void report_end(const CallPtr& call, const AttemptPtr& attempt, AttemptEnd end);
   /// Decides what follows. `attempt` is over.
   void attempt_failed(const CallPtr& call, const AttemptPtr& attempt, AttemptFailure failure);
   void finish(const CallPtr& call, std::optional<Error> error);
@@ -144,6 +169,7 @@ class Calls {
   Router router_;
   std::map<Endpoint, Pool> pools_;
   std::unordered_set<CallPtr> active_;
+  std::size_t members_ = 0;
   std::optional<MonoTime> members_fetched_;
   bool closed_ = false;
 };

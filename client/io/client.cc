@@ -10,6 +10,7 @@
 #include "client/http_reply.h"
 #include "client/http_request.h"
 #include "client/io/calls.h"
+#include "client/io/sla_read.h"
 
 namespace parallax {
 namespace {
@@ -37,6 +38,11 @@ Result<void> check(const ClientOptions& options) {
   if (options.retry.max_attempts < 1) return option_error("retry.max_attempts", "must be above 0");
   if (options.retry.base < milliseconds::zero() || options.retry.cap < options.retry.base) {
     return option_error("retry", "must have 0 <= base <= cap");
+  }
+  if (const auto& cache = options.near_cache;
+      cache && (!positive(cache->ttl) || cache->max_entries == 0 ||
+                cache->default_delay < milliseconds::zero())) {
+    return option_error("near_cache", "must have ttl > 0, max_entries > 0 and default_delay >= 0");
   }
   if (options.max_connections_per_endpoint == 0) {
     return option_error("max_connections_per_endpoint", "must be above 0");
@@ -89,9 +95,10 @@ Asks who_is_asked(bool is_read, const std::optional<Consistency>& consistency) {
 class Client::Core {
  public:
   Core(const ClientOptions& options, std::vector<Endpoint> endpoints, std::uint64_t seed)
-      : options_(options),
-        calls_(options, std::move(endpoints), seed),
-        thread_([this] { calls_.run(); }) {}
+      : options_(options), calls_(options, std::move(endpoints), seed) {
+    if (options.near_cache) cache_.emplace(*options.near_cache);
+    thread_ = std::thread([this] { calls_.run(); });
+  }
 
   ~Core() {
     PARALLAX_ASSERT(!on_own_thread(), "a client was destroyed by one of its own completions");
@@ -120,7 +127,30 @@ class Client::Core {
       shared->timeout = timeout;
       return render_request(*shared, head);
     };
-    start<Answer>(std::move(spec), options.session, read_as(shared, head), std::move(done));
+    auto at_hand = through_cache(shared, head, done);
+    start<Answer>(std::move(spec), options.session, read_as(shared, head), std::move(done),
+                  std::move(at_hand));
+  }
+
+  void start_by_sla(std::string key, Sla sla, const GetOptions& options,
+                    Completion<SlaAnswer> done) {
+    auto reading = std::make_shared<SlaRead>();
+    reading->request =
+        make_request(Get{std::move(key), options.siblings}, options, options_.timeout);
+    reading->request.level_by_policy = false;
+    if (auto valid = check_sla_read(reading->request, sla, options); !valid) {
+      return refuse(valid.error(), std::move(done));
+    }
+    reading->sla = std::move(sla);
+    Call::Spec spec = make_spec(reading->request, options);
+    follow_sla(reading, monitor_, spec);
+    const std::shared_ptr<Request> shared(reading, &reading->request);
+    Completion<Answer> judged = [this, reading, done = std::move(done)](Result<Answer> answer) {
+      if (!answer) return done(answer.error());
+      done(judge_sla_read(*reading, std::move(*answer), calls_.members()));
+    };
+    (void)through_cache(shared, false, judged);  // what it shows; a node is asked in any case
+    start<Answer>(std::move(spec), options.session, read_as(shared, false), std::move(judged));
   }
 
   void start_continued_scan(const std::string& next, const OperationOptions& options,
@@ -139,6 +169,7 @@ class Client::Core {
       shared->timeout = timeout;
       return render_continued_scan(*shared, next);
     };
+    (void)through_cache(shared, false, done);
     start<Answer>(std::move(spec), options.session, read_as(shared, false), std::move(done));
   }
 
@@ -166,7 +197,9 @@ class Client::Core {
     const auto read = [shared](const HttpResponse& response) {
       return read_batch_answers(*shared, response);
     };
-    start<BatchAnswers>(std::move(spec), options.session, read, std::move(done));
+    auto at_hand = batch_through_cache(*shared, done);
+    start<BatchAnswers>(std::move(spec), options.session, read, std::move(done),
+                        std::move(at_hand));
   }
 
   void start_status(std::string endpoint, const OperationOptions& options,
@@ -251,17 +284,70 @@ class Client::Core {
       std::shared_ptr<const Request> request, bool head) {
     return [this, request = std::move(request), head](const HttpResponse& response) {
       auto outcome = read_answer(request->operation, head, response);
-      if (const auto* answer = std::get_if<Answer>(&outcome)) calls_.learn(answer->evidence);
+      if (const auto* answer = std::get_if<Answer>(&outcome)) {
+        calls_.learn(answer->evidence);
+        monitor_.heard(*answer, Calls::now());
+      }
       return outcome;
     };
   }
 
+  template <class T>
+  using AtHand = std::function<std::optional<T>()>;
+
+  /// Tells the near-cache, if there is one, of a call's end, through `done`, and of its beginning,
+  /// through what is returned.
+  AtHand<Answer> through_cache(std::shared_ptr<const Request> request, bool head,
+                               Completion<Answer>& done) {
+    if (!cache_) return nullptr;
+    const auto ticket = std::make_shared<std::uint64_t>(0);
+    done = [this, request, head, ticket, done = std::move(done)](Result<Answer> result) {
+      const bool from_cache = result && result->cached_for;
+      if (!from_cache) cache_->ended(*request, head, *ticket, result, Calls::now());
+      done(std::move(result));
+    };
+    return [this, request = std::move(request), head, ticket] {
+      NearCache::Begun begun = cache_->began(*request, head, Calls::now());
+      *ticket = begun.ticket;
+      return std::move(begun.answer);
+    };
+  }
+
+  /// Likewise. A batch is sent in any case.
+  AtHand<BatchAnswers> batch_through_cache(const std::vector<BatchOperation>& operations,
+                                           Completion<BatchAnswers>& done) {
+    if (!cache_) return nullptr;
+    const auto requests = std::make_shared<std::vector<Request>>(operations.size());
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      std::visit([&](const auto& operation) { (*requests)[i].operation = operation; },
+                 operations[i].operation);
+    }
+    done = [this, requests, done = std::move(done)](Result<BatchAnswers> results) {
+      for (std::size_t i = 0; i < requests->size(); ++i) {
+        const Result<Answer> result = results ? (*results)[i] : Result<Answer>(results.error());
+        cache_->ended((*requests)[i], false, 0, result, Calls::now());
+      }
+      done(std::move(results));
+    };
+    return [this, requests]() -> std::optional<BatchAnswers> {
+      for (const Request& request : *requests) cache_->began(request, false, Calls::now());
+      return std::nullopt;
+    };
+  }
+
   /// Starts a call whose success `read` recognizes. Whatever a response says, the session takes its
-  /// token in: a refusal shows state too.
+  /// token in: a refusal shows state too. Where there is something `at_hand` nobody is asked.
   template <class T, class Read>
-  void start(Call::Spec spec, std::optional<Session> session, Read read, Completion<T> done) {
+  void start(Call::Spec spec, std::optional<Session> session, Read read, Completion<T> done,
+             AtHand<T> at_hand = nullptr) {
     auto answer = std::make_shared<std::optional<T>>();
     auto call = std::make_shared<Call>();
+    if (at_hand) {
+      call->at_hand = [answer, at_hand = std::move(at_hand)] {
+        *answer = at_hand();
+        return answer->has_value();
+      };
+    }
     call->spec = std::move(spec);
     call->read = [answer, session = std::move(session), read = std::move(read),
                   is_read =
@@ -289,6 +375,10 @@ class Client::Core {
 
   const ClientOptions options_;
   Calls calls_;
+  // Of the calls' thread:
+  SlaMonitor monitor_;
+  std::optional<NearCache> cache_;
+
   std::thread thread_;
 };
 
@@ -318,6 +408,10 @@ Client::~Client() = default;
 
 void Client::async_get(std::string key, GetOptions options, Completion<Answer> done) {
   core_->start_operation(Get{std::move(key), options.siblings}, options, std::move(done));
+}
+void Client::async_get_by_sla(std::string key, Sla sla, GetOptions options,
+                              Completion<SlaAnswer> done) {
+  core_->start_by_sla(std::move(key), std::move(sla), options, std::move(done));
 }
 void Client::async_head(std::string key, GetOptions options, Completion<Answer> done) {
   core_->start_operation(Get{std::move(key)}, options, std::move(done), true);
@@ -403,6 +497,10 @@ Result<T> Client::wait(Start start, Arguments&&... arguments) {
 
 Result<Answer> Client::get(std::string key, GetOptions options) {
   return wait<Answer>(&Client::async_get, std::move(key), std::move(options));
+}
+Result<SlaAnswer> Client::get_by_sla(std::string key, Sla sla, GetOptions options) {
+  return wait<SlaAnswer>(&Client::async_get_by_sla, std::move(key), std::move(sla),
+                         std::move(options));
 }
 Result<Answer> Client::head(std::string key, GetOptions options) {
   return wait<Answer>(&Client::async_head, std::move(key), std::move(options));

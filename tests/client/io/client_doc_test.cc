@@ -167,6 +167,26 @@ TEST_CASE("docs: the client's page does what it says") {
   const auto quick = client.get("greeting", {.hedge_after = 20ms});
   CHECK(quick);
 
+  const Sla agreement{{
+      {.consistency = {.level = Level::linearizable}, .latency = 20ms, .utility = 1},
+      {.consistency = {.level = Level::prefix}, .latency = 50ms, .utility = 0.4},
+  }};
+  const auto chosen = client.get_by_sla("greeting", agreement);
+  if (chosen && chosen->met) use(agreement.entries[*chosen->met].consistency.to_string());
+  REQUIRE(chosen);
+  CHECK(chosen->endpoint == server.endpoint());
+  CHECK_FALSE(chosen->met);  // it names another level than the one it was asked for
+
+  int ages = 0;
+  const auto report_age = [&](std::chrono::milliseconds) { ++ages; };
+  const NearCacheOptions cache{.mode = NearCacheMode::versioned, .ttl = 2s, .max_entries = 1'000};
+  const auto nearby = Client::open({.endpoints = {server.endpoint()}, .near_cache = cache});
+  for (int i = 0; i < 2; ++i) {
+    const auto again = (*nearby)->get("greeting", {.consistency = Consistency{Level::prefix}});
+    if (again && again->cached_for) report_age(*again->cached_for);
+  }
+  CHECK(ages == 1);
+
   const auto history = client.history({.key = "greeting"});
   for (const PastValue& version : history->versions) use(version.value.view());
 

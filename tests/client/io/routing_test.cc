@@ -135,6 +135,20 @@ TEST_CASE("routing: a second request goes to a node that works") {
   CHECK_FALSE(Router({a}, {}).choose_beside(a, kStart));
 }
 
+TEST_CASE("routing: who has reasons of his own chooses among those that work") {
+  Router r = router();
+  r.learn_member(NodeId{7}, b);
+  using Choices = std::vector<KnownEndpoint>;
+  CHECK(r.choices({}, kStart) == Choices{{a}, {b, NodeId{7}}, {c}});
+  r.failed(a, kStart);
+  CHECK(r.choices({}, kStart) == Choices{{b, NodeId{7}}, {c}});
+  CHECK(r.choices({b}, kStart) == Choices{{c}});
+  // Failing or not: what was not tried comes before what was.
+  CHECK(r.choices({b, c}, kStart) == Choices{{a}});
+  CHECK(r.choices({b, c, a}, kStart) == Choices{{b, NodeId{7}}});
+  CHECK(r.choices({}, kStart + 1s) == Choices{{a}, {b, NodeId{7}}, {c}});
+}
+
 TEST_CASE("routing: the leader is asked where it is needed") {
   Router r = router();
   r.learn_leader(NodeId{9}, Term{1});
