@@ -186,10 +186,13 @@ TEST_CASE("client: a refused connection is definite and tried elsewhere") {
 
 TEST_CASE("client: a write whose request never left whole is definite and retried") {
   std::atomic<int> headers{0};
-  // The first connection is reset while megabytes are still to come.
-  FakeServer server(
-      [](const SeenRequest&) { return stored_answer(); },
-      [&](const SeenRequest&) { return Action{.close = true, .before_body = ++headers == 1}; });
+  // The first connection is reset while megabytes are still to come. The client may also ask for
+  // the cluster's view meanwhile: that counts for nothing here.
+  FakeServer server([](const SeenRequest&) { return stored_answer(); },
+                    [&](const SeenRequest& request) {
+                      return Action{.close = true,
+                                    .before_body = request.method == "PUT" && ++headers == 1};
+                    });
   const auto client = open({server.endpoint()});
   CHECK(client->put("k", Bytes(std::string(64 << 20, 'x'))));
   CHECK(headers == 2);
