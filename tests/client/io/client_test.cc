@@ -186,16 +186,19 @@ TEST_CASE("client: a refused connection is definite and tried elsewhere") {
 
 TEST_CASE("client: a write whose request never left whole is definite and retried") {
   std::atomic<int> headers{0};
-  // The first connection is reset while megabytes are still to come. The client may also ask for
-  // the cluster's view meanwhile: that counts for nothing here.
-  FakeServer server([](const SeenRequest&) { return stored_answer(); },
-                    [&](const SeenRequest& request) {
-                      return Action{.close = true,
-                                    .before_body = request.method == "PUT" && ++headers == 1};
-                    });
+  std::atomic<int> whole{0};
+  // The first connection is reset while megabytes are still to come. A system short of buffers may
+  // reset a later one too: what counts is that the write is tried until it arrived whole, once.
+  FakeServer server(
+      [&](const SeenRequest&) {
+        ++whole;
+        return stored_answer();
+      },
+      [&](const SeenRequest&) { return Action{.close = true, .before_body = ++headers == 1}; });
   const auto client = open({server.endpoint()});
   CHECK(client->put("k", Bytes(std::string(64 << 20, 'x'))));
-  CHECK(headers == 2);
+  CHECK(headers >= 2);
+  CHECK(whole == 1);
 }
 
 TEST_CASE("client: an answer that comes before the body is gone counts") {
