@@ -73,12 +73,15 @@ bool carries_of_log(const Consistency& wanted, const Asked& asked, const Answer&
   const bool sessionless = wanted.level == Level::sequential && !asked.session;
   Answer as_wanted = relabelled(answer, sessionless ? Consistency{.level = Level::prefix} : wanted);
   Evidence& evidence = as_wanted.evidence;
+  // Where a lease is taken for a confirmation, it is one for the weaker levels, too.
+  if (evidence.path == Path::lease && asked.lease_reads) evidence.path = Path::read_index;
+  if (!wanted.max_lag) evidence.confirmed = LogIndex{};
   if (evidence.path == Path::read_index) {
     // Everything that was committed when the request arrived is in it, and that was not before the
     // call.
     const auto since_call =
         static_cast<std::uint64_t>(std::chrono::ceil<milliseconds>(took).count());
-    evidence.confirmed = evidence.index;
+    if (wanted.max_lag) evidence.confirmed = evidence.index;
     as_wanted.staleness_ms = std::min(since_call, answer.staleness_ms.value_or(since_call));
   }
   Asked as = asked;

@@ -23,9 +23,10 @@ struct ClientOptions {
   double conditions = 0.2;    ///< of the puts and deletes
   double increments = 0.1;    ///< of all: on keys of their own
   double expiring = 0.1;      ///< of the puts
-  double retried = 0.3;     ///< of the writes: with an idempotency key, until the outcome is known
-  double contexts = 0.05;   ///< of the puts: replacing only what the client has seen
-  double policies = 0.005;  ///< of all: a policy is set
+  double retried = 0.3;      ///< of the writes: with an idempotency key, until the outcome is known
+  double contexts = 0.05;    ///< of the puts: replacing only what the client has seen
+  double policies = 0.005;   ///< of all: a policy is set
+  bool judge_stamps = true;  ///< at every answer; else only the checker judges, by values
 };
 
 class Clients {

@@ -278,7 +278,8 @@ int main(int argc, char** argv) {
   app.add_flag("--lease-reads", arguments.run.lease_reads,
                "linearizable reads under leases in every seed, else in some");
   app.add_flag("--break-drift-bound", arguments.run.break_drift_bound,
-               "leaders have a slower monotonic clock than leases allow for: reads get stale");
+               "nodes that are cut off have a slower monotonic clock than leases allow for: reads "
+               "get stale");
   app.add_option("--show", shown,
                  "something that a weaker level permits: exit 0 with the counterexample if the "
                  "seed, or one of the seeds, shows it")

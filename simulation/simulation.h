@@ -26,8 +26,9 @@ struct SimulationOptions {
   bool no_leader = false;
   /// Linearizable reads under leases; else some seeds have them.
   bool lease_reads = false;
-  /// The monotonic clock of whoever leads runs slower than leases allow for, which is to show: what
-  /// is linearizable otherwise is not any more.
+  /// The monotonic clock of a node that a partition is about, often the leader, runs slower
+  /// meanwhile than leases allow for, which is to show: what is linearizable otherwise is not any
+  /// more.
   bool break_drift_bound = false;
   /// Something that a weaker level permits: whether this run shows it.
   std::optional<Permitted> show;

@@ -84,8 +84,8 @@ TEST_CASE("http routes: what is explained is read as the request itself") {
   const Explain read = admin<Explain>(ask("GET", "/v1/explain?op=read"));
   CHECK(read.request.operation == Operation(Get{""}));
   CHECK(read.request.level_by_policy);
-  const Headers headers{{"Parallax-Consistency", "quorum"},
-                        {"Parallax-Session", SessionToken{.index = LogIndex{7}}.encode()}};
+  const std::string session = SessionToken{.index = LogIndex{7}}.encode();
+  const Headers headers{{"Parallax-Consistency", "quorum"}, {"Parallax-Session", session}};
   const std::string query = "key=a%2Fb&r=1&w=all&forward=false&timeout_ms=70";
   const Explain write = admin<Explain>(ask("HEAD", "/v1/explain?op=write&" + query, headers));
   const KvCall put = kv(ask("PUT", "/v1/kv/a%2Fb?" + query.substr(query.find('&') + 1), headers));

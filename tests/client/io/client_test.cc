@@ -642,7 +642,7 @@ TEST_CASE("client: a plan is asked for with what the operation itself would be a
   });
   const auto client = open({server.endpoint()});
   const auto plan = client->explain(
-      true, "a/b", {.consistency = Consistency{.level = Level::quorum, .r = 1, .w = 2}});
+      true, "a&b", {.consistency = Consistency{.level = Level::quorum, .r = 1, .w = 2}});
   REQUIRE(plan);
   CHECK(plan->fields == std::vector<StatusField>{
                             {"path", "quorum"}, {"survives.nodes_down", "1"}, {"p50_ms", "-"}});
@@ -654,7 +654,7 @@ TEST_CASE("client: a plan is asked for with what the operation itself would be a
     queries.push_back(std::regex_replace(request.query, std::regex("timeout_ms=[0-9]+"), "T"));
   }
   CHECK(queries ==
-        std::vector<std::string>{"op=write&key=a%2Fb&T&consistency=quorum&r=1&w=2", "op=read&T"});
+        std::vector<std::string>{"op=write&key=a%26b&T&consistency=quorum&r=1&w=2", "op=read&T"});
   const auto none = client->explain(true, "k", {.timeout = 0ms});
   REQUIRE_FALSE(none);
   CHECK(none.error().code == ErrorCode::bad_parameter);

@@ -84,7 +84,7 @@ Answer answer_at(const std::string& text, Path path, std::vector<NodeId> replica
   answer.found = true;
   const bool of_log = level_info(answer.consistency.level).protocol == Protocol::leader_follower;
   answer.evidence = {.node = NodeId{2},
-                     .term = Term{of_log ? 3u : 0u},
+                     .term = Term{3},
                      .index = LogIndex{of_log ? 120u : 0u},
                      .path = path,
                      .replicas = std::move(replicas),
