@@ -34,6 +34,7 @@ namespace parallax {
   X(condition_without_pending, "a condition is evaluated without what is proposed already") \
   X(refusal_without_round, "a condition's refusal leaves without a read round")             \
   X(lease_not_rechecked, "what was read under a lease is shown without asking again")       \
+  X(lease_without_drift, "a lease lasts as if all clocks ran alike")                        \
   X(retry_not_recognized, "an idempotency key is looked for among proposals only")          \
   X(rows_not_in_snapshot, "idempotency rows do not travel with a snapshot")                 \
   X(expiry_not_agreed, "a linearizable read shows an expiry that nobody agreed on")         \

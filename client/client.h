@@ -88,6 +88,9 @@ struct ClientOptions {
   /// Values that are kept for `get` at prefix, eventual and weak, where the call names the level.
   /// Such an answer says how old it is (Answer::cached_for) and has no evidence. Absent: none are.
   std::optional<NearCacheOptions> near_cache = std::nullopt;
+  /// Reads under an agreement count a linearizable answer under a leader's lease, which rests on
+  /// the rates of clocks, for what it says. false: such an answer meets no entry.
+  bool accept_leases = false;
   /// Of the jitter in waits; 0 draws one.
   std::uint64_t seed = 0;
 };

@@ -44,10 +44,10 @@ NearCache::Begun NearCache::began(const Request& request, bool head, MonoTime no
   if (auto answer = hit(request, *key, now)) return {.answer = std::move(answer)};
   const std::uint64_t ticket = ++tickets_;
   if (versioned() && find(*key) == nullptr) touch(*key).since = ticket;
-  return {.ticket = ticket};
+  return {.ticket = {ticket, now}};
 }
 
-void NearCache::ended(const Request& request, bool head, std::uint64_t ticket,
+void NearCache::ended(const Request& request, bool head, Ticket ticket,
                       const Result<Answer>& result, MonoTime now) {
   do_what_is_due(now);
   if (const std::string* key = written_key(request)) {
@@ -61,12 +61,14 @@ void NearCache::ended(const Request& request, bool head, std::uint64_t ticket,
   }
   shown(request, *result);
   const std::string* key = cached_key(request, head);
-  if (ticket != 0 && key != nullptr) fill(*key, ticket, *result, now);
+  if (ticket.number != 0 && key != nullptr) fill(*key, ticket, *result, now);
 }
 
 milliseconds NearCache::delay() const {
   if (lags_.empty()) return options_.default_delay;
-  return milliseconds{*std::max_element(lags_.begin(), lags_.end())};
+  // Longer than it keeps anything it need not wait.
+  const auto most = static_cast<std::uint64_t>(options_.ttl.count());
+  return milliseconds{std::min(*std::max_element(lags_.begin(), lags_.end()), most)};
 }
 
 std::optional<Answer> NearCache::hit(const Request& request, const std::string& key, MonoTime now) {
@@ -85,14 +87,15 @@ std::optional<Answer> NearCache::hit(const Request& request, const std::string& 
   return answer;
 }
 
-void NearCache::fill(const std::string& key, std::uint64_t ticket, const Answer& answer,
-                     MonoTime now) {
+void NearCache::fill(const std::string& key, Ticket ticket, const Answer& answer, MonoTime now) {
+  if (now - ticket.began >= options_.ttl) return;
   const bool plain = answer.found && answer.stamp && !answer.merged && answer.items.empty();
   if (!plain || !may_be_cached(answer.consistency.level)) return;
   Record* record = find(key);
   if (versioned()) {
     // Its record, if it was forgotten, may have known of a newer version.
-    if (record == nullptr || ticket < record->since || ticket <= record->barred) return;
+    if (record == nullptr || ticket.number < record->since || ticket.number <= record->barred)
+      return;
     if (*answer.stamp < record->newest) return;
     record->newest = *answer.stamp;
   } else {
@@ -106,7 +109,7 @@ void NearCache::fill(const std::string& key, std::uint64_t ticket, const Answer&
               .value = answer.value,
               .content_type = answer.content_type};
   kept.context = answer.context;
-  record->value = Value{std::move(kept), now};
+  record->value = Value{std::move(kept), ticket.began};
 }
 
 void NearCache::shown(const std::string& key, const std::optional<Stamp>& stamp, bool found) {

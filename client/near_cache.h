@@ -16,7 +16,7 @@
 //    delay later. A refill that comes before the second delete is stale until then; one that comes
 //    behind it is stale until `ttl`: the window is narrowed, not closed. The delay is the largest
 //    lag that replicas have lately reported, so that a reader of a replica that was behind is
-//    covered too; `default_delay` as long as none has.
+//    covered too, but no longer than `ttl`; `default_delay` as long as none has reported one.
 //  versioned  A key's record keeps the newest version that this client has written or been shown,
 //    with or without a value. A fill below it is refused, whenever it comes. A fill whose record
 //    was forgotten meanwhile, to keep the bound, is refused too; and so is one whose read began
@@ -70,15 +70,20 @@ class NearCache {
   NearCache(const NearCache&) = delete;
   NearCache& operator=(const NearCache&) = delete;
 
+  /// Of a read that may fill something in.
+  struct Ticket {
+    std::uint64_t number = 0;  ///< 0: it may not
+    MonoTime began{};
+  };
   struct Begun {
     std::optional<Answer> answer = std::nullopt;  ///< a hit: no node need be asked
-    std::uint64_t ticket = 0;                     ///< for ended(); 0: nothing to fill in
+    Ticket ticket = {};                           ///< for ended()
   };
   /// A request is about to go out. `head`: a Get without the value.
   Begun began(const Request& request, bool head, MonoTime now);
   /// It has ended, with what a node answered or with an error. Also for requests that did not
-  /// begin here (ticket 0): their answers show versions too.
-  void ended(const Request& request, bool head, std::uint64_t ticket, const Result<Answer>& result,
+  /// begin here (no ticket): their answers show versions too.
+  void ended(const Request& request, bool head, Ticket ticket, const Result<Answer>& result,
              MonoTime now);
 
   /// Of the second delete, as it would be now.
@@ -89,7 +94,7 @@ class NearCache {
  private:
   struct Value {
     Answer answer;  ///< as it is given, but for its age
-    MonoTime at;    ///< when a node's answer was taken in
+    MonoTime at;    ///< when its read began: a node had it then or later
   };
   struct Record {
     std::string key;
@@ -107,7 +112,7 @@ class NearCache {
   Record& touch(const std::string& key);
   void forget(const std::string& key);
   std::optional<Answer> hit(const Request& request, const std::string& key, MonoTime now);
-  void fill(const std::string& key, std::uint64_t ticket, const Answer& answer, MonoTime now);
+  void fill(const std::string& key, Ticket ticket, const Answer& answer, MonoTime now);
   /// A reply or a write has shown that `stamp` is there, or that nothing is.
   void shown(const std::string& key, const std::optional<Stamp>& stamp, bool found);
   void shown(const Request& request, const Answer& answer);

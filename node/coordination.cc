@@ -14,4 +14,9 @@ Error not_enough_replicas(Certainty certainty, std::size_t required, std::size_t
   return error;
 }
 
+Error too_few_can_store(const WriteOutcome& outcome) {
+  return not_enough_replicas(Certainty::definite, outcome.required, outcome.received,
+                             "can store it: others are recovering");
+}
+
 }  // namespace parallax

@@ -49,6 +49,8 @@ inline constexpr Duration kCoordinationLook = std::chrono::milliseconds(200);
 
 /// 503: so many of the replicas that it takes have done `what`; of a query, how many could not
 /// tell.
+/// Of a write that so many recover that it is not begun.
+Error too_few_can_store(const WriteOutcome& outcome);
 Error not_enough_replicas(Certainty certainty, std::size_t required, std::size_t received,
                           std::string_view what, std::size_t unresolved = 0);
 

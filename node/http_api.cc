@@ -222,15 +222,18 @@ constexpr std::array kRoutes{
               .method = "GET",
               .path = "/v1/explain",
               .name = "explain",
-              .summary = "What this node would do about a request, without doing it: with the "
-                         "parameters and headers of the request itself. What would be refused is "
-                         "refused. key is at most one; absent: one without a policy of its own.",
+              .summary =
+                  "What this node would do about a request, without doing it: with the level, "
+                  "the session and their parameters as the request itself has them. What would be "
+                  "refused is "
+                  "refused. key is at most one; absent: one without a policy of its own.",
               .params = kLogParams | kReplicaParams | kSessionParams | Params{P::op, P::key},
               .headers = kLevelHeaders,
               .errors = kCommon | ErrorCodes{E::bad_parameter, E::unknown_level, E::bad_session,
                                              E::condition_unsupported, E::unsupported_media_type,
                                              E::not_leader, E::recovering, E::level_unattainable,
-                                             E::mixing_denied, E::clock_skew, E::read_only}},
+                                             E::mixing_denied, E::clock_skew, E::read_only,
+                                             E::not_enough_replicas}},
     RouteInfo{.id = RouteId::health,
               .method = "GET",
               .path = "/healthz",

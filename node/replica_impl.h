@@ -240,6 +240,7 @@ struct Replica::Impl : PendingAnswers {
   bool silent(NodeId id) const;
   std::vector<NodeId> replicas_in_order() const;
   std::vector<NodeId> absent_replicas() const;
+  QuorumWrite::Config write_config(const Consistency& level, const QuorumSizes& sizes) const;
   AtomicConfig atomic_config() const;
   Coordination& coordinate(RequestHandle handle, QuorumCore core);
   static bool reads_here(const Request& request, const QuorumSizes& sizes);

@@ -29,7 +29,7 @@ struct Replica::Impl::Planner {
   void read_at_leader();
   void write_at_leader();
   Result<Plan> of_replicas();
-  void ask_replicas(const QuorumSizes& sizes);
+  std::optional<Error> ask_replicas(const QuorumSizes& sizes);
   Result<Plan> of_causal();
 
   Error recovering_error() const {
@@ -214,7 +214,8 @@ void Replica::Impl::Planner::write_at_leader() {
                                         : majority();
   // Whatever is acknowledged, a leader leads as long as a majority hears it.
   plan.nodes_down = members() - (ack == Ack::all ? members() : majority());
-  plan.disks_lost = plan.needed - 1;
+  // Fewer than a majority may have no say in who leads next: a crash is enough then.
+  if (plan.needed >= majority()) plan.disks_lost = plan.needed - 1;
   const unsigned usual = plan.needed == 1 ? 0 : 1;
   round_trips(usual, usual);
 }
@@ -235,11 +236,11 @@ Result<Plan> Replica::Impl::Planner::of_replicas() {
   if (!read()) {
     if (auto refusal = at.stamp_refusal()) return std::move(*refusal);
   }
-  ask_replicas(sizes);
+  if (auto refusal = ask_replicas(sizes)) return std::move(*refusal);
   return plan;
 }
 
-void Replica::Impl::Planner::ask_replicas(const QuorumSizes& sizes) {
+std::optional<Error> Replica::Impl::Planner::ask_replicas(const QuorumSizes& sizes) {
   const Consistency& level = request.consistency;
   const bool atomic = level.level == Level::atomic;
   const Path path = atomic ? Path::abd : Path::quorum;
@@ -258,6 +259,10 @@ void Replica::Impl::Planner::ask_replicas(const QuorumSizes& sizes) {
     here(Path::local);
     if (level.level == Level::eventual) plan.disks_lost = 0;
   } else {
+    if (!atomic) {
+      QuorumWrite write(at.write_config(level, sizes));
+      if (!write.start()) return too_few_can_store(*write.outcome());
+    }
     among(path, at.config_.members, sizes.w);
     plan.disks_lost = sizes.w - 1;
     if (level.sloppy) {
@@ -269,6 +274,7 @@ void Replica::Impl::Planner::ask_replicas(const QuorumSizes& sizes) {
     const unsigned trips = atomic ? 2u : store;
     round_trips(trips, trips);
   }
+  return std::nullopt;
 }
 
 /// As Causality::serve().

@@ -149,6 +149,15 @@ std::vector<NodeId> Replica::Impl::absent_replicas() const {
   return absent;
 }
 
+QuorumWrite::Config Replica::Impl::write_config(const Consistency& level,
+                                                const QuorumSizes& sizes) const {
+  return {.self = config_.id,
+          .replicas = config_.members,
+          .w = sizes.w,
+          .sloppy = level.sloppy,
+          .absent = absent_replicas()};
+}
+
 AtomicConfig Replica::Impl::atomic_config() const {
   return {.self = config_.id,
           .replicas = replicas_in_order(),
@@ -215,11 +224,7 @@ void Replica::Impl::write_leaderless(RequestHandle handle, const QuorumSizes& si
     advance(pending.coordination);
     return;
   }
-  QuorumWrite write({.self = config_.id,
-                     .replicas = config_.members,
-                     .w = sizes.w,
-                     .sloppy = request.consistency.sloppy,
-                     .absent = absent_replicas()});
+  QuorumWrite write(write_config(request.consistency, sizes));
   const std::optional<Stamp> stamp = issue_stamp();
   if (!stamp) {
     clock_waited_for_ = true;
@@ -227,9 +232,7 @@ void Replica::Impl::write_leaderless(RequestHandle handle, const QuorumSizes& si
     return;
   }
   if (!write.start()) {
-    const WriteOutcome& outcome = *write.outcome();
-    finish(handle, not_enough_replicas(Certainty::definite, outcome.required, outcome.received,
-                                       "can store it: others are recovering"));
+    finish(handle, too_few_can_store(*write.outcome()));
     return;
   }
   const Result<KeyState> known = known_state(*operation_key(request.operation));

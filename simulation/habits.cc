@@ -38,7 +38,7 @@ WorldOptions Habits::world() {
 /// A share of the seeds; not those that look for something else.
 void Habits::choose_leases(WorldOptions& world) {
   const bool share = lease_random_.chance(0.25) && !options_.show && !options_.no_leader;
-  world.lease_reads = options_.lease_reads || options_.break_drift_bound || share;
+  lease_reads_ = world.lease_reads = options_.lease_reads || options_.break_drift_bound || share;
   constexpr std::uint32_t kBounds[] = {1'000, limits::kClockDriftPpm, 200'000};
   if (!options_.break_drift_bound) {
     world.clock_drift_ppm = kBounds[lease_random_.below(std::size(kBounds))];
@@ -69,7 +69,8 @@ ClientOptions Habits::clients() {
   if (random_.chance(0.3)) clients.retried = 0.8;
   if (options_.level == "prefix") clients.prefix_reads = 1.0;
   if (options_.level == "linearizable") clients.prefix_reads = 0.0;
-  if (options_.break_drift_bound) {
+  const bool at_leases = lease_random_.chance(0.5) && lease_reads_ && !options_.show;
+  if (options_.break_drift_bound || at_leases) {
     // Who writes at a leader that is cut off is stuck there: it is readers who find what it shows,
     // of the one key that is overwritten meanwhile.
     clients.keys = 1;
@@ -77,6 +78,7 @@ ClientOptions Habits::clients() {
     clients.reads = 0.7;
     clients.deletes = clients.conditions = clients.expiring = clients.increments = 0;
     clients.judge_stamps = !options_.show;
+    clients.think = std::chrono::milliseconds(lease_random_.between(10, 100));
   }
   return clients;
 }

@@ -39,6 +39,7 @@ class Habits {
   const SimulationOptions& options_;
   const FaultPlan& plan_;
   Random random_;
+  bool lease_reads_ = false;
   Random lease_random_;  ///< apart: what it draws moves nothing else
 };
 

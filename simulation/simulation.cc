@@ -359,6 +359,11 @@ class Run {
     for (const auto& [from, to] : links) world_.cut(from, to);
     // Slow only while it is cut off: with a slow clock it would not stay the leader among others.
     if (options_.break_drift_bound) world_.set_monotonic_drift(id, kSlowClockPpm);
+    if (world_options_.lease_reads && !options_.break_drift_bound) {
+      // As far apart as leases allow for: whoever is cut off takes it for the shortest time.
+      const std::int64_t bound = world_options_.clock_drift_ppm;
+      for (const NodeId node : nodes) world_.set_monotonic_drift(node, node == id ? -bound : bound);
+    }
     world_.after(event.lasts, [this, links, id] {
       for (const auto& [from, to] : links) world_.join(from, to);
       if (options_.break_drift_bound) world_.set_monotonic_drift(id, 0);

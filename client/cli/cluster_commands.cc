@@ -144,7 +144,7 @@ ExitCode run_cluster(const GlobalOptions& global) {
 
 ExitCode run_status(const GlobalOptions& global, const std::vector<std::string>& endpoints) {
   // What a node says now: one that does not answer is an answer too, so nothing is retried.
-  const auto connection = Connection::open(global, 1);
+  const auto connection = Connection::open(global, {.retry = {.max_attempts = 1}});
   if (!connection) return report(connection.error(), global.json);
   const auto answers = ask_all(**connection, endpoints.empty() ? global.endpoints : endpoints);
   ExitCode code = kDone;

@@ -91,17 +91,15 @@ Result<EtagSet> parse_versions(std::string_view text) {
   return set;
 }
 
-Result<Connection> Connection::open(const GlobalOptions& global, std::optional<int> max_attempts) {
+Result<Connection> Connection::open(const GlobalOptions& global, ClientOptions options) {
   Connection made;
   made.consistency_ = global.consistency;
   if (global.session_file) {
     PARALLAX_ASSIGN(SessionFile session, SessionFile::open(*global.session_file));
     made.session_.emplace(std::move(session));
   }
-  ClientOptions options;
   options.endpoints = global.endpoints;
   options.timeout = global.timeout.value_or(limits::kDefaultRequestTimeout);
-  if (max_attempts) options.retry.max_attempts = *max_attempts;
   PARALLAX_ASSIGN(made.client_, Client::open(std::move(options)));
   return made;
 }

@@ -72,9 +72,8 @@ Result<EtagSet> parse_versions(std::string_view text);
 /// A client and, where one was asked for, the session that its operations are part of.
 class Connection {
  public:
-  /// Errors as Client::open() and SessionFile::open().
-  static Result<Connection> open(const GlobalOptions& global,
-                                 std::optional<int> max_attempts = std::nullopt);
+  /// `options` without what the global ones say. Errors as Client::open() and SessionFile::open().
+  static Result<Connection> open(const GlobalOptions& global, ClientOptions options = {});
 
   Client* operator->() const { return client_.get(); }
   Client& operator*() const { return *client_; }

@@ -38,6 +38,7 @@ struct GetArguments {
   std::string if_none_match;
   std::string sla;
   int probes = 10;
+  bool accept_leases = false;
 };
 
 struct DeleteArguments {
@@ -234,7 +235,7 @@ ExitCode run_get(const GlobalOptions& global, const GetArguments& arguments) {
     if (!read) return report(read.error(), false);
     sla = std::move(*read);
   }
-  auto connection = Connection::open(global);
+  auto connection = Connection::open(global, {.accept_leases = arguments.accept_leases});
   if (!connection) return report(connection.error(), global.json);
   const GetOptions options =
       connection->options(GetOptions{.siblings = arguments.siblings, .if_none_match = known});
@@ -316,6 +317,9 @@ void add_key_verbs(CLI::App& app, VerbAction& chosen) {
       ->needs(sla)
       ->capture_default_str()
       ->type_name("NUMBER");
+  get->add_flag("--accept-leases", get_arguments->accept_leases,
+                "With --sla: a leader's lease, which rests on clocks, makes an answer linearizable")
+      ->needs(sla);
   get->final_callback([&chosen, get_arguments] {
     chosen = [get_arguments](const GlobalOptions& global) {
       return run_get(global, *get_arguments);

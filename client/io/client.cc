@@ -147,7 +147,7 @@ class Client::Core {
     const std::shared_ptr<Request> shared(reading, &reading->request);
     Completion<Answer> judged = [this, reading, done = std::move(done)](Result<Answer> answer) {
       if (!answer) return done(answer.error());
-      done(judge_sla_read(*reading, std::move(*answer), calls_.members()));
+      done(judge_sla_read(*reading, std::move(*answer), calls_.members(), options_.accept_leases));
     };
     (void)through_cache(shared, false, judged);  // what it shows; a node is asked in any case
     start<Answer>(std::move(spec), options.session, read_as(shared, false), std::move(judged));
@@ -300,7 +300,7 @@ class Client::Core {
   AtHand<Answer> through_cache(std::shared_ptr<const Request> request, bool head,
                                Completion<Answer>& done) {
     if (!cache_) return nullptr;
-    const auto ticket = std::make_shared<std::uint64_t>(0);
+    const auto ticket = std::make_shared<NearCache::Ticket>();
     done = [this, request, head, ticket, done = std::move(done)](Result<Answer> result) {
       const bool from_cache = result && result->cached_for;
       if (!from_cache) cache_->ended(*request, head, *ticket, result, Calls::now());
@@ -325,7 +325,7 @@ class Client::Core {
     done = [this, requests, done = std::move(done)](Result<BatchAnswers> results) {
       for (std::size_t i = 0; i < requests->size(); ++i) {
         const Result<Answer> result = results ? (*results)[i] : Result<Answer>(results.error());
-        cache_->ended((*requests)[i], false, 0, result, Calls::now());
+        cache_->ended((*requests)[i], false, {}, result, Calls::now());
       }
       done(std::move(results));
     };

@@ -48,11 +48,13 @@ void follow_sla(const std::shared_ptr<SlaRead>& read, SlaMonitor& monitor, Call:
   };
 }
 
-SlaAnswer judge_sla_read(const SlaRead& read, Answer answer, std::size_t members) {
+SlaAnswer judge_sla_read(const SlaRead& read, Answer answer, std::size_t members,
+                         bool accept_leases) {
   const SlaMonitor::Choice& choice = read.choice;
   const Asked asked{.consistency = read.sla.entries[choice.entry].consistency,
                     .session = read.request.session,
-                    .members = members > 0 ? members : answer.evidence.replicas.size()};
+                    .members = members > 0 ? members : answer.evidence.replicas.size(),
+                    .lease_reads = accept_leases};
   const auto met = met_entry(read.sla, asked, answer, read.took);
   return SlaAnswer{.answer = std::move(answer),
                    .chosen = choice.entry,

@@ -22,7 +22,9 @@ struct SlaRead {
 Result<void> check_sla_read(Request request, const Sla& sla, const GetOptions& options);
 /// Lets `monitor`, which must outlive the call, choose each attempt's node and level, and measure.
 void follow_sla(const std::shared_ptr<SlaRead>& read, SlaMonitor& monitor, Call::Spec& spec);
-/// `members` of the cluster; 0: not known, and a majority is taken at its word.
-SlaAnswer judge_sla_read(const SlaRead& read, Answer answer, std::size_t members);
+/// `members` of the cluster; 0: not known, and a majority of the log is taken at its word; what a
+/// quorum of unnumbered r comes to is not known then, and such an entry not met.
+SlaAnswer judge_sla_read(const SlaRead& read, Answer answer, std::size_t members,
+                         bool accept_leases);
 
 }  // namespace parallax

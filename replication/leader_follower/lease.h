@@ -18,8 +18,8 @@
 //
 // The promise is the follower's and is given in its answer (HeartbeatReply::hold): a member whose
 // leases are off gives none, and its word makes no lease. It cannot take back what it has promised:
-// a process that is started with leases off must come up more than an election timeout after one
-// with leases on has ended.
+// a process that is started with leases off, or with a shorter timeout, must come up more than the
+// promised timeout after the one that promised has ended.
 //
 // Nothing here looks at physical clocks. A clock outside its bound breaks linearizability: that is
 // what is bought.

@@ -117,8 +117,9 @@ void Raft::end_lease() {
 }
 
 bool Raft::lease_holds(MonoTime now) const {
+  const std::uint32_t drift = canary(Canary::lease_without_drift) ? 0 : config_.clock_drift_ppm;
   return config_.leases && ready_to_serve() && !lease_over_ && lease_begun_ &&
-         now - *lease_begun_ < lease_span(config_.election_timeout_min, config_.clock_drift_ppm);
+         now - *lease_begun_ < lease_span(config_.election_timeout_min, drift);
 }
 
 // --- Follower ---------------------------------------------------------------------------------

@@ -158,7 +158,7 @@ TEST_CASE("plan: figures") {
       {read_at({Level::linearizable}), 2, 1, std::nullopt, "linearizability"},
       {write_at({Level::linearizable}), 2, 1, 1, "linearizability"},
       {write_at({.level = Level::linearizable, .ack = Ack::all}), 3, 0, 2, "linearizability"},
-      {write_at({.level = Level::prefix, .ack = Ack::leader}), 1, 1, 0,
+      {write_at({.level = Level::prefix, .ack = Ack::leader}), 1, 1, std::nullopt,
        "a consistent prefix of the log, from when it is committed: until then it may be lost with "
        "the leader"},
       {read_at({Level::prefix}), 1, 2, std::nullopt, "a consistent prefix of the log"},
@@ -215,6 +215,24 @@ TEST_CASE("plan: what would be refused is refused, in the same words") {
     CHECK(refusal(plan) ==
           fmt::format("{}: {}", error_info(reply.error().code).name, reply.error().message));
   }
+}
+
+TEST_CASE("plan: a write for which too many are recovering is refused") {
+  Planned cluster;
+  World& world = cluster.world;
+  // The leader away, nobody ends the recovery.
+  world.crash(cluster.leader);
+  world.wipe(cluster.third);
+  world.start(cluster.third);
+  world.run_for(1s);
+  const Request all = write_at({.level = Level::quorum, .r = 1, .w = 3});
+  const Result<Plan> plan = world.replica(cluster.follower).plan(all);
+  const Reply reply = world.call(cluster.follower, all);
+  REQUIRE_FALSE(reply);
+  CHECK(reply.error().code == ErrorCode::not_enough_replicas);
+  CHECK(reply.error().definite());
+  CHECK(refusal(plan) ==
+        fmt::format("{}: {}", error_info(reply.error().code).name, reply.error().message));
 }
 
 TEST_CASE("plan: the policy of the key names the level") {

@@ -52,7 +52,7 @@ struct Stepped {
   explicit Stepped(NearCacheOptions options) : cache(options) {}
 
   NearCache::Begun begin(const Request& request) { return cache.began(request, false, now); }
-  void end(const Request& request, std::uint64_t ticket, const Result<Answer>& result) {
+  void end(const Request& request, NearCache::Ticket ticket, const Result<Answer>& result) {
     cache.ended(request, false, ticket, result, now);
   }
   /// A whole read that asks a node if it has to, which then has `number`.
@@ -64,7 +64,7 @@ struct Stepped {
     begin(put_of(key));
     Answer stored;
     stored.stamp = stamp(number);
-    end(put_of(key), 0, stored);
+    end(put_of(key), {}, stored);
   }
   /// Which version a read would be given without asking anybody; 0: none.
   std::uint64_t held(const std::string& key, Level level = Level::prefix) {
@@ -130,7 +130,7 @@ TEST_CASE("near-cache: requests that want more than a value pass it by") {
   for (const Request& request : {siblings, conditional, by_policy}) {
     const auto begun = at.begin(request);
     CHECK_FALSE(begun.answer);
-    CHECK(begun.ticket == 0);
+    CHECK(begun.ticket.number == 0);
   }
   CHECK_FALSE(at.cache.began(get_of("k"), true, at.now).answer);
   CHECK(at.held("k") == 7);
@@ -156,7 +156,7 @@ TEST_CASE("near-cache: what is no plain value is not kept") {
 TEST_CASE("near-cache: own writes and newer versions in replies invalidate") {
   const auto shows = [](std::uint64_t number) {
     return [number](Stepped& at) {
-      at.end(get_of("k", Level::linearizable), 0, value_answer(number));
+      at.end(get_of("k", Level::linearizable), {}, value_answer(number));
     };
   };
   struct Row {
@@ -170,7 +170,7 @@ TEST_CASE("near-cache: own writes and newer versions in replies invalidate") {
       {"a write of unknown outcome",
        [](Stepped& at) {
          at.begin(put_of("k"));
-         at.end(put_of("k"), 0, indefinite(ErrorCode::timeout, "?"));
+         at.end(put_of("k"), {}, indefinite(ErrorCode::timeout, "?"));
        },
        0},
       {"a removal",
@@ -179,39 +179,39 @@ TEST_CASE("near-cache: own writes and newer versions in replies invalidate") {
          at.begin(remove);
          Answer answer;
          answer.stamp = stamp(8);
-         at.end(remove, 0, answer);
+         at.end(remove, {}, answer);
        },
        0},
       {"a newer version", shows(8), 0},
       {"the same version", shows(7), 7},
       {"an older version", shows(6), 7},
-      {"absence", [](Stepped& at) { at.end(get_of("k", Level::linearizable), 0, Answer{}); }, 0},
+      {"absence", [](Stepped& at) { at.end(get_of("k", Level::linearizable), {}, Answer{}); }, 0},
       {"a newer version in a range",
        [](Stepped& at) {
          Answer page;
          page.items = {Item{"a", stamp(1), "x", ""}, Item{"k", stamp(8), "x", ""}};
-         at.end(Request{.operation = Scan{"a", "z"}}, 0, page);
+         at.end(Request{.operation = Scan{"a", "z"}}, {}, page);
        },
        0},
       {"absence among several",
        [](Stepped& at) {
          Answer answer;
          answer.missing = {"k"};
-         at.end(Request{.operation = GetMany{{"k"}}}, 0, answer);
+         at.end(Request{.operation = GetMany{{"k"}}}, {}, answer);
        },
        0},
       {"a newer version in its history",
        [](Stepped& at) {
          Answer answer;
          answer.versions = {PastValue{.stamp = stamp(8)}, PastValue{.stamp = stamp(7)}};
-         at.end(Request{.operation = ReadHistory{.key = "k"}}, 0, answer);
+         at.end(Request{.operation = ReadHistory{.key = "k"}}, {}, answer);
        },
        0},
       {"a policy of that name",
        [](Stepped& at) {
          const Request set{.operation = SetPolicy{"k", Policy{}}};
          at.begin(set);
-         at.end(set, 0, Answer{});
+         at.end(set, {}, Answer{});
        },
        7},
   };
@@ -232,10 +232,10 @@ TEST_CASE("near-cache: a write that a condition forbade shows the version that i
   at.read("k", 7);
   at.begin(put_of("k"));
   Error error = definite(ErrorCode::precondition_failed, "no");
-  at.end(put_of("k"), 0, error);
+  at.end(put_of("k"), {}, error);
   CHECK(at.held("k") == 7);
   error.etag = stamp(8).to_string();
-  at.end(put_of("k"), 0, error);
+  at.end(put_of("k"), {}, error);
   CHECK(at.held("k") == 0);
 }
 
@@ -263,19 +263,35 @@ TEST_CASE("near-cache: a stale refill is narrowed by a delayed second delete") {
   Stepped late(options);
   stale_refill(late, 501ms);
   CHECK(late.held("k") == 1);
-  late.now += 9'999ms;
+  late.now += 9'498ms;  // since the reader began, and not since it filled in
   CHECK(late.held("k") == 1);
   late.now += 1ms;
   CHECK(late.held("k") == 0);
 }
 
 TEST_CASE("near-cache: a stale refill is ruled out by versions") {
-  for (const milliseconds pause : {0ms, 100ms, 501ms, 3'600'000ms}) {
+  for (const milliseconds pause : {0ms, 100ms, 501ms, 9'999ms}) {
     Stepped at({.mode = kVersioned, .ttl = 10s});
     stale_refill(at, pause);
     CHECK(at.held("k") == 0);
     at.read("k", 2);
     CHECK(at.held("k") == 2);
+  }
+}
+
+TEST_CASE("near-cache: an answer that was on its way for longer than it may be kept is not kept") {
+  for (const NearCacheMode mode : {kVersioned, kDoubleDelete}) {
+    Stepped at({.mode = mode, .ttl = 1s});
+    const auto slow = at.begin(get_of("k"));
+    at.now += 999ms;
+    at.end(get_of("k"), slow.ticket, value_answer(1));
+    CHECK(at.held("k") == 1);
+    at.now += 1ms;
+    CHECK(at.held("k") == 0);
+    const auto slower = at.begin(get_of("k"));
+    at.now += 1s;
+    at.end(get_of("k"), slower.ticket, value_answer(1));
+    CHECK(at.held("k") == 0);
   }
 }
 
@@ -299,7 +315,7 @@ TEST_CASE("near-cache: behind a write of unknown outcome only reads that began l
   Stepped at({.mode = kVersioned});
   const auto before = at.begin(get_of("k"));
   at.begin(put_of("k"));
-  at.end(put_of("k"), 0, indefinite(ErrorCode::timeout, "?"));
+  at.end(put_of("k"), {}, indefinite(ErrorCode::timeout, "?"));
   at.end(get_of("k"), before.ticket, value_answer(1));
   CHECK(at.held("k") == 0);
   at.read("k", 1);
@@ -309,7 +325,7 @@ TEST_CASE("near-cache: behind a write of unknown outcome only reads that began l
 TEST_CASE("near-cache: replies count while a value is out to be filled in") {
   Stepped at({.mode = kVersioned});
   const auto slow = at.begin(get_of("k"));
-  at.end(get_of("k", Level::linearizable), 0, value_answer(5));
+  at.end(get_of("k", Level::linearizable), {}, value_answer(5));
   at.end(get_of("k"), slow.ticket, value_answer(4));
   CHECK(at.held("k") == 0);
   at.read("k", 5);
@@ -322,16 +338,21 @@ TEST_CASE("near-cache: the second delete waits for the lag that was measured") {
   Answer lagging = value_answer(1);
   for (const std::uint64_t lag : {30, 80, 50}) {
     lagging.staleness_ms = lag;
-    at.end(get_of("other"), 0, lagging);
+    at.end(get_of("other"), {}, lagging);
   }
   CHECK(at.cache.delay() == 80ms);
+  // A replica that was cut off for an hour does not keep the cache from being used for one.
+  Stepped cut_off({.mode = kDoubleDelete, .ttl = 10s});
+  lagging.staleness_ms = 3'600'000;
+  cut_off.end(get_of("other"), {}, lagging);
+  CHECK(cut_off.cache.delay() == 10s);
   stale_refill(at, 10ms);
   at.now += 69ms;
   CHECK(at.held("k") == 1);
   at.now += 1ms;
   CHECK(at.held("k") == 0);
   lagging.staleness_ms = 20;
-  for (int i = 0; i < 64; ++i) at.end(get_of("other"), 0, lagging);
+  for (int i = 0; i < 64; ++i) at.end(get_of("other"), {}, lagging);
   CHECK(at.cache.delay() == 20ms);
 }
 
@@ -363,7 +384,7 @@ TEST_CASE("near-cache: the number of entries and of deletes to come is bounded")
 struct Schedule {
   struct Read {
     std::string key;
-    std::uint64_t ticket;
+    NearCache::Ticket ticket;
     int sampled_at;
     int ends_at;
     std::uint64_t number = 0;  ///< what the node had
@@ -400,7 +421,7 @@ struct Schedule {
         if (write.ends_at != ms) continue;
         Answer stored;
         stored.stamp = stamp(write.number);
-        at.end(put_of(write.key), 0, stored);
+        at.end(put_of(write.key), {}, stored);
         acknowledged[write.key] = std::max(acknowledged[write.key], write.number);
       }
       for (Read& read : reads) {

@@ -150,6 +150,48 @@ TEST_CASE("sla read: sessions go along and learn") {
   CHECK(server.seen().back().headers.at("parallax-session") == session.token());
 }
 
+TEST_CASE("sla read: an answer under a lease counts for those who accept leases") {
+  FakeServer server([](const SeenRequest& request) {
+    if (request.path == "/v1/cluster") return cluster_answer(0, {});
+    Action action = node_answer(request, 2);
+    const auto at = action.bytes.find("path=read-index");
+    if (at != std::string::npos) action.bytes.replace(at, 15, "path=lease");
+    return action;
+  });
+  const Sla sla{{{kStrong, 60'000ms, 1}, {kPrefix, 60'000ms, 0.1}}};
+  for (const bool accepted : {false, true}) {
+    ClientOptions options = plain_options({server.endpoint()});
+    options.accept_leases = accepted;
+    const auto client = open(options);
+    const auto answer = client->get_by_sla("k", sla);
+    REQUIRE(answer);
+    CHECK(answer->answer.evidence.path == Path::lease);
+    CHECK(answer->met == (accepted ? std::optional<std::size_t>(0) : std::nullopt));
+  }
+}
+
+TEST_CASE("sla: where a lease is accepted its answer carries the weaker levels too") {
+  const Answer leased = [] {
+    Answer answer;
+    answer.consistency = kStrong;
+    answer.found = true;
+    answer.evidence = {.node = NodeId{2},
+                       .term = Term{3},
+                       .index = LogIndex{120},
+                       .path = Path::lease,
+                       .replicas = {NodeId{1}, NodeId{2}},
+                       .sequenced = true};
+    answer.session.index = LogIndex{120};
+    return answer;
+  }();
+  const Consistency bounded{.level = Level::bounded, .max_staleness_ms = 10};
+  for (const Consistency& wanted : {kStrong, kPrefix, bounded, Consistency{Level::sequential}}) {
+    INFO(wanted.to_string());
+    CHECK(carries(wanted, {.consistency = kStrong, .lease_reads = true}, leased, 5ms));
+    CHECK_FALSE(carries(wanted, {.consistency = kStrong}, leased, 5ms));
+  }
+}
+
 TEST_CASE("sla read: what is no agreement is refused before anything is sent") {
   FakeServer server([](const SeenRequest& request) { return node_answer(request, 2); });
   const auto client = open({server.endpoint()});
