@@ -13,6 +13,7 @@
 // passes, which is therefore not a definite failure.
 #include <algorithm>
 
+#include "base/canary.h"
 #include "node/replica_impl.h"
 
 namespace parallax {
@@ -61,13 +62,15 @@ bool Replica::Impl::held_by_all(LogIndex index) const {
 bool Replica::Impl::acknowledge_writes() {
   if (!leading()) return false;
   const bool round = count_again();
-  const LogIndex durable = raft_->log().durable();
+  const RaftLog& log = raft_->log();
+  const LogIndex durable = canary(Canary::early_before_disk) ? log.last_index() : log.durable();
   while (!early_acks_.empty() && early_acks_.front().index <= durable) {
     acknowledge_early(early_acks_.front(), false);
     early_acks_.pop_front();
   }
   judge_semi_sync();
-  const LogIndex bound = semi_sync_.degraded ? durable : received_index();
+  const bool alone = semi_sync_.degraded || canary(Canary::semi_sync_alone);
+  const LogIndex bound = alone ? durable : received_index();
   while (!semi_sync_.waiting.empty() && semi_sync_.waiting.front().index <= bound) {
     acknowledge_early(semi_sync_.waiting.front(), semi_sync_.degraded);
     semi_sync_.waiting.pop_front();
@@ -124,7 +127,7 @@ void Replica::Impl::acknowledge_early(const PendingAck& ack, bool degraded) {
 void Replica::Impl::finish_write(RequestHandle handle, Answer answer, LogIndex index) {
   PendingRequest& pending = *requests_.find(handle);
   const bool all = pending.request.consistency.ack == Ack::all;
-  if (!all || pending.outcome.refusal || held_by_all(index)) {
+  if (!all || pending.outcome.refusal || held_by_all(index) || canary(Canary::all_at_majority)) {
     finish(handle, std::move(answer));
     return;
   }

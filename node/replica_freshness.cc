@@ -11,6 +11,7 @@
 // state too, and else behind a read round, like a linearizable read.
 #include <algorithm>
 
+#include "base/canary.h"
 #include "consistency/staleness.h"
 #include "node/replica_impl.h"
 
@@ -61,7 +62,7 @@ std::optional<Replica::Impl::Behind> Replica::Impl::behind(const PendingRequest&
   const Consistency& level = pending.request.consistency;
   const PendingRequest::Fresh& fresh = pending.fresh;
   if (level.level == Level::sequential && pending.request.session &&
-      pending.request.session->index > applied_.index) {
+      pending.request.session->index > applied_.index && !canary(Canary::session_index_ignored)) {
     const LogIndex seen = pending.request.session->index;
     return Behind{fmt::format("the session has seen entry {}, applied is {}", seen, applied_.index),
                   seen};
@@ -103,6 +104,10 @@ bool Replica::Impl::serve_anywhere(RequestHandle handle) {
   }
   PendingRequest& pending = *requests_.find(handle);
   const Consistency& level = pending.request.consistency;
+  if (canary(Canary::lag_of_own_commit) && level.max_lag && raft_) {
+    pending.fresh.confirmed = raft_->commit_index();
+    pending.fresh.asked_at = MonoTime{};  // it says nothing of time
+  }
   if (!local_reads_allowed()) {
     if (level.on_violation != OnViolation::reject) return false;
     finish(handle, definite(ErrorCode::level_unattainable,
