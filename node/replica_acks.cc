@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
+#include "base/coverage.h"
 #include "node/replica_impl.h"
 
 namespace parallax {
@@ -91,6 +92,8 @@ bool Replica::Impl::acknowledge_writes() {
 void Replica::Impl::judge_semi_sync() {
   if (!semi_sync_.since) return;
   const LogIndex received = received_index();
+  const bool keeps_up = received >= semi_sync_.target.value_or(semi_sync_.last);
+  if (semi_sync_.degraded && keeps_up) mark(Mark::semi_sync_returned);
   if (received >= semi_sync_.last) {
     semi_sync_.since.reset();
     semi_sync_.degraded = false;
@@ -109,6 +112,7 @@ void Replica::Impl::judge_semi_sync() {
   if (semi_sync_.degraded || now_.monotonic - *semi_sync_.since < config_.semi_sync_timeout) return;
   semi_sync_.degraded = true;
   ++counters_.semi_sync_degradations;
+  mark(Mark::semi_sync_degraded);
 }
 
 void Replica::Impl::acknowledge_early(const PendingAck& ack, bool degraded) {
@@ -135,6 +139,7 @@ void Replica::Impl::finish_write(RequestHandle handle, Answer answer, LogIndex i
     finish(handle, not_on_all(index));
     return;
   }
+  mark(Mark::write_waited_for_all);
   pending.stage = PendingRequest::Stage::spreading;
   pending.spread = index;
   pending.replayed = answer.replayed;

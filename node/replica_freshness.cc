@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
+#include "base/coverage.h"
 #include "consistency/staleness.h"
 #include "node/replica_impl.h"
 
@@ -135,6 +136,7 @@ bool Replica::Impl::refuse_or_wait(RequestHandle handle, const Behind& missing) 
   const bool judged = level.level == Level::sequential || leader() == kNoNode ||
                       (!level.max_staleness_ms && missing.needs) || leading();
   if (reject && (judged || now_.monotonic >= fresh.give_up_at.value_or(MonoTime::max()))) {
+    mark(Mark::bound_refused);
     finish(handle, definite(ErrorCode::level_unattainable,
                             fmt::format("node {}: {}", config_.id, missing.what)));
     return true;
@@ -143,6 +145,7 @@ bool Replica::Impl::refuse_or_wait(RequestHandle handle, const Behind& missing) 
   const bool applying = missing.needs && *missing.needs > applied_.index;
   const bool asked = fresh.ask != 0 && now_.monotonic - fresh.ask_sent < kIndexPatience;
   if (applying) {
+    mark(Mark::read_waited_to_apply);
     await_applied(handle, *missing.needs);
   } else if (level.level == Level::bounded && !asked && leader() != kNoNode) {
     index_wanted_.push_back(handle);
@@ -199,6 +202,7 @@ void Replica::Impl::ask_index() {
   while (!index_asks_.empty() && now_.monotonic - index_asks_.begin()->second.at > kIndexAsksKept) {
     index_asks_.erase(index_asks_.begin());
   }
+  mark(Mark::commit_index_asked);
   const std::uint64_t id = next_index_ask_++;
   for (RequestHandle handle : reads) {
     if (PendingRequest* const pending = requests_.find(handle)) pending->fresh.ask = id;
