@@ -200,8 +200,8 @@ void LogClients::note_read(const Asked& asked, const Answer& answer) {
   if (answer.staleness_ms) {
     // What a slow clock shows as so long takes longer.
     const std::int64_t rate = kMillion - std::int64_t{options_.slow_clock_ppm};
-    note.staleness_ns =
-        static_cast<std::int64_t>(*answer.staleness_ms) * kMillion / rate * kMillion + kMillion;
+    const auto shown = static_cast<std::int64_t>(*answer.staleness_ms) * kMillion;
+    note.staleness_ns = (shown * kMillion + rate - 1) / rate;
   }
   records(clients_[asked.client].family).reads.push_back(note);
 }
@@ -228,10 +228,12 @@ void LogClients::check_disks(const Asked& asked, const Answer& answer) const {
   PARALLAX_ASSERT(ack == wanted || (wanted == Ack::semi_sync && answer.evidence.degraded),
                   "a write at ack={} is acknowledged at {} and does not say that it gave way",
                   mode(wanted, false), mode(ack, answer.evidence.degraded));
-  // Since it left the leader another one may have replaced what was not committed.
+  // What is not committed the next leader may have replaced: on the way to here, or at followers
+  // that had said they have it.
   if (is_early(ack) && answer.evidence.node != asked.call.node) return;
   const LogIndex index = answer.evidence.index;
-  const Term term = is_early(ack) ? answer.evidence.term : checks_.term_of(index);
+  const bool committed = checks_.in_log(*operation_key(asked.request.operation), *answer.stamp);
+  const Term term = committed ? checks_.term_of(index) : answer.evidence.term;
   const std::vector<NodeId> nodes = world_.ids();
   std::size_t holders = 0;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -240,8 +242,8 @@ void LogClients::check_disks(const Asked& asked, const Answer& answer) const {
     if (lost || Checks::holds(world_, nodes[i], index, term)) ++holders;
   }
   std::size_t needed = 1;
-  if (ack == Ack::semi_sync) needed = std::min<std::size_t>(2, nodes.size());
   if (ack == Ack::majority) needed = majority_of(nodes.size());
+  if (ack == Ack::semi_sync && majority_of(nodes.size()) <= 2) needed = majority_of(nodes.size());
   if (ack == Ack::all) needed = nodes.size();
   PARALLAX_ASSERT(holders >= needed,
                   "acknowledged is on disk: a write at ack={} was acknowledged with entry {} on {} "
