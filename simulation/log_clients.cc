@@ -128,8 +128,9 @@ void LogClients::issue(std::size_t at) {
   }
   asked.record = records(client.family).recorder.begin(asked.request, asked.call);
   ++under_way_;
+  const NodeId node = asked.call.node;
   Request request = asked.request;
-  world_.submit(asked.call.node, std::move(request),
+  world_.submit(node, std::move(request),
                 [this, asked = std::move(asked)](const Reply& reply) { finish(asked, reply); });
 }
 

@@ -21,7 +21,9 @@
 // Not thread-safe.
 #pragma once
 
+#include <array>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
