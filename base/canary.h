@@ -53,7 +53,13 @@ namespace parallax {
   X(recovery_without_states, "a recovery ends with what the leader has")                    \
   X(tombstone_removed_early, "a tombstone is removed before all are known to hold it")      \
   X(causal_write_too_early, "a session's write is accepted before what it rests on")        \
-  X(causal_write_forgotten, "a session's token does not say what it wrote")
+  X(causal_write_forgotten, "a session's token does not say what it wrote")                 \
+  X(freshness_at_contact, "to have heard the leader counts as having what is committed")    \
+  X(session_index_ignored, "a sequential read shows less than its session has seen")        \
+  X(lag_of_own_commit, "max_lag is held against the commit index that is known here")       \
+  X(all_at_majority, "a write at ack=all is acknowledged when it is committed")             \
+  X(early_before_disk, "a write at ack=leader is acknowledged before it is on its disk")    \
+  X(semi_sync_alone, "semi-sync is acknowledged without a follower, and says nothing")
 
 // Anti-entropy mends what this one breaks: the simulator can't see it, the tests of the node do
 // (tests/node).

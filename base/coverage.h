@@ -72,7 +72,13 @@ namespace parallax {
   X(lease_ran_out)                     \
   X(causal_waited)                     \
   X(entry_held_for_disk)               \
-  X(causal_passed_on)
+  X(causal_passed_on)                  \
+  X(commit_index_asked)                \
+  X(read_waited_to_apply)              \
+  X(bound_refused)                     \
+  X(semi_sync_degraded)                \
+  X(semi_sync_returned)                \
+  X(write_waited_for_all)
 
 // Its clients do not live that long: the tests of the node take these paths (tests/node).
 #define PARALLAX_SLOW_MARKS(X) X(tombstone_removed)

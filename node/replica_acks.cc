@@ -13,6 +13,8 @@
 // passes, which is therefore not a definite failure.
 #include <algorithm>
 
+#include "base/canary.h"
+#include "base/coverage.h"
 #include "node/replica_impl.h"
 
 namespace parallax {
@@ -61,13 +63,15 @@ bool Replica::Impl::held_by_all(LogIndex index) const {
 bool Replica::Impl::acknowledge_writes() {
   if (!leading()) return false;
   const bool round = count_again();
-  const LogIndex durable = raft_->log().durable();
+  const RaftLog& log = raft_->log();
+  const LogIndex durable = canary(Canary::early_before_disk) ? log.last_index() : log.durable();
   while (!early_acks_.empty() && early_acks_.front().index <= durable) {
     acknowledge_early(early_acks_.front(), false);
     early_acks_.pop_front();
   }
   judge_semi_sync();
-  const LogIndex bound = semi_sync_.degraded ? durable : received_index();
+  const bool alone = semi_sync_.degraded || canary(Canary::semi_sync_alone);
+  const LogIndex bound = alone ? durable : received_index();
   while (!semi_sync_.waiting.empty() && semi_sync_.waiting.front().index <= bound) {
     acknowledge_early(semi_sync_.waiting.front(), semi_sync_.degraded);
     semi_sync_.waiting.pop_front();
@@ -88,6 +92,8 @@ bool Replica::Impl::acknowledge_writes() {
 void Replica::Impl::judge_semi_sync() {
   if (!semi_sync_.since) return;
   const LogIndex received = received_index();
+  const bool keeps_up = received >= semi_sync_.target.value_or(semi_sync_.last);
+  if (semi_sync_.degraded && keeps_up) mark(Mark::semi_sync_returned);
   if (received >= semi_sync_.last) {
     semi_sync_.since.reset();
     semi_sync_.degraded = false;
@@ -106,6 +112,7 @@ void Replica::Impl::judge_semi_sync() {
   if (semi_sync_.degraded || now_.monotonic - *semi_sync_.since < config_.semi_sync_timeout) return;
   semi_sync_.degraded = true;
   ++counters_.semi_sync_degradations;
+  mark(Mark::semi_sync_degraded);
 }
 
 void Replica::Impl::acknowledge_early(const PendingAck& ack, bool degraded) {
@@ -124,7 +131,7 @@ void Replica::Impl::acknowledge_early(const PendingAck& ack, bool degraded) {
 void Replica::Impl::finish_write(RequestHandle handle, Answer answer, LogIndex index) {
   PendingRequest& pending = *requests_.find(handle);
   const bool all = pending.request.consistency.ack == Ack::all;
-  if (!all || pending.outcome.refusal || held_by_all(index)) {
+  if (!all || pending.outcome.refusal || held_by_all(index) || canary(Canary::all_at_majority)) {
     finish(handle, std::move(answer));
     return;
   }
@@ -132,6 +139,7 @@ void Replica::Impl::finish_write(RequestHandle handle, Answer answer, LogIndex i
     finish(handle, not_on_all(index));
     return;
   }
+  mark(Mark::write_waited_for_all);
   pending.stage = PendingRequest::Stage::spreading;
   pending.spread = index;
   pending.replayed = answer.replayed;

@@ -11,6 +11,8 @@
 // state too, and else behind a read round, like a linearizable read.
 #include <algorithm>
 
+#include "base/canary.h"
+#include "base/coverage.h"
 #include "consistency/staleness.h"
 #include "node/replica_impl.h"
 
@@ -61,7 +63,7 @@ std::optional<Replica::Impl::Behind> Replica::Impl::behind(const PendingRequest&
   const Consistency& level = pending.request.consistency;
   const PendingRequest::Fresh& fresh = pending.fresh;
   if (level.level == Level::sequential && pending.request.session &&
-      pending.request.session->index > applied_.index) {
+      pending.request.session->index > applied_.index && !canary(Canary::session_index_ignored)) {
     const LogIndex seen = pending.request.session->index;
     return Behind{fmt::format("the session has seen entry {}, applied is {}", seen, applied_.index),
                   seen};
@@ -103,6 +105,10 @@ bool Replica::Impl::serve_anywhere(RequestHandle handle) {
   }
   PendingRequest& pending = *requests_.find(handle);
   const Consistency& level = pending.request.consistency;
+  if (canary(Canary::lag_of_own_commit) && level.max_lag && raft_) {
+    pending.fresh.confirmed = raft_->commit_index();
+    pending.fresh.asked_at = MonoTime{};  // it says nothing of time
+  }
   if (!local_reads_allowed()) {
     if (level.on_violation != OnViolation::reject) return false;
     finish(handle, definite(ErrorCode::level_unattainable,
@@ -130,6 +136,7 @@ bool Replica::Impl::refuse_or_wait(RequestHandle handle, const Behind& missing) 
   const bool judged = level.level == Level::sequential || leader() == kNoNode ||
                       (!level.max_staleness_ms && missing.needs) || leading();
   if (reject && (judged || now_.monotonic >= fresh.give_up_at.value_or(MonoTime::max()))) {
+    mark(Mark::bound_refused);
     finish(handle, definite(ErrorCode::level_unattainable,
                             fmt::format("node {}: {}", config_.id, missing.what)));
     return true;
@@ -138,6 +145,7 @@ bool Replica::Impl::refuse_or_wait(RequestHandle handle, const Behind& missing) 
   const bool applying = missing.needs && *missing.needs > applied_.index;
   const bool asked = fresh.ask != 0 && now_.monotonic - fresh.ask_sent < kIndexPatience;
   if (applying) {
+    mark(Mark::read_waited_to_apply);
     await_applied(handle, *missing.needs);
   } else if (level.level == Level::bounded && !asked && leader() != kNoNode) {
     index_wanted_.push_back(handle);
@@ -194,6 +202,7 @@ void Replica::Impl::ask_index() {
   while (!index_asks_.empty() && now_.monotonic - index_asks_.begin()->second.at > kIndexAsksKept) {
     index_asks_.erase(index_asks_.begin());
   }
+  mark(Mark::commit_index_asked);
   const std::uint64_t id = next_index_ask_++;
   for (RequestHandle handle : reads) {
     if (PendingRequest* const pending = requests_.find(handle)) pending->fresh.ask = id;

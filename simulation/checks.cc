@@ -196,7 +196,6 @@ void Checks::commit(LogIndex index, Term term, const Bytes& payload) {
   }
 }
 
-/// Whether the node's store holds entry `index` (of `term`), or a state that includes it.
 bool Checks::holds(World& world, NodeId id, LogIndex index, Term term) {
   const MemoryStore& store = world.store(id);
   const auto start = records::load<LogStart>(store, records::log_start_key(kOnlyGroup));
@@ -379,6 +378,20 @@ std::optional<std::string> Checks::value_of(const std::string& key, const Stamp&
   const auto entry = entered_.find(stamp);
   if (entry == entered_.end() || entry->second.first != key) return std::nullopt;
   return entry->second.second;
+}
+
+std::vector<Logged> Checks::log_of(std::string_view family) const {
+  std::map<LogIndex, Logged> by_index;
+  for (auto entry = reference_.lower_bound(std::string(family)); entry != reference_.end();
+       ++entry) {
+    const auto& [key, writes] = *entry;
+    if (!key.starts_with(family)) break;
+    for (const WrittenAt& at : writes)
+      by_index.emplace(at.index, Logged{key, at.value.to_string()});
+  }
+  std::vector<Logged> log;
+  for (auto& [index, logged] : by_index) log.push_back(std::move(logged));
+  return log;
 }
 
 void Checks::check_contents(World& world) const {

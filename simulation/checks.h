@@ -29,6 +29,12 @@ bool is_counter(const std::string& key);
 /// Whether levels without a leader write to this key.
 bool is_leaderless(std::string_view key);
 
+/// A key and a value that the log gives it.
+struct Logged {
+  std::string key;
+  std::string value;
+};
+
 struct CheckOptions {
   /// No client writes a value twice: a value in two entries is one write carried out twice.
   bool values_differ = true;
@@ -59,6 +65,14 @@ class Checks : public Observer {
   /// What a stamp of `key` stands for; nothing when no entry has it.
   std::optional<std::string> value_of(const std::string& key, const Stamp& stamp) const;
   std::size_t committed() const { return committed_.size(); }
+  /// The term of a committed entry.
+  Term term_of(LogIndex index) const { return committed_.at(index.value - 1).term; }
+  /// What the committed log writes to the keys that begin with `family`, in its order; nothing is
+  /// ever deleted there.
+  std::vector<Logged> log_of(std::string_view family) const;
+  /// Whether the node's disk holds this entry, or a state that includes it; also where that can't
+  /// be read.
+  static bool holds(World& world, NodeId id, LogIndex index, Term term);
   /// How often the node has lost its disk.
   std::uint64_t losses(NodeId id) const;
   /// Whether a committed entry has this version of `key`.
@@ -97,7 +111,6 @@ class Checks : public Observer {
   void check_range(const Scan& scan, const Answer& answer, bool agreed) const;
   void check_promise(World& world, const Envelope& envelope);
   void check_committed(World& world, NodeId id);
-  static bool holds(World& world, NodeId id, LogIndex index, Term term);
   void check_leader(const Raft& raft);
   void check_new_entries(const Raft& raft, Seen& seen);
   void check_applied(const Raft& raft, Seen& seen);

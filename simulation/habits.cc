@@ -32,6 +32,7 @@ WorldOptions Habits::world() {
                   [](const FaultEvent& event) { return event.kind == FaultKind::clock; });
   if (!clocks_jump) world.idempotency.retention = 45s;
   choose_leases(world);
+  choose_log_clients(world);
   return world;
 }
 
@@ -43,6 +44,28 @@ void Habits::choose_leases(WorldOptions& world) {
   if (!options_.break_drift_bound) {
     world.clock_drift_ppm = kBounds[lease_random_.below(std::size(kBounds))];
   }
+}
+
+/// A share of the seeds: the others go on as they are without them.
+void Habits::choose_log_clients(WorldOptions& world) {
+  const bool share = log_random_.chance(0.4) && !options_.show && options_.level.empty();
+  const bool led = !options_.no_leader && !options_.break_drift_bound;
+  has_log_clients_ = led && (share || (options_.show && of_log_clients(*options_.show)));
+  if (has_log_clients_) {
+    world.semi_sync_timeout = std::chrono::milliseconds(log_random_.between(100, 2'000));
+  }
+}
+
+LogClientOptions Habits::log_clients(const WorldOptions& world) {
+  LogClientOptions clients;
+  clients.seed = options_.seed;
+  if (!has_log_clients_) return clients;
+  clients.clients = log_random_.between(2, 3);
+  clients.keys = log_random_.between(1, 3);
+  clients.think = std::chrono::milliseconds(log_random_.between(100, 300));
+  clients.reads = 0.1 * static_cast<double>(log_random_.between(4, 7));
+  if (world.lease_reads) clients.slow_clock_ppm = world.clock_drift_ppm;
+  return clients;
 }
 
 std::int64_t Habits::monotonic_drift(const WorldOptions& world) {

@@ -8,6 +8,7 @@
 #include "simulation/crdt_clients.h"
 #include "simulation/fault_plan.h"
 #include "simulation/leaderless_clients.h"
+#include "simulation/log_clients.h"
 #include "simulation/simulation.h"
 
 namespace parallax::simulation {
@@ -20,13 +21,15 @@ class Habits {
       : options_(options),
         plan_(plan),
         random_(options.seed),
-        lease_random_(options.seed ^ kLeaseSeed) {}
+        lease_random_(options.seed ^ kLeaseSeed),
+        log_random_(options.seed ^ kLogSeed) {}
 
   WorldOptions world();
   ClientOptions clients();
   LeaderlessOptions leaderless();
   CrdtOptions crdts();
   CausalOptions causal();
+  LogClientOptions log_clients(const WorldOptions& world);
   /// Parts per million that a node's monotonic clock runs too fast: within the bound of the world.
   std::int64_t monotonic_drift(const WorldOptions& world);
   /// For what the run draws besides.
@@ -34,13 +37,18 @@ class Habits {
 
  private:
   static constexpr std::uint64_t kLeaseSeed = 0x1ea500;
+  static constexpr std::uint64_t kLogSeed = 0x109c11e;
   void choose_leases(WorldOptions& world);
+  void choose_log_clients(WorldOptions& world);
 
   const SimulationOptions& options_;
   const FaultPlan& plan_;
   Random random_;
+  // Apart: what they draw moves nothing else.
+  Random lease_random_;
   bool lease_reads_ = false;
-  Random lease_random_;  ///< apart: what it draws moves nothing else
+  Random log_random_;
+  bool has_log_clients_ = false;
 };
 
 }  // namespace parallax::simulation

@@ -13,8 +13,12 @@ enum class Permitted : std::uint8_t {
   quorum_later_write_lost,  ///< to an earlier one with a faster clock
   quorum_stale_read,        ///< r + w <= n
   eventual_stale_read,
-  weak_write_lost,   ///< acknowledged, and nowhere
-  lease_stale_read,  ///< the leader's clock is slower than its bound
+  weak_write_lost,        ///< acknowledged, and nowhere
+  lease_stale_read,       ///< the leader's clock is slower than its bound
+  sequential_stale_read,  ///< of what a replica has
+  bounded_stale_read,     ///< within its bound
+  prefix_goes_back,       ///< from one replica to another
+  ack_leader_write_lost,  ///< acknowledged, and lost at failover
   // A session that has not asked for the guarantee:
   own_write_not_read,
   reads_go_back,
@@ -24,10 +28,17 @@ enum class Permitted : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Permitted::count)>
-    kPermittedNames{"quorum-not-linearizable",   "quorum-later-write-lost", "quorum-stale-read",
-                    "eventual-stale-read",       "weak-write-lost",         "lease-stale-read",
-                    "own-write-not-read",        "reads-go-back",           "writes-out-of-order",
-                    "write-before-what-was-read"};
+    kPermittedNames{"quorum-not-linearizable", "quorum-later-write-lost",   "quorum-stale-read",
+                    "eventual-stale-read",     "weak-write-lost",           "lease-stale-read",
+                    "sequential-stale-read",   "bounded-stale-read",        "prefix-goes-back",
+                    "ack-leader-write-lost",   "own-write-not-read",        "reads-go-back",
+                    "writes-out-of-order",     "write-before-what-was-read"};
+
+/// Whether that is about the leader's levels and acknowledgement modes (log_clients.h).
+constexpr bool of_log_clients(Permitted permitted) {
+  return permitted >= Permitted::sequential_stale_read &&
+         permitted <= Permitted::ack_leader_write_lost;
+}
 
 /// Which guarantee of a session that is about, in the order of SessionGuarantees; nothing: none.
 constexpr std::optional<std::size_t> guarantee_left_out(Permitted permitted) {

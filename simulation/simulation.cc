@@ -41,7 +41,8 @@ class Run {
         clients_(world_, checks_, &trace_, habits_.clients()),
         leaderless_(world_, checks_, &trace_, habits_.leaderless()),
         crdts_(world_, checks_, &trace_, habits_.crdts()),
-        causal_(world_, &trace_, habits_.causal()) {
+        causal_(world_, &trace_, habits_.causal()),
+        log_clients_(world_, checks_, &trace_, habits_.log_clients(world_options_)) {
     world_.limit_steps(options.max_steps);
     for (NodeId id : ids_) world_.set_monotonic_drift(id, habits_.monotonic_drift(world_options_));
   }
@@ -61,6 +62,7 @@ class Run {
     leaderless_.start();
     crdts_.start();
     causal_.start();
+    log_clients_.start();
     for (int part = 0; part < 10; ++part) {
       world_.run_for(options_.duration / 10);
       checks_.check_join_laws(world_, clients_.key(0));
@@ -75,10 +77,10 @@ class Run {
   void report(Outcome& outcome) const {
     outcome.hash = trace_.hash();
     outcome.steps = world_.steps();
-    outcome.operations =
-        clients_.issued() + leaderless_.issued() + crdts_.issued() + causal_.issued();
-    outcome.answered =
-        clients_.answered() + leaderless_.answered() + crdts_.answered() + causal_.answered();
+    outcome.operations = clients_.issued() + leaderless_.issued() + crdts_.issued() +
+                         causal_.issued() + log_clients_.issued();
+    outcome.answered = clients_.answered() + leaderless_.answered() + crdts_.answered() +
+                       causal_.answered() + log_clients_.answered();
     outcome.shown = shown_;
     outcome.faults = faults_;
     outcome.crashes = crashes_;
@@ -395,6 +397,7 @@ class Run {
     leaderless_.stop();
     crdts_.stop();
     causal_.stop();
+    log_clients_.stop();
     world_.heal();
     if (options_.no_leader) world_.drop_if(elects);
     for (NodeId id : world_.ids()) {
@@ -413,7 +416,7 @@ class Run {
     while (!well && world_.now() - begun < kSettleTime) {
       world_.run_for(100ms);
       for (NodeId id : world_.ids()) start(id);
-      well = clients_.idle() && leaderless_.idle() && crdts_.idle() &&
+      well = clients_.idle() && leaderless_.idle() && crdts_.idle() && log_clients_.idle() &&
              world_.converged(!options_.no_leader);
     }
     if (world_.steps() >= options_.max_steps) return;
@@ -426,12 +429,15 @@ class Run {
     clients_.check_end(world_);
     leaderless_.check_end(world_);
     crdts_.check_end();
+    log_clients_.check_end();
     if (options_.show) {
       shown_ = leaderless_.counterexample(*options_.show);
       if (!shown_) shown_ = causal_.counterexample(*options_.show);
+      if (!shown_) shown_ = log_clients_.counterexample(*options_.show);
     }
     if (const std::string broken = leaderless_.judge(); !broken.empty()) throw Broken(broken);
     if (const std::string broken = causal_.judge(); !broken.empty()) throw Broken(broken);
+    if (const std::string broken = log_clients_.judge(); !broken.empty()) throw Broken(broken);
     const checker::LinearizabilityResult result = checker::check_linearizability(
         clients_.history(), {.limits = {.max_steps = 1'000'000'000}});
     if (result.verdict == checker::Verdict::yes) return;
@@ -457,6 +463,7 @@ class Run {
   LeaderlessClients leaderless_;
   CrdtClients crdts_;
   CausalClients causal_;
+  LogClients log_clients_;
   std::optional<std::string> shown_;
   bool settling_ = false;
   std::set<NodeId> refusing_;  ///< disks that are full

@@ -134,6 +134,7 @@ void Raft::step_heartbeat(const Sender& from, const Heartbeat& heartbeat) {
     next_freshness_ = {heartbeat.mark.at, heartbeat.mark_commit};
     adopt_freshness();
   }
+  if (canary(Canary::freshness_at_contact)) freshness_ = {now_, applied_};
   // Leaves at once: it says only that no later term was known here after the round began.
   send_at_once(from.id, HeartbeatReply{.term = term(),
                                        .round = heartbeat.round,
