@@ -110,6 +110,26 @@ TEST_CASE("system: scripts cluster says what is wrong and what would be right") 
   refused({"kill", "2"}, 1, "running: 1 3");
 }
 
+TEST_CASE("system: scripts bench refuses what it cannot measure before it installs anything") {
+  const auto refused = [&](const std::string& words, const std::string& what) {
+    const Ended ended = run({"/bin/bash", "-c", "exec " + kScripts + "/bench " + words}, 20s);
+    INFO(words << "\n" << ended.output);
+    CHECK(ended.code == 2);
+    CHECK(std::count(ended.output.begin(), ended.output.end(), '\n') == 1);
+    CHECK_THAT(ended.output, Catch::Contains(what) && Catch::Contains("scripts/bench --help"));
+  };
+  refused("--colour", "valid: --quick, --levels, --targets");
+  refused("--quick --levels", "exclude each other");
+  refused("--targets parallax,mongo", "there is no 'mongo'; valid: parallax, etcd-grpc");
+  refused("--targets redis,redis", "twice");
+  refused("--clients 1,x", "no list such as");
+  refused("--clients 0", "from 1 to 5000");
+  refused("--levels --clients 64", "not even over 3 nodes");
+  refused("--levels --targets redis", "parallax alone");
+  refused("--rounds 0", "from 1 to 100");
+  refused("--dir", "needs a value");
+}
+
 TEST_CASE("system: scripts cluster leaves nodes detached from its caller") {
   const ScriptCluster cluster;
   // The pipe ends with the script although the nodes live on; so does a descriptor of the caller's.
