@@ -80,6 +80,11 @@ std::int64_t draw_amount(Random& random, Fault fault) {
   }
 }
 
+/// What the crash leaves of writes that were not synced.
+std::string_view on_crash(const PlannedFault& fault) {
+  return fault.draw % 2 == 0 ? "drop_unsynced" : "torn_tail";
+}
+
 std::string names_of(const std::vector<std::uint32_t>& nodes) {
   std::string text;
   for (const std::uint32_t node : nodes)
@@ -146,6 +151,8 @@ std::string describe(const PlannedFault& fault) {
       return std::string(kPartitions[fault.form]);
     case Fault::clock:
       return fmt::format("{} {} ms", kClockFaults[fault.form], fault.amount);
+    case Fault::crash:
+      return fmt::format("{}, {}", kFailPoints[fault.form], on_crash(fault));
     case Fault::delay:
     case Fault::slow_disk:
       return fmt::format("{} ms", fault.amount);
@@ -280,7 +287,7 @@ std::string faults_body(std::uint32_t node, const std::vector<ActiveFault>& acti
         break;
       case Fault::crash:
         body["fail_point"] = {{"name", kFailPoints[fault.planned.form]}, {"action", "crash"}};
-        body["on_crash"] = fault.planned.draw % 2 == 0 ? "drop_unsynced" : "torn_tail";
+        body["on_crash"] = on_crash(fault.planned);
         break;
       default:
         break;

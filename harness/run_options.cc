@@ -1,6 +1,8 @@
 #include "harness/run_options.h"
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,6 +34,9 @@ bool is_endpoint(std::string_view text) {
 
 /// What does not go together.
 Result<void> check_together(const RunOptions& options) {
+  if (options.target != "parallax") {
+    return bad(fmt::format("--target {}: there is only parallax", options.target));
+  }
   if (const auto needs =
           workload_needs(options.workload, options.write_level, options.read_level)) {
     return bad(fmt::format("--workload {}", *needs));
@@ -126,6 +131,23 @@ Result<std::vector<Fault>> parse_faults(std::string_view text) {
     if (chosen[i]) faults.push_back(static_cast<Fault>(i));
   }
   return faults;
+}
+
+Result<std::chrono::milliseconds> parse_time(std::string_view text) {
+  const Error wrong =
+      bad(fmt::format("--time {}: it must be a whole number with ms, s, m or h", text));
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  // A hundred days are more than any run has.
+  if (error != std::errc{} || number < 0 || number > 8'640'000'000) return wrong;
+  for (const auto& [name, ms] : {std::pair<std::string_view, std::int64_t>{"ms", 1},
+                                 {"s", 1'000},
+                                 {"m", 60'000},
+                                 {"h", 3'600'000}}) {
+    if (unit == name) return std::chrono::milliseconds(number * ms);
+  }
+  return wrong;
 }
 
 Result<void> check_options(const RunOptions& options) {

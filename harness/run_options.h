@@ -65,6 +65,9 @@ bool needs_process(Fault fault);
 /// naming the word and those that there are.
 Result<std::vector<Fault>> parse_faults(std::string_view text);
 
+/// "500ms", "30s", "5m", "1h". Errors: bad_parameter.
+Result<std::chrono::milliseconds> parse_time(std::string_view text);
+
 struct RunOptions {
   std::string target = "parallax";     ///< or etcd, redis, exec:COMMAND
   std::uint32_t nodes = 3;             ///< that are started

@@ -192,6 +192,23 @@ Finding check_no_loss(const History& history, std::int64_t healed_ns) {
   return {.reason = fmt::format("\"{}\" could not be read when all had healed", unread)};
 }
 
+void resolve_mismatches(History& history) {
+  std::map<std::pair<Text, Text>, Text> values;  // by key and stamp
+  for (const Operation& operation : history.operations) {
+    if (operation.outcome != Outcome::ok || operation.stamp == checker::kNothing) continue;
+    const bool read = operation.kind == OperationKind::read;
+    const bool wrote =
+        operation.kind == OperationKind::write || operation.kind == OperationKind::cas;
+    if (!read && !wrote) continue;
+    values[{operation.key, operation.stamp}] = read ? operation.result : operation.value;
+  }
+  for (Operation& operation : history.operations) {
+    if (operation.outcome != Outcome::mismatch || operation.result != checker::kNothing) continue;
+    const auto found = values.find({operation.key, operation.stamp});
+    if (found != values.end()) operation.result = found->second;
+  }
+}
+
 Finding check_unique_answers(const History& history) {
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> answers;
   for (std::size_t i = 0; i < history.operations.size(); ++i) {

@@ -25,6 +25,10 @@ struct Finding {
 /// no such read.
 Finding check_no_loss(const checker::History& history, std::int64_t healed_ns);
 
+/// A comparison that answered mismatch names the version that it met. Where another operation tells
+/// which value that is, the mismatch is given it: it has seen that value.
+void resolve_mismatches(checker::History& history);
+
 /// No two increments of a key that are ok had the same answer.
 Finding check_unique_answers(const checker::History& history);
 

@@ -208,6 +208,31 @@ TEST_CASE("a node that goes back in the log violates the prefix unless it was st
   CHECK(of(run, "consistent prefix").verdict == checker::Verdict::yes);
 }
 
+TEST_CASE("a mismatch has seen the value of the version that it names") {
+  checker::History history = history_of(
+      R"({"client":1,"op":"write","key":"r","value":"1","call":1,"return":2,"ok":true,"stamp":"1-1"}
+{"client":2,"op":"cas","key":"r","expected":"0","call":3,"return":4,"ok":false,"mismatch":true,"stamp":"1-1"}
+{"client":2,"op":"cas","key":"r","expected":"0","call":5,"return":6,"ok":false,"mismatch":true,"stamp":"2-1"}
+{"client":2,"op":"cas","key":"q","expected":"0","call":7,"return":8,"ok":false,"mismatch":true,"stamp":"1-1"}
+)");
+  resolve_mismatches(history);
+  CHECK(history.texts[history.operations[1].result] == "1");
+  CHECK(history.operations[2].result == checker::kNothing);
+  CHECK(history.operations[3].result == checker::kNothing);
+}
+
+TEST_CASE("what one checker cannot decide is told by a stronger one that holds") {
+  // Nobody knows what the mismatch saw, so that sequential consistency is not decided by itself.
+  Run run = run_of(
+      "register", "linearizable", "linearizable",
+      R"({"client":1,"op":"write","key":"r","value":"1","call":1,"return":2,"ok":true,"node":1,"stamp":"1-1"}
+{"client":2,"op":"cas","key":"r","expected":"2","call":3,"return":4,"ok":false,"mismatch":true,"node":1,"stamp":"1-1"}
+)");
+  judge(run);
+  CHECK(of(run, "sequential").verdict == checker::Verdict::yes);
+  CHECK(of(run, "sequential").reason == "as it is linearizable");
+}
+
 TEST_CASE("an acknowledged member that is missing at the end is lost") {
   const auto check = [](std::string_view members) {
     return check_no_loss(
