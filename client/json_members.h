@@ -15,8 +15,11 @@
 
 namespace parallax::json_members {
 
+/// How every message begins here; what follows says what is wrong.
+inline constexpr std::string_view kNotUnderstood = "the node's answer is not understood: ";
+
 inline Error shape_error(std::string_view what) {
-  return definite(ErrorCode::corrupt, fmt::format("the node's answer is not understood: {}", what));
+  return definite(ErrorCode::corrupt, fmt::format("{}{}", kNotUnderstood, what));
 }
 
 /// Errors: corrupt.

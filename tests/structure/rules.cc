@@ -40,7 +40,9 @@ const std::vector<FolderRule>& folder_rules() {
       {"simulation",
        {"base", "clock", "storage", "replication", "consistency", "consistency/merge",
         "consistency/checker", "client", "node"}},
-      {"harness", {"base", "clock", "consistency", "consistency/checker", "client", "client/io"}},
+      {"harness", {"base", "clock", "consistency", "consistency/checker", "client", "node"}},
+      {"harness/io",
+       {"base", "clock", "consistency", "consistency/checker", "client", "client/io", "harness"}},
       {"scripts/bench.d", {}},  // load generators for other stores; scripts/bench builds them
   };
   return rules;
@@ -54,6 +56,7 @@ const FolderRule* rule_of(std::string_view path) {
   // A main.cc puts a program together: it belongs to the shell beside it.
   if (path == "node/main.cc") path = "node/io/main.cc";
   if (path == "client/main.cc") path = "client/cli/main.cc";
+  if (path == "harness/main.cc") path = "harness/io/main.cc";
   const FolderRule* best = nullptr;
   for (const FolderRule& rule : folder_rules()) {
     if (!starts_with_folder(path, rule.folder)) continue;
@@ -76,7 +79,7 @@ bool in_io_folder(std::string_view path) {
 bool is_shell(std::string_view path) {
   return in_io_folder(path) || path.starts_with("storage/leveldb_store.") ||
          path.starts_with("storage/data_directory.") || path.starts_with("client/cli/") ||
-         path.starts_with("client/examples/") || path.starts_with("harness/") ||
+         path.starts_with("client/examples/") || path == "harness/check_main.cc" ||
          path.starts_with("scripts/bench.d/") ||
          path.starts_with("simulation/seed_range.") ||  // runs seeds in processes of their own
          path.ends_with("/main.cc");

@@ -1,0 +1,92 @@
+// One run of the harness: what was asked, what happened, and what the checkers said. A value.
+//
+// All times are nanoseconds of the one monotonic clock of the history.
+//
+// What it does not do: read or write files (harness/io), or draw itself (harness/report).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "consistency/checker/history.h"
+#include "consistency/checker/verdict.h"
+#include "harness/run_options.h"
+
+namespace parallax::harness {
+
+/// One fault from its injection to its healing.
+struct FaultWindow {
+  std::string kind;    ///< one of kFaults
+  std::string target;  ///< "n2", "n1 | n2 n3" (the sides of a partition), "all"
+  std::string detail;  ///< "300 ms", "majorities-ring", ...; may be empty
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+  friend bool operator==(const FaultWindow&, const FaultWindow&) = default;
+};
+
+/// Of one guarantee.
+struct Verdict {
+  std::string guarantee;  ///< "linearizable", "causal convergence (CCv)", "read your writes", ...
+  bool promised = false;  ///< by the run's levels, or asked for: without it the run fails
+  checker::Verdict verdict = checker::Verdict::undecided;
+  std::string reason;                   ///< of undecided; of yes, if it was taken from another
+  std::string witness;                  ///< of no: in words, several lines
+  std::vector<std::size_t> operations;  ///< of the witness: indices into Run::history, ascending
+  Duration took{};                      ///< to find out
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+/// Of the reads that began `after_ns` to twice that after the last acknowledged write of their
+/// key had returned: how many showed that write, or something newer.
+struct StalenessPoint {
+  std::int64_t after_ns = 0;
+  std::size_t reads = 0;
+  double seen = 0;                  ///< 0 to 1
+  std::optional<double> predicted;  ///< by PBS (consistency/checker/pbs.h) from measured latencies
+  friend bool operator==(const StalenessPoint&, const StalenessPoint&) = default;
+};
+
+/// How old was what reads showed (consistency/checker/staleness.h).
+struct StalenessSummary {
+  std::size_t reads = 0;
+  std::size_t stale_reads = 0;
+  std::int64_t p50_ns = 0;
+  std::int64_t p99_ns = 0;
+  std::int64_t max_ns = 0;
+  std::vector<StalenessPoint> curve;  ///< by time
+  friend bool operator==(const StalenessSummary&, const StalenessSummary&) = default;
+};
+
+/// Whether all replicas came to hold the same once all faults were healed.
+struct Convergence {
+  std::int64_t healed_ns = 0;
+  std::optional<std::int64_t> after_ns;  ///< since then; absent: not in the time they were given
+  std::string detail;                    ///< of absent: who differs
+  friend bool operator==(const Convergence&, const Convergence&) = default;
+};
+
+enum class RunOutcome : std::uint8_t {
+  held,       ///< every promise was kept
+  violated,   ///< one was not
+  undecided,  ///< a promise could not be judged, or the run broke
+};
+std::string_view to_string(RunOutcome outcome);
+
+struct Run {
+  RunOptions asked;
+  std::string replay_command;
+  checker::History history;
+  std::vector<FaultWindow> faults;  ///< by begin
+  std::vector<Verdict> verdicts;
+  std::optional<StalenessSummary> staleness;  ///< where values are unique
+  std::optional<Convergence> convergence;
+  RunOutcome outcome = RunOutcome::undecided;
+  std::string reason;  ///< in words, one line
+};
+
+}  // namespace parallax::harness
