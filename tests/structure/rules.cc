@@ -41,8 +41,11 @@ const std::vector<FolderRule>& folder_rules() {
        {"base", "clock", "storage", "replication", "consistency", "consistency/merge",
         "consistency/checker", "client", "node"}},
       {"harness", {"base", "clock", "consistency", "consistency/checker", "client"}},
+      {"harness/report",
+       {"base", "clock", "consistency", "consistency/checker", "client", "harness"}},
       {"harness/io",
-       {"base", "clock", "consistency", "consistency/checker", "client", "client/io", "harness"}},
+       {"base", "clock", "consistency", "consistency/checker", "client", "client/io", "harness",
+        "harness/report"}},
   };
   return rules;
 }
