@@ -15,7 +15,7 @@ function timeChart(place, height, top = 6) {
     root.append(svg('rect', {class: 'band', x: clamp(fault.begin), y: top, height,
       width: Math.max(clamp(fault.end) - clamp(fault.begin), 1)}));
   }
-  for (const offset of ticks(span, Math.max(2, Math.floor(width / 130)))) {
+  for (const offset of ticks(span, Math.ceil(width / 90))) {
     const at = x(range.from + offset);
     const text = seconds(range.from + offset, span);
     if (at + text.length * 3.2 > width + 4) continue;
@@ -105,8 +105,7 @@ function drawTimeline(ops) {
   }
   const top = chart.top + head;
   for (let i = 0; i < lanes; i++) {
-    const last = clients[Math.min((i + 1) * perLane, clients.length) - 1];
-    const name = perLane === 1 ? `c${clients[i]}` : `c${clients[i * perLane]}–${last}`;
+    const name = `c${clients[i * perLane]}${perLane > 1 ? '…' : ''}`;  // and those after it
     chart.root.append(svg('text', {x: kLeft - 6, y: top + (i + .7) * lane, 'text-anchor': 'end'}, name),
       svg('line', {class: 'grid', x1: kLeft, x2: chart.width - 8, y1: top + i * lane, y2: top + i * lane}));
   }
@@ -235,7 +234,7 @@ function drawRate(series, weight) {
     n + level.failed[i] + level.unknown[i]), Array(data.buckets).fill(0));
   const most = perSecond(Math.max(1, ...unanswered, ...series.flatMap(level => level.answered)));
   const y = v => chart.top + chart.height - v / most * (chart.height - 4);
-  axis(chart, ticks(most, 4), y, v => v >= 10000 ? v / 1000 + 'k' : String(+v.toPrecision(3)));
+  axis(chart, ticks(most, 5), y, v => v >= 10000 ? v / 1000 + 'k' : String(+v.toPrecision(3)));
   const width = (chart.width - kLeft - 8) / data.buckets;
   unanswered.forEach((n, bucket) => {
     if (n) chart.root.append(svg('rect', {class: 'failed', x: chart.middle(bucket) - width / 2,
@@ -266,7 +265,7 @@ function drawLatency(series) {
 /// Says in words what a chart shows where the pointer is, or the arrow keys have moved.
 function makeReadable(chart, name, say) {
   const place = byId(`${name}-drawing`);
-  const cursor = svg('line', {class: 'cursor', y1: chart.top, y2: chart.top + chart.height, x1: -9, x2: -9});
+  const cursor = svg('line', {class: 'cursor', y1: chart.top, y2: chart.top + chart.height});
   chart.root.append(cursor);
   let bucket = 0;
   const tell = at => {

@@ -34,14 +34,18 @@ function drawSpaceTime(place, anomaly) {
     free = t * step + (down ? 26 : text.length * 6.4 + 10);
     root.append(svg('text', down ? {x: 0, y: y + 4} : {x, y: y + 26, 'text-anchor': 'middle'}, text));
   });
-  const ordered = ops.map((op, i) => ({...op, number: i + 1})).sort((a, b) => a.named - b.named);
-  for (const op of ordered) root.append(drawStep(op, {moments, lanes, at, down, step}));
+  // A label may reach to its client's next operation.
+  const room = op => Math.min(moments.length, ...ops.filter(o => o.client === op.client && o.call > op.call)
+    .map(o => moments.indexOf(o.call))) - moments.indexOf(op.call);
+  const ordered = ops.map((op, i) => ({...op, number: i + 1, room: room(op) * step - 20}))
+    .sort((a, b) => a.named - b.named);
+  for (const op of ordered) root.append(drawStep(op, {moments, lanes, at, down}));
   place.replaceChildren(root);
 }
 
 /// One operation: its bar in its client's lane, to the node and back, its number and label. Where
 /// in between the node did it is not known: the arrow's turn is in the middle.
-function drawStep(op, {moments, lanes, at, down, step}) {
+function drawStep(op, {moments, lanes, at, down}) {
   const begin = moments.indexOf(op.call);
   const end = op.end === null ? moments.length - .5 : moments.indexOf(op.end);
   const lane = lanes.indexOf(`client ${op.client}`);
@@ -57,7 +61,7 @@ function drawStep(op, {moments, lanes, at, down, step}) {
   const bar = down ? {x: x1 - 5, y: y1, width: 10, height: y2 - y1} : {x: x1, y: y1 - 5, width: x2 - x1, height: 10};
   group.append(svg('rect', {...bar, rx: 3}), svg('circle', {cx: x1, cy: y1, r: 8.5}),
     svg('text', {class: 'badge-number', x: x1, y: y1 + 4, 'text-anchor': 'middle'}, String(op.number)));
-  if (!down && fits(op.label, (end - begin) * step)) {
+  if (!down && fits(op.label, op.room)) {
     group.append(svg('text', {class: 'label', x: x1 + 11, y: y1 - 9}, op.label));
   }
   return group;

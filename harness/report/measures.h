@@ -42,7 +42,7 @@ struct LevelMeasures {
   std::vector<Latencies> latencies_by_bucket;
 };
 
-inline constexpr std::size_t kBuckets = 120;  ///< equal parts of the run
+inline constexpr std::size_t kBuckets = 80;  ///< equal parts of the run
 
 struct Measures {
   std::int64_t begin_ns = 0;  ///< the first call, or fault

@@ -156,12 +156,26 @@ std::string levels_table(const Shown& shown) {
   return out + "</tbody></table>\n";
 }
 
+/// Its words each in one piece: a browser would break lines within "--".
+std::string command_html(std::string_view command) {
+  std::string out;
+  while (!command.empty()) {
+    const std::size_t space = command.find(' ');
+    out += fmt::format("<span>{}</span>", html(command.substr(0, space)));
+    if (space == std::string_view::npos) break;
+    out += ' ';
+    command.remove_prefix(space + 1);
+  }
+  return out;
+}
+
 std::string chart(std::string_view title, std::string_view name, std::string_view key) {
   return fmt::format(
       "<div class=\"chart\"><h3>{0}</h3>\n<p class=\"key\">{2}</p>\n"
       "<div id=\"{1}-drawing\" tabindex=\"0\" role=\"group\" aria-label=\"{0}; arrow "
       "keys read it out\"></div>\n<p class=\"reading\" id=\"{1}-reading\" "
-      "aria-live=\"polite\"></p></div>\n",
+      "aria-live=\"polite\">Point at it to have it "
+      "read out, or use the arrow keys.</p></div>\n",
       title, name, key);
 }
 
@@ -190,7 +204,7 @@ std::string timeline_html(const Shown& shown) {
   std::string out = "<section id=\"timeline\">\n<h2>Timeline</h2>\n";
   if (shown.measures.sample.size() < shown.run.history.operations.size()) {
     out += fmt::format(
-        "<p class=\"note\">This page carries every {:.3g}th operation: {} of {}, evenly by time. "
+        "<p class=\"note\">This page carries one of {:.3g} operations: {} of {}, evenly by time. "
         "Tables above and below count all; so do rates and latencies while nothing is filtered or "
         "zoomed.</p>\n",
         static_cast<double>(shown.run.history.operations.size()) /
@@ -240,7 +254,7 @@ std::string settings_html(const Shown& shown) {
       "seed; times do not.</p>\n<div class=\"command\"><pre id=\"command\">{}</pre>"
       "<button type=\"button\" id=\"copy\">Copy</button></div>\n"
       "<p class=\"note\" id=\"copied\" role=\"status\"></p>\n<dl class=\"settings\">\n",
-      html(shown.run.replay_command));
+      command_html(shown.run.replay_command));
   out += setting("Target", asked.target);
   if (asked.endpoints.empty()) {
     out += setting("Nodes", fmt::format("{}", asked.nodes));

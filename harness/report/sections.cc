@@ -57,6 +57,29 @@ std::string step_html(const Shown& shown, const Step& step, std::size_t number) 
       seconds(call_us(shown.measures, operation)), end);
 }
 
+/// Which faults there were while the operations that the witness names ran.
+std::string faults_meanwhile(const Shown& shown, const Anomaly& anomaly) {
+  std::int64_t begin = checker::kNever;
+  std::int64_t end = 0;
+  for (const Step& step : anomaly.steps) {
+    if (!step.named) continue;
+    const Operation& operation = shown.run.history.operations[step.operation];
+    begin = std::min(begin, operation.call_ns);
+    end = std::max(end, is_open(operation) ? operation.call_ns : operation.return_ns);
+  }
+  std::string names;
+  const std::size_t windows = std::min(shown.run.faults.size(), shown.limits.windows);
+  for (std::size_t i = 0; i < windows; ++i) {
+    const FaultWindow& fault = shown.run.faults[i];
+    if (fault.begin_ns > end || fault.end_ns <= begin) continue;
+    if (names.size() > 4 * kTextBytes) return names + " and more";
+    names += fmt::format("{}<a href=\"#timeline\" data-fault=\"{}\">{} {}</a>",
+                         names.empty() ? "" : ", ", i, html(clipped(fault.kind, kTextBytes)),
+                         html(clipped(fault.target, kTextBytes)));
+  }
+  return names.empty() ? "no fault" : names;
+}
+
 std::string anomaly_html(const Shown& shown, std::size_t number) {
   const Anomaly& anomaly = shown.anomalies[number - 1];
   const Verdict& verdict = *anomaly.verdict;
@@ -80,6 +103,7 @@ std::string anomaly_html(const Shown& shown, std::size_t number) {
         "shown.</p>\n",
         named, grouped(verdict.operations.size()));
   }
+  out += fmt::format("<p class=\"note\">Meanwhile: {}.</p>\n", faults_meanwhile(shown, anomaly));
   const std::int64_t place = place_us(shown.run, shown.measures, anomaly);
   return out + fmt::format(
                    "<p><button type=\"button\" data-from=\"{}\" data-to=\"{}\">Show on the "
@@ -182,7 +206,7 @@ std::string guarantees_html(const Shown& shown) {
     out += fmt::format("<tr{}><td>{}</td><td>{}</td><td>{}</td><td class=\"amount\">{}</td></tr>\n",
                        broken ? " class=\"broken\"" : "", first, badge(verdict),
                        verdict.promised ? "promised" : "not promised",
-                       short_duration(verdict.took.count()));
+                       verdict.took.count() == 0 ? "–" : short_duration(verdict.took.count()));
   }
   if (shown.run.verdicts.empty()) out += "<tr><td>Nothing was judged.</td></tr>\n";
   return out + "</tbody></table>\n</section>\n";
