@@ -98,6 +98,8 @@ void Browser::start() {
                                      "--disable-extensions",
                                      "--disable-component-update",
                                      "--disable-background-networking",
+                                     "--disable-breakpad",
+                                     "--disable-crash-reporter",
                                      "--hide-scrollbars",
                                      "--host-resolver-rules=MAP * ~NOTFOUND"};
   if (::geteuid() == 0) arguments.emplace_back("--no-sandbox");  // else it refuses to run as root
