@@ -33,9 +33,10 @@ function faultRows(chart) {
     const from = chart.clamp(fault.begin);
     const to = Math.max(chart.clamp(fault.end), from + 2);
     let row = ends.findIndex(end => end <= from);
+    const crowded = row < 0 && ends.length === 4;  // it lies over others
     if (row < 0) row = Math.min(ends.length, 3);
     ends[row] = Math.max(ends[row] ?? 0, to);
-    return {fault, from, to, row};
+    return {fault, from, to, row, crowded};
   });
 }
 
@@ -87,7 +88,7 @@ function drawCells(chart, ops, laneOf, top, lane) {
 }
 
 function drawTimeline(ops) {
-  const perLane = Math.ceil(clients.length / kMostLanes);
+  const perLane = Math.max(1, Math.ceil(clients.length / kMostLanes));
   const laneOf = client => Math.floor(clients.indexOf(client) / perLane);
   const lanes = Math.ceil(clients.length / perLane);
   const lane = lanes > 12 ? 13 : 18;
@@ -96,12 +97,12 @@ function drawTimeline(ops) {
     ...faultRows(timeChart(place, 1)).map(fault => fault.row + 1))) * 18 + 4 : 0;
   const marks = data.anomalies.length ? 18 : 0;
   const chart = timeChart(place, head + lanes * lane + marks);
-  for (const {fault, from, to, row} of faultRows(chart)) {
+  for (const {fault, from, to, row, crowded} of faultRows(chart)) {
     const y = chart.top + row * 18;
     chart.root.append(svg('rect', {class: 'faultbar', x: from, y, width: to - from, height: 15, rx: 3},
       svg('title', {}, `${faultName(fault)} ${fault.detail}`)));
     const name = [faultName(fault), fault.kind].find(text => fits(text, to - from));
-    if (name) chart.root.append(svg('text', {class: 'strong', x: from + 4, y: y + 11.5}, name));
+    if (name && !crowded) chart.root.append(svg('text', {class: 'strong', x: from + 4, y: y + 11.5}, name));
   }
   const top = chart.top + head;
   for (let i = 0; i < lanes; i++) {

@@ -121,7 +121,9 @@ std::string choice_filters(const Shown& shown) {
       "<option value=\"none\">no fault</option>\n";
   const std::size_t windows = std::min(shown.run.faults.size(), shown.limits.windows);
   std::map<std::string, std::size_t> kinds;
-  for (std::size_t i = 0; i < windows; ++i) ++kinds[shown.run.faults[i].kind];
+  for (std::size_t i = 0; i < windows; ++i) {
+    ++kinds[clipped(shown.run.faults[i].kind, kNameBytes)];  // as the scripts know it
+  }
   for (const auto& [kind, count] : kinds) {
     if (count < 2) continue;
     out += fmt::format("<option value=\"{0}\">any {0} ({1})</option>\n", html(kind), count);

@@ -14,7 +14,6 @@ namespace {
 using checker::Operation;
 
 constexpr std::size_t kKeyBytes = 40;
-constexpr std::size_t kFaultBytes = 120;
 
 std::size_t outcome_index(const Operation& operation) {
   return static_cast<std::size_t>(is_open(operation) ? checker::Outcome::unknown
@@ -117,7 +116,7 @@ std::string page_data(const Run& run, const Measures& measures,
   out += fmt::format("\"kinds\":[{}],\"outcomes\":[\"ok\",\"failed\",\"mismatch\",\"unknown\"],\n",
                      list(kinds));
   out += fmt::format("\"levels\":[{}],\n", joined(measures.levels, [](const LevelMeasures& level) {
-                       return script_string(clipped(level.name, kFaultBytes));
+                       return script_string(clipped(level.name, kNameBytes));
                      }));
   const std::size_t windows = std::min(run.faults.size(), limits.windows);
   out += fmt::format(
@@ -126,9 +125,9 @@ std::string page_data(const Run& run, const Measures& measures,
                                       run.faults.begin() + static_cast<std::ptrdiff_t>(windows)),
              [&](const FaultWindow& fault) {
                return fmt::format(R"({{"kind":{},"target":{},"detail":{},"begin":{},"end":{}}})",
-                                  script_string(clipped(fault.kind, kFaultBytes)),
-                                  script_string(clipped(fault.target, kFaultBytes)),
-                                  script_string(clipped(fault.detail, kFaultBytes)),
+                                  script_string(clipped(fault.kind, kNameBytes)),
+                                  script_string(clipped(fault.target, kNameBytes)),
+                                  script_string(clipped(fault.detail, kNameBytes)),
                                   (fault.begin_ns - measures.begin_ns) / 1'000,
                                   (fault.end_ns - measures.begin_ns) / 1'000);
              }));

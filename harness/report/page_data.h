@@ -11,6 +11,9 @@
 
 namespace parallax::harness {
 
+/// Of the name of a level, and of each text of a fault, so many bytes are in the data.
+inline constexpr std::size_t kNameBytes = 120;
+
 /// A violated guarantee that the page tells of, with what its diagram shows.
 struct Anomaly {
   const Verdict* verdict;

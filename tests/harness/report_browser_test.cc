@@ -244,6 +244,11 @@ TEST_CASE("the report is worked with keys alone, and its address keeps what was 
   page.browser.evaluate("document.querySelector('[data-zoom=whole]').focus()");
   page.browser.press("Enter");
   CHECK(page.matching() == expect);
+  page.browser.evaluate("document.getElementById('copy').focus()");
+  page.browser.press("Enter");
+  page.browser.evaluate("new Promise(done => setTimeout(done, 100))");
+  CHECK(page.browser.evaluate("document.getElementById('copied').textContent").as_string() ==
+        "copied");
 }
 
 TEST_CASE("the report's scripts measure what the program measures") {
@@ -263,6 +268,12 @@ TEST_CASE("the report of a long run draws cells, and single operations when zoom
   for (int i = 0; i < 4; ++i) page.browser.click("[data-zoom=in]");
   CHECK(page.count("#timeline-drawing .op") > 500);
   CHECK(page.count("#timeline-drawing .cell") == 0);
+  CHECK(all_of(page.browser.errors()) == "");
+}
+
+TEST_CASE("the report of a run of nothing is drawn without errors") {
+  Page page(Run{});
+  CHECK(page.matching() == "0 operations of 0");
   CHECK(all_of(page.browser.errors()) == "");
 }
 

@@ -249,9 +249,10 @@ TEST_CASE("latencies are of what was answered, by nearest rank") {
   REQUIRE(measures.levels.size() == 1);
   CHECK(measures.levels[0].latencies == Latencies{100, 198});
   CHECK(measures.span_us == 200);
-  // The last of all is in the last bucket, and what has no end in that of its call.
-  CHECK(measures.levels[0].counts_by_bucket.back().answered == 2);
-  CHECK(measures.levels[0].counts_by_bucket.front() == Counts{1, 1, 1});
+  // A bucket is 2.5 µs: the last of all is in the last one, and what has no end in that of its
+  // call.
+  CHECK(measures.levels[0].counts_by_bucket.back().answered == 3);
+  CHECK(measures.levels[0].counts_by_bucket.front() == Counts{2, 1, 1});
 }
 
 TEST_CASE("an anomaly is shown with what its clients did before and after") {
