@@ -59,7 +59,8 @@ std::string tiles(const Shown& shown) {
     const auto& after = shown.run.convergence->after_ns;
     out += tile("Converged", after ? short_duration(*after) : "no", "after the last fault");
   }
-  return out + tile("Seed", fmt::format("{}", shown.run.asked.seed)) + "</dl>\n";
+  return out + fmt::format("<div class=\"seed\"><dt>Seed</dt><dd>{}</dd></div>\n</dl>\n",
+                           shown.run.asked.seed);
 }
 
 std::string chip(std::string_view name, std::size_t value, std::string_view text,
