@@ -224,7 +224,9 @@ int main(int argc, char** argv) {
       ->add_option("--check", options.check,
                    "Hold the run to these instead of what its levels promise")
       ->delimiter(',');
-  run_command->add_option("--out", options.out, "A directory for history, faults and results");
+  run_command->add_option(
+      "--out", options.out,
+      "A directory for history, faults, results and a page to look at (report.html)");
   run_command->add_option("--parallaxd", arguments.parallaxd, "The program; beside this one");
   run_command->add_flag("--quiet", quiet, "No progress");
   try {

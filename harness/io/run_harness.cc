@@ -14,6 +14,7 @@
 #include "harness/io/nemesis.h"
 #include "harness/io/parallax_store.h"
 #include "harness/judgement.h"
+#include "harness/report/report.h"
 #include "harness/run_json.h"
 #include "harness/workload_checks.h"
 
@@ -301,7 +302,8 @@ Result<void> write_run(const Run& run, const std::string& directory) {
   }
   PARALLAX_TRY(write_file(path / "history.jsonl", checker::write_history(run.history)));
   PARALLAX_TRY(write_file(path / "faults.jsonl", write_faults(run.faults)));
-  return write_file(path / "results.json", write_results(run));
+  PARALLAX_TRY(write_file(path / "results.json", write_results(run)));
+  return write_file(path / "report.html", report_page(run));
 }
 
 }  // namespace parallax::harness

@@ -41,9 +41,12 @@ const std::vector<FolderRule>& folder_rules() {
        {"base", "clock", "storage", "replication", "consistency", "consistency/merge",
         "consistency/checker", "client", "node"}},
       {"harness", {"base", "clock", "consistency", "consistency/checker", "client", "node"}},
-      {"harness/io",
-       {"base", "clock", "consistency", "consistency/checker", "client", "client/io", "harness"}},
       {"scripts/bench.d", {}},  // load generators for other stores; scripts/bench builds them
+      {"harness/report",
+       {"base", "clock", "consistency", "consistency/checker", "client", "harness"}},
+      {"harness/io",
+       {"base", "clock", "consistency", "consistency/checker", "client", "client/io", "harness",
+        "harness/report"}},
   };
   return rules;
 }
