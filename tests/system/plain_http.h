@@ -7,6 +7,8 @@ namespace parallax::system_tests {
 
 using harness::ask;
 using harness::Connection;
+using harness::parse_answer;
+using harness::plain_request;
 using harness::PlainAnswer;
 
 }  // namespace parallax::system_tests
