@@ -336,27 +336,31 @@ void LeaderlessClients::check_bounds(const Asked& asked, const Said& said) const
 }
 
 /// What a node has shown of its own store was durable there, so it is there until the disk is lost.
+/// Not so what the log has committed: that may be shown before it is durable here, since no crash
+/// takes it from the log, and after one it is here once the node has caught up.
 void LeaderlessClients::check_shown(const Asked& asked, const Answer& answer) {
   const Request& request = asked.request;
   if (!is_read(request.operation) || answer.evidence.path != Path::local) return;
   const std::uint64_t losses = checks_.losses(asked.at);
-  const auto known = shown_.find({asked.at, *operation_key(request.operation)});
+  const std::uint64_t life = world_.life(asked.at);
+  const std::string& key = *operation_key(request.operation);
+  const auto known = shown_.find({asked.at, key});
   if (known != shown_.end()) {
     const ShownBy& before = known->second;
+    const bool caught_up_later = before.life != life && checks_.in_log(key, before.stamp);
     const bool comparable = before.completed < asked.began && before.losses == losses &&
-                            !world_.damage_pending(asked.at);
+                            !caught_up_later && !world_.damage_pending(asked.at);
     PARALLAX_ASSERT(!comparable || (answer.stamp && *answer.stamp >= before.stamp),
-                    "durable before shown: node {} shows '{}' as {} after {}", asked.at,
-                    *operation_key(request.operation),
+                    "durable before shown: node {} shows '{}' as {} after {}", asked.at, key,
                     answer.stamp ? answer.stamp->to_string() : "nothing", before.stamp);
-    if (before.losses == losses && (!answer.stamp || *answer.stamp <= before.stamp)) return;
+    const bool lower = !answer.stamp || *answer.stamp <= before.stamp;
+    if (before.losses == losses && !caught_up_later && lower) return;
   }
   if (request.consistency.level == Level::weak || !answer.stamp) return;
   const bool same_disk = std::find(asked.losses.begin(), asked.losses.end(),
                                    std::pair(asked.at, losses)) != asked.losses.end();
   if (!same_disk) return;
-  shown_.insert_or_assign({asked.at, *operation_key(request.operation)},
-                          ShownBy{moment_, *answer.stamp, losses});
+  shown_.insert_or_assign({asked.at, key}, ShownBy{moment_, *answer.stamp, losses, life});
 }
 
 void LeaderlessClients::note_seen(const Asked& asked, const Answer& answer) {

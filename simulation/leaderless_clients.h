@@ -122,6 +122,7 @@ class LeaderlessClients {
     Moment completed;
     Stamp stamp;
     std::uint64_t losses;
+    std::uint64_t life;
   };
 
   std::string key(Family family, std::size_t i) const;
