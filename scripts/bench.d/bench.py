@@ -115,8 +115,11 @@ def preload(targets, levels):
     for level in PRELOAD_LEVELS if levels else ():
         say(f"preloading 4,096 keys at {level}")
         parallax = targets[0]
-        result, _ = generate(parallax.preload_of_level(level), parallax)
-        # Every thread of the generator begins with the first key; one of them has to get through.
+        for seconds in (2, 10, 60):
+            result, _ = generate(parallax.preload_of_level(level, seconds), parallax)
+            # Every thread of the generator begins with the first key; one has to get through.
+            if result["answers"] >= 3 * 4096:
+                break
         if result["failures"] or result["answers"] < 3 * 4096:
             raise BenchError(f"the preload at {level} got {result['answers']} answers, "
                              f"{result['failures']} failures")

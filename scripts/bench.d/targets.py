@@ -177,8 +177,8 @@ class Parallax(Target):
     def preloads(self):
         return [self.plain_load(self.ports[self.leader()], "put", 64, 60, preload=True)]
 
-    def preload_of_level(self, level):
-        return self.wrk(self.ports["1"], 63, 5, "levels.lua", "preload", level, threads=3)
+    def preload_of_level(self, level, seconds):
+        return self.wrk(self.ports["1"], 63, seconds, "levels.lua", "preload", level, threads=3)
 
 
 class Etcd(Target):
