@@ -10,10 +10,10 @@ function timeChart(place, height, top = 6) {
   const x = us => kLeft + (us - range.from) / span * (width - kLeft - 8);
   const clamp = us => x(Math.min(Math.max(us, range.from), range.to));
   const root = svg('svg', {width, height: top + height + 22, role: 'img'});
-  for (const fault of data.faults) {
-    if (fault.end <= range.from || fault.begin >= range.to) continue;
-    root.append(svg('rect', {class: 'band', x: clamp(fault.begin), y: top, height,
-      width: Math.max(clamp(fault.end) - clamp(fault.begin), 1)}));
+  for (const [begin, end] of faultyTimes()) {
+    if (end <= range.from || begin >= range.to) continue;
+    root.append(svg('rect', {class: 'band', x: clamp(begin), y: top, height,
+      width: Math.max(clamp(end) - clamp(begin), 1)}));
   }
   for (const offset of ticks(span, Math.ceil(width / 90))) {
     const at = x(range.from + offset);
@@ -26,6 +26,17 @@ function timeChart(place, height, top = 6) {
   return {root, x, clamp, width, height, top};
 }
 
+/// The stretches of time with at least one fault, each as its begin and end.
+function faultyTimes() {
+  const all = [];
+  for (const {begin, end} of [...data.faults].sort((a, b) => a.begin - b.begin)) {
+    const last = all.at(-1);
+    if (last && begin <= last[1]) last[1] = Math.max(last[1], end);
+    else all.push([begin, end]);
+  }
+  return all;
+}
+
 /// Faults in as few rows as they need, each as its first and last place and its row.
 function faultRows(chart) {
   const ends = [];
@@ -33,8 +44,8 @@ function faultRows(chart) {
     const from = chart.clamp(fault.begin);
     const to = Math.max(chart.clamp(fault.end), from + 2);
     let row = ends.findIndex(end => end <= from);
-    const crowded = row < 0 && ends.length === 4;  // it lies over others
-    if (row < 0) row = Math.min(ends.length, 3);
+    const crowded = row < 0 && ends.length === kMostFaultRows;  // it lies over others
+    if (row < 0) row = Math.min(ends.length, kMostFaultRows - 1);
     ends[row] = Math.max(ends[row] ?? 0, to);
     return {fault, from, to, row, crowded};
   });
@@ -93,8 +104,8 @@ function drawTimeline(ops) {
   const lanes = Math.ceil(clients.length / perLane);
   const lane = lanes > 12 ? 13 : 18;
   const place = byId('timeline-drawing');
-  const head = data.faults.length ? Math.min(4, Math.max(1,
-    ...faultRows(timeChart(place, 1)).map(fault => fault.row + 1))) * 18 + 4 : 0;
+  const head = data.faults.length ? Math.max(1,
+    ...faultRows(timeChart(place, 1)).map(fault => fault.row + 1)) * 18 + 4 : 0;
   const marks = data.anomalies.length ? 18 : 0;
   const chart = timeChart(place, head + lanes * lane + marks);
   for (const {fault, from, to, row, crowded} of faultRows(chart)) {

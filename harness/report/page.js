@@ -10,6 +10,7 @@ const kUnknown = data.outcomes.indexOf('unknown');
 const kFailed = data.outcomes.indexOf('failed');
 const kMostBars = 3000;   // operations that are drawn one by one; more are drawn as cells
 const kMostLanes = 24;    // more clients than that share lanes
+const kMostFaultRows = 14;  // faults at the same time beyond that lie over each other
 const kMostRows = 100;    // of the table of operations
 const kLeft = 46;         // room for what is written beside the axes
 
