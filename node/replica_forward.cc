@@ -157,4 +157,9 @@ void Replica::Impl::on_forward_reply(const Envelope& envelope, const ForwardRepl
   route(handle);
 }
 
+std::chrono::milliseconds Replica::Impl::waited(const PendingRequest& pending) const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now_.monotonic -
+                                                               *pending.behind_since);
+}
+
 }  // namespace parallax
