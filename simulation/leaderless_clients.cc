@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "consistency/checker/linearizability.h"
 #include "replication/quorum/sizes.h"
+#include "simulation/undecided.h"
 #include "storage/key_space.h"
 
 namespace parallax::simulation {
@@ -47,9 +48,8 @@ Actor actor_of(const Answer& answer) {
 }
 
 std::string words_of(const checker::LinearizabilityResult& result) {
-  return result.verdict == checker::Verdict::no && result.counterexample
-             ? result.counterexample->text
-             : "could not be judged: " + result.reason;
+  if (result.verdict == checker::Verdict::undecided) throw Undecided(result.reason);
+  return result.counterexample->text;
 }
 
 }  // namespace
@@ -408,6 +408,9 @@ void LeaderlessClients::note_bound(const Asked& asked, const Said& said,
     default:
       return;
   }
+  // What the log has committed its holders need not have applied durably: after a crash it is in
+  // their logs, which only majority reads wait for.
+  if (read && checks_.in_log(said.key, *said.stamp)) bound.holders = 0;
   if (bound.holders != 0 && bound.holders < majority()) {
     if (read) return;  // it does not say who they are
     bound.losses = losses_of(replicas, asked.losses);

@@ -10,6 +10,7 @@
 #include "consistency/checker/log_order.h"
 #include "consistency/checker/sequential.h"
 #include "consistency/checker/staleness.h"
+#include "simulation/undecided.h"
 
 namespace parallax::simulation {
 namespace {
@@ -43,7 +44,8 @@ std::vector<checker::LogEntry> entries(checker::History& history, const std::vec
 }
 
 std::string words(const std::optional<checker::Witness>& witness, const std::string& reason) {
-  return witness ? witness->text : "could not be judged: " + reason;
+  if (!witness) throw Undecided(reason);
+  return witness->text;
 }
 
 }  // namespace

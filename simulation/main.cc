@@ -120,6 +120,7 @@ int run_one(const Arguments& arguments) {
     return 1;
   }
   if (!outcome.ok) fmt::print("BROKEN {}\n", outcome.broken);
+  if (!outcome.undecided.empty()) fmt::print("undecided: {}\n", outcome.undecided);
   if (arguments.run.show) {
     fmt::print("{}: {}\n", permitted_name(*arguments.run.show),
                outcome.shown ? *outcome.shown : "not shown");
@@ -164,6 +165,9 @@ bool tell_marks(const RangeTotals& totals) {
   return all;
 }
 
+/// Of all seeds, beside one: more, and the simulator shows too little.
+constexpr double kMostUndecided = 0.01;
+
 int run_many(const Arguments& arguments) {
   RangeOptions range;
   range.run = arguments.run;
@@ -189,9 +193,15 @@ int run_many(const Arguments& arguments) {
   }
   fmt::print(
       "{} seeds, {:.0f} simulated s ({:.0f} per s), {} operations, {} faults ({} crashes, "
-      "{} partitions, {} damaged records found): nothing broke\n",
+      "{} partitions, {} damaged records found): nothing broke{}\n",
       totals.seeds, totals.simulated_seconds, totals.simulated_seconds / progress.seconds(),
-      totals.operations, totals.faults, totals.crashes, totals.partitions, totals.damage_found);
+      totals.operations, totals.faults, totals.crashes, totals.partitions, totals.damage_found,
+      totals.undecided == 0 ? "" : fmt::format(", {} undecided", totals.undecided));
+  if (static_cast<double>(totals.undecided) >
+      kMostUndecided * static_cast<double>(totals.seeds) + 1) {
+    fmt::print("too many could not be judged: one in a hundred at most\n");
+    return 1;
+  }
   return !arguments.require_marks || tell_marks(totals) ? 0 : 1;
 }
 

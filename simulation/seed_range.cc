@@ -19,6 +19,7 @@ namespace {
 struct SeedReport {
   std::uint64_t seed;
   std::uint64_t ok;
+  std::uint64_t undecided;
   std::uint64_t operations, answered, faults, crashes, partitions, damage_found;
   double simulated_seconds;
   std::array<std::uint64_t, static_cast<std::size_t>(Mark::count)> marks;
@@ -43,6 +44,7 @@ std::array<std::uint64_t, static_cast<std::size_t>(Mark::count)> take_marks() {
     SeedReport report{};
     report.seed = seed;
     report.ok = outcome.ok ? 1 : 0;
+    report.undecided = outcome.undecided.empty() ? 0 : 1;
     report.operations = outcome.operations;
     report.answered = outcome.answered;
     report.faults = outcome.faults;
@@ -67,6 +69,7 @@ void add(RangeTotals& totals, const SeedReport& report) {
   totals.damage_found += report.damage_found;
   totals.simulated_seconds += report.simulated_seconds;
   for (std::size_t i = 0; i < report.marks.size(); ++i) totals.marks[i] += report.marks[i];
+  totals.undecided += report.undecided;
   if (report.ok != 0) return;
   ++totals.broken;
   totals.broken_seed = std::min(totals.broken_seed.value_or(report.seed), report.seed);

@@ -24,7 +24,8 @@ struct RangeTotals {
   std::array<std::uint64_t, static_cast<std::size_t>(Mark::count)> marks{};
   /// The lowest seed that broke something, of those that ran.
   std::optional<std::uint64_t> broken_seed;
-  std::uint64_t broken = 0;  ///< seeds that broke something
+  std::uint64_t broken = 0;     ///< seeds that broke something
+  std::uint64_t undecided = 0;  ///< seeds with a history that no checker could judge
 };
 
 struct RangeOptions {

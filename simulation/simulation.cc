@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "consistency/checker/linearizability.h"
 #include "simulation/habits.h"
+#include "simulation/undecided.h"
 
 namespace parallax::simulation {
 namespace {
@@ -445,9 +446,8 @@ class Run {
       shown_ = result.counterexample->text;
       return;
     }
-    throw Broken(result.verdict == checker::Verdict::no && result.counterexample
-                     ? "the history is not linearizable:\n" + result.counterexample->text
-                     : "the history could not be judged: " + result.reason);
+    if (result.verdict == checker::Verdict::undecided) throw Undecided(result.reason);
+    throw Broken("the history is not linearizable:\n" + result.counterexample->text);
   }
 
   SimulationOptions options_;
@@ -494,6 +494,9 @@ Outcome simulate(const SimulationOptions& options, std::function<void(const std:
     outcome.ok = true;
   } catch (const Broken& broken) {
     outcome.broken = broken.what();
+  } catch (const Undecided& undecided) {
+    outcome.ok = true;
+    outcome.undecided = undecided.what();
   }
   if (run) run->report(outcome);
   return outcome;

@@ -37,6 +37,7 @@ struct SimulationOptions {
 struct Outcome {
   bool ok = false;
   std::string broken;                ///< what broke, one line or several
+  std::string undecided;             ///< why a history could not be judged; that breaks nothing
   std::optional<std::string> shown;  ///< a counterexample, if one was asked for and there is one
   std::uint64_t hash = 0;
   std::uint64_t steps = 0;
