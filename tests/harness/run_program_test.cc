@@ -29,7 +29,8 @@ std::string read_text(const fs::path& path) {
 class Directory {
  public:
   Directory() {
-    path_ = (fs::temp_directory_path() / "parallax-harness-test.XXXXXX").string();
+    static const fs::path kBase = fs::temp_directory_path();  // before anybody changes TMPDIR
+    path_ = (kBase / "parallax-harness-test.XXXXXX").string();
     REQUIRE(mkdtemp(path_.data()) != nullptr);
   }
   ~Directory() {
@@ -39,6 +40,7 @@ class Directory {
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
 
  private:
   std::string path_;
@@ -52,6 +54,8 @@ class Program {
                                   "run"};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     if (with_out) argv.insert(argv.end(), {"--out", directory / "out"});
+    // One that is killed leaves its temporary directory here.
+    ::setenv("TMPDIR", directory.path().c_str(), 1);
     auto started = ChildProcess::start(argv, output_path());
     REQUIRE(started.has_value());
     child = std::move(*started);
