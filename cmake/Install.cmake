@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-foreach(program parallax parallaxd parallax-sim parallax-check)
+foreach(program parallax parallaxd parallax-sim parallax-check parallax-harness)
   if(TARGET ${program})
     install(TARGETS ${program} COMPONENT programs)
   endif()

@@ -34,7 +34,7 @@ struct Verdict {
   std::string guarantee;  ///< "linearizable", "causal convergence (CCv)", "read your writes", ...
   bool promised = false;  ///< by the run's levels, or asked for: without it the run fails
   checker::Verdict verdict = checker::Verdict::undecided;
-  std::string reason;                   ///< of undecided
+  std::string reason;                   ///< of undecided; of yes, if it was taken from another
   std::string witness;                  ///< of no: in words, several lines
   std::vector<std::size_t> operations;  ///< of the witness: indices into Run::history, ascending
   Duration took{};                      ///< to find out

@@ -1,11 +1,15 @@
 #include "harness/run_options.h"
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "harness/promises.h"
 #include "harness/run.h"
+#include "harness/workload.h"
 
 namespace parallax::harness {
 namespace {
@@ -28,6 +32,32 @@ bool is_endpoint(std::string_view text) {
   return number >= 1 && number <= 65'535;
 }
 
+/// What does not go together.
+Result<void> check_together(const RunOptions& options) {
+  if (options.target != "parallax") {
+    return bad(fmt::format("--target {}: there is only parallax", options.target));
+  }
+  if (const auto needs =
+          workload_needs(options.workload, options.write_level, options.read_level)) {
+    return bad(fmt::format("--workload {}", *needs));
+  }
+  for (const Consistency* level : {&options.write_level, &options.read_level}) {
+    if (const auto missing = incomplete(*level)) return *missing;
+  }
+  if (!options.endpoints.empty()) {
+    for (const Fault fault : options.faults) {
+      if (!needs_process(fault)) continue;
+      return bad(
+          fmt::format("--faults {}: only what the harness has started can be killed, paused "
+                      "or started anew; leave it out, or leave out --endpoints",
+                      to_string(fault)));
+    }
+  }
+  const auto wanted = held_to(options);
+  if (!wanted) return wanted.error();
+  return {};
+}
+
 /// A word that a shell takes as it is, else in single quotes.
 std::string quoted(std::string_view word) {
   constexpr std::string_view kPlain =
@@ -48,6 +78,20 @@ std::string_view to_string(Workload workload) {
 
 std::string_view to_string(Fault fault) {
   return kFaults[static_cast<std::size_t>(fault)];
+}
+
+bool needs_process(Fault fault) {
+  switch (fault) {
+    case Fault::kill:
+    case Fault::pause:
+    case Fault::restart:
+    case Fault::crash:
+    case Fault::disk_full:
+    case Fault::bit_flip:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::string_view to_string(RunOutcome outcome) {
@@ -89,6 +133,23 @@ Result<std::vector<Fault>> parse_faults(std::string_view text) {
   return faults;
 }
 
+Result<std::chrono::milliseconds> parse_time(std::string_view text) {
+  const Error wrong =
+      bad(fmt::format("--time {}: it must be a whole number with ms, s, m or h", text));
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  // A hundred days are more than any run has.
+  if (error != std::errc{} || number < 0 || number > 8'640'000'000) return wrong;
+  for (const auto& [name, ms] : {std::pair<std::string_view, std::int64_t>{"ms", 1},
+                                 {"s", 1'000},
+                                 {"m", 60'000},
+                                 {"h", 3'600'000}}) {
+    if (unit == name) return std::chrono::milliseconds(number * ms);
+  }
+  return wrong;
+}
+
 Result<void> check_options(const RunOptions& options) {
   using namespace std::chrono_literals;
   struct Bound {
@@ -122,7 +183,7 @@ Result<void> check_options(const RunOptions& options) {
                              level->to_string(), members, members));
     }
   }
-  return {};
+  return check_together(options);
 }
 
 std::string level_text(const RunOptions& options) {

@@ -59,9 +59,14 @@ inline constexpr std::array<std::string_view, 14> kFaults{
     "kill",    "pause", "restart", "partition", "loss",      "delay",    "duplicate",
     "reorder", "clock", "crash",   "slow-disk", "disk-full", "bit-flip", "transfer"};
 std::string_view to_string(Fault fault);
+/// Whether it is done to a process, which must have been started here; else over /v1.
+bool needs_process(Fault fault);
 /// "kill,partition", "all", "none" or "": in the order of Fault, each once. Errors: bad_parameter,
 /// naming the word and those that there are.
 Result<std::vector<Fault>> parse_faults(std::string_view text);
+
+/// "500ms", "30s", "5m", "1h". Errors: bad_parameter.
+Result<std::chrono::milliseconds> parse_time(std::string_view text);
 
 struct RunOptions {
   std::string target = "parallax";     ///< or etcd, redis, exec:COMMAND

@@ -40,7 +40,7 @@ const std::vector<FolderRule>& folder_rules() {
       {"simulation",
        {"base", "clock", "storage", "replication", "consistency", "consistency/merge",
         "consistency/checker", "client", "node"}},
-      {"harness", {"base", "clock", "consistency", "consistency/checker", "client"}},
+      {"harness", {"base", "clock", "consistency", "consistency/checker", "client", "node"}},
       {"harness/report",
        {"base", "clock", "consistency", "consistency/checker", "client", "harness"}},
       {"harness/io",

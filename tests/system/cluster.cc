@@ -1,6 +1,5 @@
 #include "tests/system/cluster.h"
 
-#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -10,13 +9,8 @@
 
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/system/plain_http.h"
@@ -39,43 +33,11 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
-/// Starts a program with stdout and stderr in a file. It dies with this thread.
-pid_t spawn(const std::vector<std::string>& argv, const std::string& output) {
-  std::vector<char*> arguments;
-  for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid < 0) throw std::runtime_error("cannot fork");
-  if (pid > 0) return pid;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(126);
-  const int in = open("/dev/null", O_RDONLY);
-  const int out = open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  if (in < 0 || out < 0) _exit(126);
-  dup2(in, 0);
-  dup2(out, 1);
-  dup2(out, 2);
-  execv(arguments[0], arguments.data());
-  _exit(127);
-}
-
-int code_of(int status) {
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-bool can_listen(std::uint16_t port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool free =
-      ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::close(socket);
-  return free;
+/// It dies with this thread.
+harness::ChildProcess spawn(const std::vector<std::string>& argv, const std::string& output) {
+  auto child = harness::ChildProcess::start(argv, output);
+  if (!child) throw std::runtime_error(child.error().message);
+  return std::move(*child);
 }
 
 }  // namespace
@@ -94,19 +56,17 @@ TemporaryDirectory::~TemporaryDirectory() {
 Ended run(const std::vector<std::string>& argv, std::chrono::seconds limit) {
   const TemporaryDirectory directory;
   const std::string output = directory.path() + "/output";
-  const pid_t pid = spawn(argv, output);
+  harness::ChildProcess child = spawn(argv, output);
   const auto deadline = Clock::now() + limit;
-  int status = 0;
-  while (waitpid(pid, &status, WNOHANG) == 0) {
+  while (child.running()) {
     if (Clock::now() > deadline) {
-      ::kill(pid, SIGKILL);
-      waitpid(pid, &status, 0);
+      child.kill();
       FAIL(argv[0] << " still ran after " << limit.count() << " s; it said:\n"
                    << read_text(output));
     }
     std::this_thread::sleep_for(5ms);
   }
-  return {code_of(status), read_text(output)};
+  return {child.code(), read_text(output)};
 }
 
 std::string programs() {
@@ -114,14 +74,9 @@ std::string programs() {
 }
 
 std::uint16_t free_ports(int count) {
-  static int next = static_cast<int>(getpid()) * 13;
-  for (int tries = 0; tries < 200; ++tries) {
-    const int base = 10'000 + next++ % 200 * 100;
-    bool free = true;
-    for (int i = 0; i < count && free; ++i) free = can_listen(static_cast<std::uint16_t>(base + i));
-    if (free) return static_cast<std::uint16_t>(base);
-  }
-  throw std::runtime_error("no free ports between 10000 and 30000");
+  const auto base = harness::free_ports(count);
+  if (!base) throw std::runtime_error(base.error().message);
+  return *base;
 }
 
 Result<Answer> put_surely(Client& client, std::string key, std::string value) {
@@ -135,11 +90,7 @@ Cluster::Cluster(int nodes, std::vector<std::string> arguments)
       arguments_(std::move(arguments)),
       nodes_(static_cast<std::size_t>(nodes)) {}
 
-Cluster::~Cluster() {
-  for (int id = 1; id <= size(); ++id) {
-    if (node(id).pid != 0) kill(id);
-  }
-}
+Cluster::~Cluster() = default;
 
 Cluster::Node& Cluster::node(int id) {
   return nodes_.at(static_cast<std::size_t>(id - 1));
@@ -187,7 +138,7 @@ std::vector<std::string> Cluster::argv(int id, const std::vector<std::string>& e
 }
 
 void Cluster::start(int id, const std::vector<std::string>& extra) {
-  REQUIRE(node(id).pid == 0);
+  REQUIRE(node(id).process.pid() == 0);
   node(id) = {spawn(argv(id, extra), data_dir(id) + ".log"), false};
 }
 
@@ -195,43 +146,28 @@ void Cluster::start_all() {
   for (int id = 1; id <= size(); ++id) start(id);
 }
 
-bool Cluster::reap(int id, int& code) {
-  int status = 0;
-  const pid_t ended = waitpid(node(id).pid, &status, WNOHANG);
-  if (ended == 0) return false;
-  code = code_of(status);
-  node(id).pid = 0;
-  return true;
-}
-
 bool Cluster::running(int id) {
-  int code = 0;
-  return node(id).pid != 0 && !reap(id, code);
+  return node(id).process.running();
 }
 
 int Cluster::await_end(int id, std::chrono::seconds limit) {
   const auto deadline = Clock::now() + limit;
-  int code = 0;
-  while (!reap(id, code)) {
+  while (running(id)) {
     if (Clock::now() > deadline) {
       FAIL("node " << id << " still runs after " << limit.count() << " s; its log:\n" << log(id));
     }
     std::this_thread::sleep_for(5ms);
   }
-  return code;
+  return node(id).process.code();
 }
 
 void Cluster::kill(int id) {
-  ::kill(node(id).pid, SIGKILL);
-  int status = 0;
-  while (waitpid(node(id).pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  node(id).pid = 0;
+  node(id).process.kill();
 }
 
 void Cluster::signal(int id, int number) {
   REQUIRE(running(id));
-  ::kill(node(id).pid, number);
+  node(id).process.signal(number);
 }
 
 int Cluster::stop(int id) {
@@ -241,13 +177,13 @@ int Cluster::stop(int id) {
 
 void Cluster::pause(int id) {
   REQUIRE(running(id));
-  ::kill(node(id).pid, SIGSTOP);
+  node(id).process.signal(SIGSTOP);
   node(id).paused = true;
 }
 
 void Cluster::resume(int id) {
   REQUIRE(node(id).paused);
-  ::kill(node(id).pid, SIGCONT);
+  node(id).process.signal(SIGCONT);
   node(id).paused = false;
 }
 

@@ -11,9 +11,8 @@
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
-
 #include "client/client.h"
+#include "harness/io/child_process.h"
 
 namespace parallax::system_tests {
 
@@ -92,17 +91,15 @@ class Cluster {
 
  private:
   struct Node {
-    pid_t pid = 0;  ///< 0: not running
+    harness::ChildProcess process;
     bool paused = false;
   };
   Node& node(int id);
-  /// Whether the process has ended by now; its code then.
-  bool reap(int id, int& code);
 
   TemporaryDirectory directory_;
   std::uint16_t base_port_;
   std::vector<std::string> arguments_;
-  std::vector<Node> nodes_;
+  std::vector<Node> nodes_;  ///< killed when this goes
 };
 
 }  // namespace parallax::system_tests

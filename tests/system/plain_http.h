@@ -1,45 +1,12 @@
-// HTTP and raw bytes over plain sockets, for what a well-behaved client would never send.
+// HTTP over plain sockets, under the tests' own names.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <string_view>
+#include "harness/io/plain_http.h"
 
 namespace parallax::system_tests {
 
-/// A TCP connection over loopback. Every wait is bounded.
-class Connection {
- public:
-  /// Fails the test when nobody accepts.
-  explicit Connection(std::uint16_t port);
-  ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  /// False when the other side has closed.
-  bool send(std::string_view bytes);
-  /// All bytes until the other side closes; nothing when it does not within `limit`.
-  std::optional<std::string> receive_all(std::chrono::seconds limit);
-
- private:
-  int socket_;
-};
-
-struct PlainAnswer {
-  int status = 0;
-  std::string body;
-};
-/// The text of a request that closes its connection.
-std::string plain_request(std::string_view method, std::string_view target,
-                          std::string_view body = {});
-/// Nothing when the text is no answer.
-std::optional<PlainAnswer> parse_answer(std::string_view text);
-/// One request on a connection of its own; nothing when there is no answer within `limit` or nobody
-/// listens.
-std::optional<PlainAnswer> ask(std::uint16_t port, std::string_view method, std::string_view target,
-                               std::string_view body = {},
-                               std::chrono::seconds limit = std::chrono::seconds{10});
+using harness::ask;
+using harness::Connection;
+using harness::PlainAnswer;
 
 }  // namespace parallax::system_tests

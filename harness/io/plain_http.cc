@@ -1,36 +1,52 @@
-#include "tests/system/plain_http.h"
+#include "harness/io/plain_http.h"
 
 #include <charconv>
 #include <stdexcept>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace parallax::system_tests {
+namespace parallax::harness {
 
 namespace {
 
-int connect_to(std::uint16_t port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (socket < 0) throw std::runtime_error("no socket");
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    return socket;
+std::string local(std::uint16_t port) {
+  return fmt::format("127.0.0.1:{}", port);
+}
+
+int connect_to(const std::string& endpoint) {
+  const std::size_t colon = endpoint.rfind(':');
+  if (colon == std::string::npos) throw std::runtime_error(endpoint + " is not HOST:PORT");
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const std::string host = endpoint.substr(0, colon);
+  if (::getaddrinfo(host.c_str(), endpoint.c_str() + colon + 1, &hints, &found) != 0) {
+    throw std::runtime_error("nobody knows " + endpoint);
   }
-  ::close(socket);
-  throw std::runtime_error(fmt::format("nobody accepts at port {}", port));
+  int connected = -1;
+  for (const addrinfo* one = found; one != nullptr && connected < 0; one = one->ai_next) {
+    const int socket = ::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) continue;
+    if (::connect(socket, one->ai_addr, one->ai_addrlen) == 0) {
+      connected = socket;
+    } else {
+      ::close(socket);
+    }
+  }
+  ::freeaddrinfo(found);
+  if (connected < 0) throw std::runtime_error("nobody accepts at " + endpoint);
+  return connected;
 }
 
 }  // namespace
 
-Connection::Connection(std::uint16_t port) : socket_(connect_to(port)) {}
+Connection::Connection(const std::string& endpoint) : socket_(connect_to(endpoint)) {}
+Connection::Connection(std::uint16_t port) : Connection(local(port)) {}
 Connection::~Connection() {
   ::close(socket_);
 }
@@ -44,7 +60,7 @@ bool Connection::send(std::string_view bytes) {
   return true;
 }
 
-std::optional<std::string> Connection::receive_all(std::chrono::seconds limit) {
+std::optional<std::string> Connection::receive_all(std::chrono::milliseconds limit) {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + limit;
   std::string all;
@@ -81,10 +97,11 @@ std::optional<PlainAnswer> parse_answer(std::string_view text) {
   return answer;
 }
 
-std::optional<PlainAnswer> ask(std::uint16_t port, std::string_view method, std::string_view target,
-                               std::string_view body, std::chrono::seconds limit) {
+std::optional<PlainAnswer> ask(const std::string& endpoint, std::string_view method,
+                               std::string_view target, std::string_view body,
+                               std::chrono::milliseconds limit) {
   try {
-    Connection connection(port);
+    Connection connection(endpoint);
     if (!connection.send(plain_request(method, target, body))) return std::nullopt;
     const auto text = connection.receive_all(limit);
     return text ? parse_answer(*text) : std::nullopt;
@@ -93,4 +110,9 @@ std::optional<PlainAnswer> ask(std::uint16_t port, std::string_view method, std:
   }
 }
 
-}  // namespace parallax::system_tests
+std::optional<PlainAnswer> ask(std::uint16_t port, std::string_view method, std::string_view target,
+                               std::string_view body, std::chrono::milliseconds limit) {
+  return ask(local(port), method, target, body, limit);
+}
+
+}  // namespace parallax::harness

@@ -1,0 +1,169 @@
+#include "harness/io/cluster.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <signal.h>
+
+#include "harness/io/plain_http.h"
+
+namespace parallax::harness {
+namespace {
+
+using namespace std::chrono_literals;
+namespace json = boost::json;
+
+/// For what a node answers from memory.
+constexpr auto kPatience = 1'000ms;
+/// Less while faults are being made: the one node must not hold up what is due at the others.
+constexpr auto kShortPatience = 300ms;
+
+/// A member of the object that a node answered with, as a number; 0 when it is not there.
+std::uint64_t number_in(const std::optional<PlainAnswer>& answer, std::string_view name) {
+  if (!answer || answer->status != 200) return 0;
+  boost::system::error_code error;
+  const json::value body = json::parse(answer->body, error);
+  if (error || !body.is_object()) return 0;
+  const json::value* member = body.get_object().if_contains({name.data(), name.size()});
+  if (member == nullptr || !member->is_number()) return 0;
+  const auto number = member->to_number<std::uint64_t>(error);
+  return error ? 0 : number;
+}
+
+}  // namespace
+
+Result<Cluster> Cluster::open(const RunOptions& options, const std::string& program,
+                              const std::string& directory) {
+  Cluster cluster;
+  cluster.program_ = program;
+  cluster.directory_ = directory;
+  if (options.endpoints.empty()) {
+    const auto count = static_cast<std::uint16_t>(options.nodes);
+    PARALLAX_ASSIGN(const std::uint16_t base, free_ports(2 * count));
+    for (std::uint16_t i = 0; i < count; ++i) {
+      Node node;
+      node.endpoint = fmt::format("127.0.0.1:{}", base + i);
+      node.peer = fmt::format("127.0.0.1:{}", base + count + i);
+      cluster.nodes_.push_back(std::move(node));
+    }
+    for (std::uint32_t node = 1; node <= options.nodes; ++node) PARALLAX_TRY(cluster.start(node));
+    return cluster;
+  }
+  cluster.nodes_.resize(options.endpoints.size());
+  for (const std::string& endpoint : options.endpoints) {
+    const auto id = number_in(ask(endpoint, "GET", "/v1/status", {}, 5s), "id");
+    if (id == 0) {
+      return definite(ErrorCode::io, fmt::format("--endpoints {}: no node answers", endpoint));
+    }
+    if (id > cluster.nodes_.size() || !cluster.nodes_[id - 1].endpoint.empty()) {
+      return definite(ErrorCode::bad_parameter,
+                      fmt::format("--endpoints {}: it is node {}; name each of the nodes 1 to {} "
+                                  "once",
+                                  endpoint, id, cluster.nodes_.size()));
+    }
+    cluster.nodes_[id - 1].endpoint = endpoint;
+    cluster.nodes_[id - 1].ours = false;
+  }
+  return cluster;
+}
+
+std::string Cluster::data_dir(std::uint32_t node) const {
+  return fmt::format("{}/node-{}", directory_, node);
+}
+
+std::string Cluster::last_words(std::uint32_t node) const {
+  std::ifstream in(data_dir(node) + ".log", std::ios::binary);
+  std::ostringstream all;
+  all << in.rdbuf();
+  std::string text = std::move(all).str();
+  constexpr std::size_t kEnough = 2'000;
+  return text.size() <= kEnough ? text : text.substr(text.size() - kEnough);
+}
+
+bool Cluster::running(std::uint32_t node) {
+  return !at(node).ours || at(node).process.running();
+}
+
+Result<void> Cluster::start(std::uint32_t node, bool recover) {
+  std::string peers;
+  for (std::uint32_t n = 1; n <= size(); ++n) {
+    peers += fmt::format("{}{}={}", n == 1 ? "" : ",", n, at(n).peer);
+  }
+  std::vector<std::string> argv{
+      program_, "--node-id", std::to_string(node), "--data-dir", data_dir(node), "--client-address",
+      at(node).endpoint, "--peer-address", at(node).peer, "--peers", peers,
+      "--enable-fault-injection",
+      // So that convergence is a matter of seconds.
+      "--anti-entropy-interval", "500ms", "--max-reconnect-backoff-ms", "200"};
+  if (recover) argv.emplace_back("--recover");
+  PARALLAX_ASSIGN(at(node).process, ChildProcess::start(argv, data_dir(node) + ".log"));
+  at(node).paused = false;
+  return {};
+}
+
+void Cluster::kill(std::uint32_t node) {
+  at(node).process.kill();
+  at(node).paused = false;
+}
+
+void Cluster::pause(std::uint32_t node) {
+  at(node).process.signal(SIGSTOP);
+  at(node).paused = true;
+}
+
+void Cluster::resume(std::uint32_t node) {
+  at(node).process.signal(SIGCONT);
+  at(node).paused = false;
+}
+
+bool Cluster::ready(std::uint32_t node) {
+  if (!awake(node)) return false;
+  const auto answer = ask(endpoint(node), "GET", "/readyz", {}, kPatience);
+  return answer && answer->status == 200;
+}
+
+bool Cluster::await_ready(std::chrono::seconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  for (std::uint32_t node = 1; node <= size();) {
+    if (ready(node)) {
+      ++node;
+      continue;
+    }
+    if (std::chrono::steady_clock::now() > deadline || !running(node)) return false;
+    std::this_thread::sleep_for(20ms);
+  }
+  return true;
+}
+
+std::uint32_t Cluster::leader() {
+  std::uint64_t newest = 0;
+  std::uint64_t leads = 0;
+  for (std::uint32_t node = 1; node <= size(); ++node) {
+    if (!awake(node)) continue;
+    const auto answer = ask(endpoint(node), "GET", "/v1/cluster", {}, kShortPatience);
+    const std::uint64_t term = number_in(answer, "term");
+    const std::uint64_t leader = number_in(answer, "leader");
+    if (leader == 0 || leader > size() || term < newest) continue;
+    newest = term;
+    leads = leader;
+  }
+  return static_cast<std::uint32_t>(leads);
+}
+
+bool Cluster::set_faults(std::uint32_t node, const std::string& body) {
+  const auto answer =
+      ask(endpoint(node), body.empty() ? "DELETE" : "POST", "/v1/faults", body, kShortPatience);
+  return answer && answer->status == 204;
+}
+
+bool Cluster::transfer_leadership(std::uint32_t from, std::uint32_t to) {
+  const auto answer = ask(endpoint(from), "POST", "/v1/cluster/transfer-leadership",
+                          fmt::format(R"({{"to":{}}})", to), kShortPatience);
+  return answer && answer->status == 202;
+}
+
+}  // namespace parallax::harness

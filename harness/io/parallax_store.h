@@ -1,0 +1,66 @@
+// Steps carried out on a Parallax cluster, through the client library with retries off: one attempt
+// is one operation. What the library says of its certainty is what is recorded.
+//
+// What no operation of the store is, an append, and an add at levels of the log, is a read and a
+// put under the condition that nothing has changed since; the two count as one operation.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/client.h"
+#include "harness/io/recorder.h"
+#include "harness/run_options.h"
+#include "harness/workload.h"
+
+namespace parallax::harness {
+
+/// One client library for each node, which asks that node alone. Thread-safe.
+class ParallaxStore {
+ public:
+  /// Errors: bad_parameter.
+  static Result<ParallaxStore> open(const std::vector<std::string>& endpoints,
+                                    const RunOptions& options);
+
+  /// A digest of what `node` holds below `prefix`: keys, versions and values. Errors: those of the
+  /// read.
+  Result<std::string> digest(std::uint32_t node, const std::string& prefix);
+
+ private:
+  friend class ParallaxSession;
+  std::vector<std::unique_ptr<Client>> clients_;  ///< by node - 1
+};
+
+/// One client of the run, with what it knows. One thread at a time.
+class ParallaxSession {
+ public:
+  ParallaxSession(ParallaxStore& store, const RunOptions& options);
+  Performed perform(const Step& step);
+
+ private:
+  /// A version that this client has seen of a key: what a cas expects.
+  struct Known {
+    std::optional<std::string> value;
+    std::optional<Stamp> stamp;
+  };
+  template <class Options>
+  Options options_of(const Step& step) const;
+  Client& client_of(const Step& step) { return *store_.clients_.at(step.node - 1); }
+
+  Performed read(const Step& step);
+  Performed put(const Step& step);
+  Performed cas(const Step& step);
+  Performed increment(const Step& step);
+  Performed grow(const Step& step);
+  Performed update_merged(const Step& step, CrdtType type, CrdtUpdate update);
+  void know(const std::string& key, std::optional<std::string> value, std::optional<Stamp> stamp);
+
+  ParallaxStore& store_;
+  bool has_session_;
+  Session session_;
+  std::map<std::string, Known> known_;
+};
+
+}  // namespace parallax::harness

@@ -1,0 +1,51 @@
+// HTTP and raw bytes over plain sockets, for what a well-behaved client would never send, and for
+// what is no client's business.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace parallax::harness {
+
+/// A TCP connection. Every wait for an answer is bounded.
+class Connection {
+ public:
+  /// At "host:port". Throws std::runtime_error when nobody accepts.
+  explicit Connection(const std::string& endpoint);
+  /// At this machine.
+  explicit Connection(std::uint16_t port);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// False when the other side has closed.
+  bool send(std::string_view bytes);
+  /// All bytes until the other side closes; nothing when it does not within `limit`.
+  std::optional<std::string> receive_all(std::chrono::milliseconds limit);
+
+ private:
+  int socket_;
+};
+
+struct PlainAnswer {
+  int status = 0;
+  std::string body;
+};
+/// The text of a request that closes its connection.
+std::string plain_request(std::string_view method, std::string_view target,
+                          std::string_view body = {});
+/// Nothing when the text is no answer.
+std::optional<PlainAnswer> parse_answer(std::string_view text);
+/// One request on a connection of its own, at "host:port" or at a port of this machine; nothing
+/// when there is no answer within `limit` or nobody listens.
+std::optional<PlainAnswer> ask(const std::string& endpoint, std::string_view method,
+                               std::string_view target, std::string_view body = {},
+                               std::chrono::milliseconds limit = std::chrono::seconds{10});
+std::optional<PlainAnswer> ask(std::uint16_t port, std::string_view method, std::string_view target,
+                               std::string_view body = {},
+                               std::chrono::milliseconds limit = std::chrono::seconds{10});
+
+}  // namespace parallax::harness

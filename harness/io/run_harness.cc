@@ -1,0 +1,309 @@
+#include "harness/io/run_harness.h"
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "harness/io/cluster.h"
+#include "harness/io/nemesis.h"
+#include "harness/io/parallax_store.h"
+#include "harness/judgement.h"
+#include "harness/report/report.h"
+#include "harness/run_json.h"
+#include "harness/workload_checks.h"
+
+namespace parallax::harness {
+namespace {
+
+using namespace std::chrono_literals;
+using checker::Outcome;
+
+constexpr auto kTick = 10ms;
+constexpr auto kMostToStart = 60s;
+constexpr auto kMostToHeal = 60s;
+constexpr auto kMostToConverge = 30s;
+constexpr int kFinalAttempts = 5;
+
+/// The clients: a thread each, and what they share.
+class Clients {
+ public:
+  Clients(ParallaxStore& store, const RunOptions& options, const std::string& prefix,
+          Recorder& recorder)
+      : options_(options), recorder_(recorder), generator_(make_generator(options, prefix)) {
+    for (std::uint32_t i = 0; i < options.clients; ++i) {
+      sessions_.push_back(std::make_unique<ParallaxSession>(store, options));
+    }
+  }
+  ~Clients() { stop(); }
+  Clients(const Clients&) = delete;
+  Clients& operator=(const Clients&) = delete;
+
+  void start() {
+    for (std::uint32_t i = 0; i < options_.clients; ++i) {
+      threads_.emplace_back([this, i] { work(i); });
+    }
+  }
+  /// Each ends the operation that it is at.
+  void stop() {
+    stop_ = true;
+    join();
+  }
+  /// Reads what the workload wants read at the end. Blocks; stop() must have been called.
+  void read_last() {
+    const std::vector<Step> steps = generator_->final_reads();
+    std::atomic<std::size_t> next{0};
+    for (std::uint32_t i = 0; i < options_.clients; ++i) {
+      threads_.emplace_back([this, i, &steps, &next] {
+        for (std::size_t at = next++; at < steps.size(); at = next++) read_surely(i, steps[at]);
+      });
+    }
+    join();
+  }
+
+ private:
+  void join() {
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  Performed perform(std::uint32_t client, const Step& step) {
+    // People count from 1.
+    const std::size_t place = recorder_.begin(client + 1, step);
+    Performed performed = sessions_[client]->perform(step);
+    recorder_.end(place, performed);
+    return performed;
+  }
+
+  void work(std::uint32_t client) {
+    const auto pause = options_.rate == 0
+                           ? std::chrono::nanoseconds(0)
+                           : std::chrono::nanoseconds(1s) * options_.clients / options_.rate;
+    auto due = std::chrono::steady_clock::now() + pause * client / options_.clients;
+    while (!stop_) {
+      if (pause > 0ns) {
+        // What could not be done in time is not made up for.
+        due = std::max(due + pause, std::chrono::steady_clock::now() - pause);
+        while (!stop_ && std::chrono::steady_clock::now() < due) {
+          std::this_thread::sleep_until(std::min(due, std::chrono::steady_clock::now() + 50ms));
+        }
+        if (stop_) break;
+      }
+      Step step;
+      {
+        const std::lock_guard lock(mutex_);
+        step = generator_->next(client);
+      }
+      Performed performed = perform(client, step);
+      {
+        const std::lock_guard lock(mutex_);
+        generator_->done(client, step, {performed.outcome, std::move(performed.shown)});
+      }
+      // A node that refuses at once must not be asked in a tight loop.
+      if (performed.outcome == Outcome::failed) std::this_thread::sleep_for(5ms);
+    }
+  }
+
+  void read_surely(std::uint32_t client, const Step& step) {
+    for (int attempt = 0; attempt < kFinalAttempts; ++attempt) {
+      if (perform(client, step).outcome == Outcome::ok) return;
+      std::this_thread::sleep_for(200ms);
+    }
+  }
+
+  const RunOptions& options_;
+  Recorder& recorder_;
+  std::unique_ptr<Generator> generator_;
+  std::mutex mutex_;  ///< of the generator
+  std::vector<std::unique_ptr<ParallaxSession>> sessions_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> stop_{false};
+};
+
+/// The stages of a run, one after the other. Errors: what broke it.
+class Stages {
+ public:
+  Stages(const RunOptions& options, const RunSurroundings& surroundings)
+      : options_(options), surroundings_(surroundings) {}
+
+  Result<void> run() {
+    enter("starting");
+    PARALLAX_ASSIGN(cluster_, open_cluster());
+    Nemesis nemesis(*cluster_, plan_faults(options_), [this] { return recorder_.now(); });
+    const Result<void> driven = drive(nemesis);
+    faults = nemesis.windows();
+    cluster_.reset();  // the checkers need the machine now
+    return driven;
+  }
+
+  checker::History take_history() { return recorder_.take(); }
+  void judging() { enter("judging"); }
+
+  std::vector<FaultWindow> faults;
+  Evidences evidences;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void enter(std::string_view stage) {
+    stage_ = stage;
+    entered_ = Clock::now();
+    tell({});
+  }
+  Duration elapsed() const { return Clock::now() - entered_; }
+  void tell(std::string under_way) {
+    surroundings_.progress({stage_, elapsed(), recorder_.counts(), std::move(under_way)});
+  }
+  /// Between two steps. Errors: shutting_down, when the user has had enough.
+  Result<void> breathe(std::string under_way = {}) {
+    tell(std::move(under_way));
+    if (surroundings_.interrupted()) {
+      return definite(ErrorCode::shutting_down, "it was interrupted");
+    }
+    std::this_thread::sleep_for(kTick);
+    return {};
+  }
+
+  Result<std::unique_ptr<Cluster>> open_cluster() {
+    PARALLAX_ASSIGN(Cluster opened,
+                    Cluster::open(options_, surroundings_.parallaxd, surroundings_.directory));
+    auto cluster = std::make_unique<Cluster>(std::move(opened));
+    for (std::uint32_t node = 1; node <= cluster->size();) {
+      if (cluster->ready(node)) {
+        ++node;
+        continue;
+      }
+      PARALLAX_TRY(breathe());
+      if (cluster->running(node) && elapsed() < kMostToStart) continue;
+      return definite(ErrorCode::io, fmt::format("node {} did not become ready; its log ends:\n{}",
+                                                 node, cluster->last_words(node)));
+    }
+    return cluster;
+  }
+
+  Result<void> drive(Nemesis& nemesis) {
+    std::vector<std::string> endpoints;
+    for (std::uint32_t n = 1; n <= cluster_->size(); ++n) {
+      endpoints.push_back(cluster_->endpoint(n));
+      evidences.nodes.emplace_back(n);
+    }
+    PARALLAX_ASSIGN(ParallaxStore store, ParallaxStore::open(endpoints, options_));
+    // In a cluster that was there before, so may be keys of another run.
+    const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    const std::string prefix =
+        options_.endpoints.empty() ? std::string() : fmt::format("run-{}/", unix_ms.count());
+    Clients clients(store, options_, prefix, recorder_);
+    enter("running");
+    nemesis.begin(recorder_.now());
+    clients.start();
+    while (elapsed() < options_.time) {
+      PARALLAX_TRY(nemesis.tick());
+      PARALLAX_TRY(breathe(nemesis.under_way()));
+    }
+    enter("healing");
+    PARALLAX_ASSIGN(const bool healed_at_once, nemesis.heal());
+    static_cast<void>(
+        healed_at_once);  // it takes time, and what clients wait for goes on meanwhile
+    clients.stop();
+    PARALLAX_TRY(heal(nemesis));
+    enter("converging");
+    PARALLAX_TRY(converge(store, prefix));
+    clients.read_last();
+    return {};
+  }
+
+  Result<void> heal(Nemesis& nemesis) {
+    for (;;) {
+      PARALLAX_ASSIGN(const bool healed, nemesis.heal());
+      if (healed) break;
+      PARALLAX_TRY(breathe());
+      if (elapsed() < kMostToHeal) continue;
+      std::string missing;
+      for (std::uint32_t node = 1; node <= cluster_->size(); ++node) {
+        if (!cluster_->ready(node)) missing += fmt::format(" n{}", node);
+      }
+      return definite(ErrorCode::io, "after all was healed these did not become ready:" + missing);
+    }
+    evidences.healed_ns = recorder_.now();
+    return {};
+  }
+
+  Result<void> converge(ParallaxStore& store, const std::string& prefix) {
+    while (elapsed() < kMostToConverge) {
+      std::optional<std::string> first;
+      bool same = true;
+      for (const NodeId node : evidences.nodes) {
+        const auto digest = store.digest(node.value, prefix);
+        same = same && digest && (!first || *first == *digest);
+        if (!digest) continue;
+        first = *digest;
+        evidences.digests.push_back({recorder_.now(), node, *digest});
+      }
+      if (same) break;
+      PARALLAX_TRY(breathe());
+    }
+    return {};
+  }
+
+  const RunOptions& options_;
+  const RunSurroundings& surroundings_;
+  Recorder recorder_;
+  std::unique_ptr<Cluster> cluster_;
+  std::string_view stage_;
+  Clock::time_point entered_ = Clock::now();
+};
+
+Result<void> write_file(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << text;
+  out.close();
+  if (!out) return definite(ErrorCode::io, fmt::format("{}: cannot be written", path.string()));
+  return {};
+}
+
+}  // namespace
+
+Run run_harness(const RunOptions& options, const RunSurroundings& surroundings) {
+  Run run;
+  run.asked = options;
+  run.replay_command = replay_command(options);
+  auto stages = std::make_unique<Stages>(options, surroundings);
+  const Result<void> ran = stages->run();
+  run.faults = std::move(stages->faults);
+  run.history = stages->take_history();
+  resolve_mismatches(run.history);
+  const Evidences evidences = std::move(stages->evidences);
+  const bool interrupted = !ran && ran.error().code == ErrorCode::shutting_down;
+  if (!interrupted) {
+    stages->judging();
+    judge_run(run, evidences, [] {
+      return std::chrono::duration_cast<std::chrono::nanoseconds>(
+                 std::chrono::steady_clock::now().time_since_epoch())
+          .count();
+    });
+  }
+  if (!ran) set_broken(run, ran.error().message);
+  return run;
+}
+
+Result<void> write_run(const Run& run, const std::string& directory) {
+  const std::filesystem::path path(directory);
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) {
+    return definite(ErrorCode::io,
+                    fmt::format("{}: cannot be made ({})", directory, error.message()));
+  }
+  PARALLAX_TRY(write_file(path / "history.jsonl", checker::write_history(run.history)));
+  PARALLAX_TRY(write_file(path / "faults.jsonl", write_faults(run.faults)));
+  PARALLAX_TRY(write_file(path / "report.html", report_page(run)));
+  return write_file(path / "results.json", write_results(run));
+}
+
+}  // namespace parallax::harness

@@ -1,0 +1,39 @@
+// A whole run: a cluster, clients, faults, healing, convergence, verdicts.
+//
+// Bounded in time: the run's own time, then at most two minutes for healing, convergence and last
+// reads, then the checkers' limits. Whatever happens, no process that was started is left.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "harness/io/recorder.h"
+#include "harness/run.h"
+
+namespace parallax::harness {
+
+/// How far a run is.
+struct Progress {
+  std::string_view stage;  ///< "starting", "running", "healing", "converging", "judging"
+  Duration elapsed{};      ///< of the stage
+  Recorder::Counts counts;
+  std::string faults;  ///< under way; empty: none
+};
+
+struct RunSurroundings {
+  std::string parallaxd;  ///< the program's path
+  std::string directory;  ///< for the nodes' data and logs; must be there and empty
+  /// Both are called about ten times a second, by the thread that runs.
+  std::function<void(const Progress&)> progress;
+  std::function<bool()> interrupted;
+};
+
+/// Call it on the thread that lives longest (io/child_process.h). `options` must have passed
+/// check_options(). A run that broke says so in its outcome.
+Run run_harness(const RunOptions& options, const RunSurroundings& surroundings);
+
+/// Writes history.jsonl, faults.jsonl, results.json and report.html (harness/report/report.h) into
+/// `directory`, which is made if it is not there. Errors: io.
+Result<void> write_run(const Run& run, const std::string& directory);
+
+}  // namespace parallax::harness

@@ -1,0 +1,336 @@
+#include "harness/judgement.h"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "consistency/checker/causal.h"
+#include "consistency/checker/counterexample.h"
+#include "consistency/checker/linearizability.h"
+#include "consistency/checker/log_order.h"
+#include "consistency/checker/sequential.h"
+#include "consistency/checker/session_guarantees.h"
+#include "consistency/checker/staleness.h"
+#include "consistency/checker/stamp_order.h"
+#include "harness/workload.h"
+#include "harness/workload_checks.h"
+
+namespace parallax::harness {
+namespace {
+
+using checker::History;
+using checker::Operation;
+using checker::OperationKind;
+using checker::Outcome;
+
+/// Judges one run, guarantee by guarantee.
+class Judge {
+ public:
+  Judge(Run& run, const Evidences& evidences, const Now& now)
+      : run_(run), evidences_(evidences), now_(now) {}
+
+  void judge(Guarantee guarantee, bool held_to) {
+    const std::int64_t began = now_();
+    Verdict verdict{.guarantee = std::string(guarantee_info(guarantee).title), .promised = held_to};
+    fill(verdict, guarantee, held_to);
+    verdict.took = Duration(now_() - began);
+    run_.verdicts.push_back(std::move(verdict));
+  }
+
+ private:
+  const History& history() const { return run_.history; }
+  bool mixed() const { return run_.asked.workload == Workload::mixed_level; }
+
+  static checker::Limits limits(bool held_to) {
+    checker::Limits limits;
+    if (!held_to) limits.max_steps /= 20;
+    return limits;
+  }
+
+  void fill(Verdict& verdict, Guarantee guarantee, bool held_to) {
+    switch (guarantee) {
+      case Guarantee::linearizable:
+        return linearizable(verdict, held_to);
+      case Guarantee::sequential: {
+        // The search for an order is exponential, and that one is known.
+        if (!mixed() && !run_.verdicts.empty() &&
+            run_.verdicts.front().guarantee == guarantee_info(Guarantee::linearizable).title &&
+            run_.verdicts.front().verdict == checker::Verdict::yes) {
+          verdict.verdict = checker::Verdict::yes;
+          verdict.reason = "as it is linearizable";
+          return;
+        }
+        checker::SequentialOptions options;
+        if (!held_to) options.limits.max_steps /= 20;
+        return take(verdict, checker::check_sequential(history(), options));
+      }
+      case Guarantee::causal:
+        return take(verdict, checker::check_causal(history(), checker::CausalModel::ccv));
+      case Guarantee::read_your_writes:
+      case Guarantee::monotonic_reads:
+      case Guarantee::monotonic_writes:
+      case Guarantee::writes_follow_reads:
+        return session(verdict, guarantee);
+      case Guarantee::regular:
+        return regular(verdict);
+      case Guarantee::prefix:
+      case Guarantee::bounded:
+        return by_log(verdict, guarantee);
+      case Guarantee::no_loss:
+        return take(verdict, check_no_loss(history(), evidences_.healed_ns));
+      case Guarantee::unique:
+        return take(verdict, check_unique_answers(history()));
+      case Guarantee::converge:
+        return converge(verdict);
+    }
+  }
+
+  void linearizable(Verdict& verdict, bool held_to) {
+    History part;
+    if (mixed()) {
+      part.texts = history().texts;
+      for (const Operation& operation : history().operations) {
+        const std::string_view level = history().texts[operation.level];
+        if (operation.kind == OperationKind::read && !level.starts_with("linearizable")) continue;
+        part.operations.push_back(operation);
+      }
+    }
+    auto result =
+        checker::check_linearizability(mixed() ? part : history(), {.limits = limits(held_to)});
+    verdict.verdict = result.verdict;
+    verdict.reason = std::move(result.reason);
+    if (!result.counterexample) return;
+    verdict.witness = std::move(result.counterexample->text);
+    point_at(verdict, result.counterexample->operations);
+  }
+
+  void session(Verdict& verdict, Guarantee guarantee) {
+    if (!sessions_) sessions_ = checker::check_session_guarantees(history());
+    const auto index =
+        static_cast<std::size_t>(guarantee) - static_cast<std::size_t>(Guarantee::read_your_writes);
+    take(verdict, (*sessions_)[index]);
+  }
+
+  void regular(Verdict& verdict) {
+    auto result = checker::check_stamp_order(history());
+    verdict.verdict = result.verdict;
+    verdict.reason = std::move(result.reason);
+    if (!result.witness) return;
+    verdict.witness = fmt::format("{}\n{} of {} reads are too old.\n", result.witness->text,
+                                  result.too_old, result.reads);
+    point_at(verdict, {result.witness->earlier, result.witness->read});
+  }
+
+  void by_log(Verdict& verdict, Guarantee guarantee) {
+    const bool bound = guarantee == Guarantee::bounded;
+    const History part = of_log(bound);
+    auto log = checker::log_by_stamps(part);
+    if (!log) {
+      verdict.reason = log.error().message;
+      return;
+    }
+    checker::LogOptions options{.observer = checker::Observer::node};
+    if (bound) options.max_age_ns = bound_ns();
+    auto result = checker::check_against_log(part, *log, options);
+    verdict.verdict = bound ? result.bounded : result.prefix;
+    verdict.reason = std::move(result.reason);
+    const auto& witness = bound ? result.bounded_witness : result.prefix_witness;
+    if (!witness) return;
+    verdict.witness = fmt::format("{}\n{}", witness->pattern, witness->text);
+    point_at(verdict, witness->part.operations);
+  }
+
+  std::int64_t bound_ns() const {
+    const auto asked = run_.asked.read_level.max_staleness_ms.value_or(1'000);
+    return std::int64_t{asked} * 1'000'000;
+  }
+
+  /// The part that the log explains. A node that was started anew is another observer: it may have
+  /// shown what was committed and not yet on its disk. A write of unknown outcome has the stamp
+  /// that somebody saw on its value.
+  History of_log(bool bounded_alone) const {
+    History part{history().texts, {}};
+    std::map<std::pair<checker::Text, checker::Text>, checker::Text> seen;
+    for (const Operation& operation : history().operations) {
+      if (operation.kind != OperationKind::read || operation.outcome != Outcome::ok) continue;
+      if (operation.stamp != checker::kNothing) {
+        seen[{operation.key, operation.result}] = operation.stamp;
+      }
+    }
+    for (Operation operation : history().operations) {
+      const bool read = operation.kind == OperationKind::read;
+      if (read && mixed() && !in_log(history().texts[operation.level], bounded_alone)) continue;
+      const auto life = life_of(operation);
+      if (!life && (read || operation.outcome == Outcome::mismatch)) continue;
+      if (!read && operation.stamp == checker::kNothing) {
+        const auto found = seen.find({operation.key, operation.value});
+        if (found != seen.end()) operation.stamp = found->second;
+      }
+      operation.node.value += 1'000 * life.value_or(0);
+      part.operations.push_back(operation);
+    }
+    return part;
+  }
+
+  static bool in_log(std::string_view level, bool bounded_alone) {
+    if (bounded_alone) return level.starts_with("bounded");
+    for (const std::string_view name : {"linearizable", "sequential", "bounded", "prefix"}) {
+      if (level.starts_with(name)) return true;
+    }
+    return false;
+  }
+
+  /// How often the node that answered had been started anew by then; nothing if that was at the
+  /// time, so that nobody can say which of its lives answered.
+  std::optional<std::uint32_t> life_of(const Operation& operation) const {
+    const std::string name = fmt::format("n{}", operation.node);
+    std::uint32_t lives = 0;
+    for (const FaultWindow& window : run_.faults) {
+      const bool ends_it = window.kind == "kill" || window.kind == "restart" ||
+                           window.kind == "crash" || window.kind == "disk-full" ||
+                           window.kind == "bit-flip";
+      if (!ends_it || (window.target != name && window.target != "all")) continue;
+      if (window.begin_ns > operation.return_ns) break;
+      if (window.end_ns >= operation.call_ns) return std::nullopt;
+      ++lives;
+    }
+    return lives;
+  }
+
+  void converge(Verdict& verdict) {
+    auto result =
+        checker::check_convergence(evidences_.digests, evidences_.nodes, evidences_.healed_ns);
+    verdict.verdict = result.verdict;
+    run_.convergence = Convergence{.healed_ns = evidences_.healed_ns,
+                                   .after_ns = result.converged_after_ns,
+                                   .detail = result.reason};
+    (result.verdict == checker::Verdict::no ? verdict.witness : verdict.reason) =
+        std::move(result.reason);
+  }
+
+  /// A checker's result that has a Witness.
+  template <class Result>
+  void take(Verdict& verdict, const Result& result) {
+    verdict.verdict = result.verdict;
+    verdict.reason = result.reason;
+    if (!result.witness) return;
+    verdict.witness = fmt::format("{}\n{}", result.witness->pattern, result.witness->text);
+    point_at(verdict, result.witness->part.operations);
+  }
+  void take(Verdict& verdict, Finding finding) {
+    verdict.verdict = finding.verdict;
+    verdict.reason = std::move(finding.reason);
+    verdict.witness = std::move(finding.witness);
+    verdict.operations = std::move(finding.operations);
+  }
+
+  /// Witnesses are copies. A client begins one operation at a time.
+  void point_at(Verdict& verdict, const std::vector<Operation>& operations) {
+    if (places_.empty()) {
+      for (std::size_t i = 0; i < history().operations.size(); ++i) {
+        const Operation& operation = history().operations[i];
+        places_[{operation.client, operation.call_ns}] = i;
+      }
+    }
+    for (const Operation& operation : operations) {
+      const auto found = places_.find({operation.client, operation.call_ns});
+      if (found != places_.end()) verdict.operations.push_back(found->second);
+    }
+    std::sort(verdict.operations.begin(), verdict.operations.end());
+  }
+
+  Run& run_;
+  const Evidences& evidences_;
+  const Now& now_;
+  std::optional<checker::GuaranteeResults> sessions_;
+  std::map<std::pair<std::uint32_t, std::int64_t>, std::size_t> places_;
+};
+
+/// What is above holds below (consistency/checker/classify.h): a checker that could not decide is
+/// told by one that could.
+void take_over_from_stronger(Run& run) {
+  struct Implied {
+    Guarantee stronger;
+    std::vector<Guarantee> weaker;
+  };
+  static const std::vector<Implied> implied{
+      {Guarantee::sequential, {Guarantee::causal}},
+      {Guarantee::causal,
+       {Guarantee::read_your_writes, Guarantee::monotonic_reads, Guarantee::monotonic_writes,
+        Guarantee::writes_follow_reads}},
+  };
+  const auto find = [&](Guarantee guarantee) {
+    return std::find_if(run.verdicts.begin(), run.verdicts.end(), [&](const Verdict& verdict) {
+      return verdict.guarantee == guarantee_info(guarantee).title;
+    });
+  };
+  for (const Implied& rule : implied) {
+    const auto above = find(rule.stronger);
+    if (above == run.verdicts.end() || above->verdict != checker::Verdict::yes) continue;
+    for (const Guarantee guarantee : rule.weaker) {
+      const auto below = find(guarantee);
+      if (below == run.verdicts.end() || below->verdict != checker::Verdict::undecided) continue;
+      below->verdict = checker::Verdict::yes;
+      below->reason = fmt::format("as it is {}", above->guarantee);
+    }
+  }
+}
+
+void set_outcome(Run& run) {
+  std::size_t acknowledged = 0;
+  for (const Operation& operation : run.history.operations) {
+    acknowledged += operation.outcome == Outcome::ok ? 1 : 0;
+  }
+  std::string broken;
+  std::string open;
+  std::string kept;
+  for (const Verdict& verdict : run.verdicts) {
+    if (!verdict.promised) continue;
+    std::string& list = verdict.verdict == checker::Verdict::no          ? broken
+                        : verdict.verdict == checker::Verdict::undecided ? open
+                                                                         : kept;
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", verdict.guarantee);
+  }
+  if (!broken.empty()) {
+    run.outcome = RunOutcome::violated;
+    run.reason = "violated: " + broken;
+  } else if (acknowledged == 0) {
+    run.outcome = RunOutcome::undecided;
+    run.reason = "undecided: not one operation was acknowledged";
+  } else if (!open.empty()) {
+    run.outcome = RunOutcome::undecided;
+    run.reason = "undecided: " + open;
+  } else {
+    run.outcome = RunOutcome::held;
+    run.reason = kept.empty() ? "held: nothing was promised" : "held: " + kept;
+  }
+}
+
+}  // namespace
+
+void judge_run(Run& run, const Evidences& evidences, const Now& now) {
+  const auto wanted = held_to(run.asked);
+  PARALLAX_ASSERT(wanted, "options were not checked: {}", wanted.error().message);
+  Judge judge(run, evidences, now);
+  for (const Guarantee guarantee : judgeable(run.asked)) {
+    judge.judge(guarantee, std::find(wanted->begin(), wanted->end(), guarantee) != wanted->end());
+  }
+  // Of registers: in mixed-level runs linearizability is asked of a part alone.
+  if (run.asked.workload != Workload::mixed_level) take_over_from_stronger(run);
+  if (has_registers(run.asked.workload)) run.staleness = summarize_staleness(run.history);
+  set_outcome(run);
+}
+
+void set_broken(Run& run, std::string reason) {
+  // A violation that was found stays one, whatever happened besides.
+  if (run.outcome == RunOutcome::violated) return;
+  run.outcome = RunOutcome::undecided;
+  run.reason = "the run broke: " + std::move(reason);
+}
+
+}  // namespace parallax::harness

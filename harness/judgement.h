@@ -1,0 +1,38 @@
+// What the checkers say of a run.
+//
+// The operations' levels play a part only in `mixed-level`: there linearizability is asked of the
+// writes and of the reads that were linearizable, the prefix and the bound of those that the log
+// serves.
+//
+// What it does not do: look at anything but the recorded history and the replicas' digests.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <vector>
+
+#include "consistency/checker/convergence.h"
+#include "harness/promises.h"
+#include "harness/run.h"
+
+namespace parallax::harness {
+
+/// What is known beside the history.
+struct Evidences {
+  std::vector<checker::DigestSeen> digests;
+  std::vector<NodeId> nodes;
+  std::int64_t healed_ns = 0;
+};
+
+/// Nanoseconds of any monotonic clock: to tell how long a verdict took.
+using Now = std::function<std::int64_t()>;
+
+/// Fills verdicts, staleness, convergence, outcome and reason of `run` from what it has of options,
+/// history and faults. What it is not held to is judged with smaller limits. `options` must have
+/// passed held_to().
+void judge_run(Run& run, const Evidences& evidences, const Now& now);
+
+/// How the run ends when it broke before it was over.
+void set_broken(Run& run, std::string reason);
+
+}  // namespace parallax::harness

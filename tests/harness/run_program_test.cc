@@ -1,0 +1,223 @@
+// parallax-harness as a program: real processes, real faults.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <catch2/catch.hpp>
+#include <signal.h>
+#include <unistd.h>
+
+#include "harness/io/child_process.h"
+#include "harness/report/report.h"
+#include "harness/run_json.h"
+
+namespace parallax::harness {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+std::string read_text(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+class Directory {
+ public:
+  Directory() {
+    path_ = (fs::temp_directory_path() / "parallax-harness-test.XXXXXX").string();
+    REQUIRE(mkdtemp(path_.data()) != nullptr);
+  }
+  ~Directory() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+/// parallax-harness run ..., while it runs.
+class Program {
+ public:
+  explicit Program(const std::vector<std::string>& arguments, bool with_out = false) {
+    std::vector<std::string> argv{std::string(PARALLAX_BINARY_DIR) + "/bin/parallax-harness",
+                                  "run"};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    if (with_out) argv.insert(argv.end(), {"--out", directory / "out"});
+    auto started = ChildProcess::start(argv, output_path());
+    REQUIRE(started.has_value());
+    child = std::move(*started);
+  }
+  std::string output() const { return read_text(output_path()); }
+  /// The exit code.
+  int await_end(std::chrono::seconds limit = 150s) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (child.running()) {
+      if (std::chrono::steady_clock::now() > deadline)
+        FAIL("it still runs; it said:\n" << output());
+      std::this_thread::sleep_for(10ms);
+    }
+    return child.code();
+  }
+
+  Directory directory;
+  ChildProcess child;
+
+ private:
+  std::string output_path() const { return directory / "output"; }
+};
+
+/// Processes that `parent` has started and that have not ended, by /proc.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> out;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string stat = read_text(entry.path() / "stat");
+    const std::size_t behind = stat.rfind(") ");
+    if (behind == std::string::npos) continue;
+    std::istringstream rest(stat.substr(behind + 2));
+    char state = 0;
+    pid_t of = 0;
+    if (rest >> state >> of && of == parent && state != 'Z') out.push_back(std::stoi(name));
+  }
+  return out;
+}
+
+bool is_alive(pid_t pid) {
+  const std::string stat = read_text(fs::path("/proc") / std::to_string(pid) / "stat");
+  const std::size_t behind = stat.rfind(") ");
+  return behind != std::string::npos && stat[behind + 2] != 'Z' && stat[behind + 2] != 'X';
+}
+
+std::vector<pid_t> await_nodes(const Program& program, std::size_t count) {
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  for (;;) {
+    auto nodes = children_of(program.child.pid());
+    if (nodes.size() == count) return nodes;
+    if (std::chrono::steady_clock::now() > deadline)
+      FAIL("no nodes; it said:\n" << program.output());
+    std::this_thread::sleep_for(10ms);
+  }
+}
+
+bool all_gone(const std::vector<pid_t>& pids) {
+  const auto deadline = std::chrono::steady_clock::now() + 10s;
+  while (std::any_of(pids.begin(), pids.end(), is_alive)) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(10ms);
+  }
+  return true;
+}
+
+Run results_of(const Program& program) {
+  auto run = read_results(read_text(program.directory / "out/results.json"));
+  if (!run) FAIL(run.error().message << "\n" << program.output());
+  auto history = checker::read_history(read_text(program.directory / "out/history.jsonl"));
+  if (!history) FAIL(history.error().message);
+  run->history = std::move(*history);
+  const auto faults = read_faults(read_text(program.directory / "out/faults.jsonl"));
+  REQUIRE(faults.has_value());
+  CHECK(*faults == run->faults);
+  CHECK(read_text(program.directory / "out/report.html") == report_page(*run));
+  return std::move(*run);
+}
+
+std::size_t acknowledged(const Run& run) {
+  return static_cast<std::size_t>(
+      std::count_if(run.history.operations.begin(), run.history.operations.end(),
+                    [](const checker::Operation& o) { return o.outcome == checker::Outcome::ok; }));
+}
+
+TEST_CASE("a linearizable register holds while nodes are killed and cut off") {
+  Program program({"--time", "5s", "--faults", "kill,partition", "--seed", "3"}, true);
+  const int code = program.await_end();
+  INFO(program.output());
+  CHECK(code == 0);
+  const Run run = results_of(program);
+  CHECK(run.outcome == RunOutcome::held);
+  CHECK(acknowledged(run) > 20);
+  const auto has = [&](std::string_view kind) {
+    return std::any_of(run.faults.begin(), run.faults.end(), [&](const FaultWindow& window) {
+      return window.kind == kind && window.end_ns > window.begin_ns;
+    });
+  };
+  CHECK(has("kill"));
+  CHECK(has("partition"));
+  CHECK(run.convergence);
+  CHECK(program.output().find("held: linearizable, ") != std::string::npos);
+}
+
+TEST_CASE("eventual reads held to linearizability are found stale with a witness") {
+  Program program(
+      {"--level", "eventual", "--check", "linearizable", "--time", "3s", "--faults", "partition"},
+      true);
+  const int code = program.await_end();
+  INFO(program.output());
+  CHECK(code == 1);
+  const Run run = results_of(program);
+  CHECK(run.outcome == RunOutcome::violated);
+  REQUIRE_FALSE(run.verdicts.empty());
+  CHECK(run.verdicts[0].guarantee == "linearizable");
+  CHECK(run.verdicts[0].verdict == checker::Verdict::no);
+  CHECK(run.verdicts[0].witness.find("client ") != std::string::npos);
+  REQUIRE(run.verdicts[0].operations.size() >= 2);
+  CHECK(run.verdicts[0].operations.back() < run.history.operations.size());
+  // What the level does promise is not lost over it.
+  CHECK(run.verdicts.back().guarantee == "convergence");
+  CHECK(run.verdicts.back().verdict == checker::Verdict::yes);
+}
+
+TEST_CASE("nodes end with a harness that is killed") {
+  Program program({"--time", "60s", "--faults", "pause", "--clients", "2", "--rate", "50"});
+  const auto nodes = await_nodes(program, 3);
+  program.child.kill();
+  CHECK(all_gone(nodes));
+}
+
+TEST_CASE("an interrupt ends a run at once and leaves no node") {
+  Program program({"--time", "60s", "--clients", "2", "--rate", "50"});
+  const auto nodes = await_nodes(program, 3);
+  program.child.signal(SIGINT);
+  CHECK(program.await_end(30s) == 2);
+  CHECK(all_gone(nodes));
+  CHECK(program.output().find("the run broke: it was interrupted") != std::string::npos);
+}
+
+TEST_CASE("options that are wrong are named and nothing is started") {
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string said;
+  };
+  for (const auto& [arguments, said] : {
+           Case{{"--level", "strict"}, "strict"},
+           Case{{"--workload", "bank"}, "no workload is called 'bank'; there are register, "},
+           Case{{"--faults", "fire"}, "no fault is called 'fire'; there are all, none, kill, "},
+           Case{{"--nodes", "0"}, "--nodes 0: it must be from 1 to 9"},
+           Case{{"--time", "soon"}, "--time soon: it must be a whole number with ms, s, m or h"},
+           Case{{"--workload", "append", "--level", "atomic"}, "append is decided by the leader"},
+           Case{{"--check", "fast"}, "--check fast: no guarantee is called that; there are "},
+           Case{{"--endpoints", "127.0.0.1:1", "--faults", "kill"},
+                "only what the harness has started can be killed"},
+           Case{{"--parallaxd", "/nowhere"}, "/nowhere: there is no such program"},
+           Case{{"--clients", "many"}, "many"},
+       }) {
+    Program program(arguments);
+    CHECK(program.await_end(20s) == 4);
+    INFO(program.output());
+    CHECK(program.output().starts_with("parallax-harness: "));
+    CHECK(program.output().find(said) != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace parallax::harness
