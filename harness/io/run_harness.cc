@@ -302,8 +302,8 @@ Result<void> write_run(const Run& run, const std::string& directory) {
   }
   PARALLAX_TRY(write_file(path / "history.jsonl", checker::write_history(run.history)));
   PARALLAX_TRY(write_file(path / "faults.jsonl", write_faults(run.faults)));
-  PARALLAX_TRY(write_file(path / "results.json", write_results(run)));
-  return write_file(path / "report.html", report_page(run));
+  PARALLAX_TRY(write_file(path / "report.html", report_page(run)));
+  return write_file(path / "results.json", write_results(run));
 }
 
 }  // namespace parallax::harness

@@ -32,8 +32,8 @@ struct RunSurroundings {
 /// check_options(). A run that broke says so in its outcome.
 Run run_harness(const RunOptions& options, const RunSurroundings& surroundings);
 
-/// Writes history.jsonl, faults.jsonl and results.json into `directory`, which is made if it is not
-/// there. Errors: io.
+/// Writes history.jsonl, faults.jsonl, results.json and report.html (harness/report/report.h) into
+/// `directory`, which is made if it is not there. Errors: io.
 Result<void> write_run(const Run& run, const std::string& directory);
 
 }  // namespace parallax::harness

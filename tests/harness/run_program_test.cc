@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness/io/child_process.h"
+#include "harness/report/report.h"
 #include "harness/run_json.h"
 
 namespace parallax::harness {
@@ -131,6 +132,7 @@ Run results_of(const Program& program) {
   const auto faults = read_faults(read_text(program.directory / "out/faults.jsonl"));
   REQUIRE(faults.has_value());
   CHECK(*faults == run->faults);
+  CHECK(read_text(program.directory / "out/report.html") == report_page(*run));
   return std::move(*run);
 }
 
