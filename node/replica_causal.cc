@@ -47,14 +47,24 @@ Result<void> Replica::Impl::Causality::start() {
                   records::load<CausalRecord>(at_.overlay_, records::causal_key(kOnlyGroup)));
   if (record) restored.record = *std::move(record);
   std::optional<Error> wrong;
+  segments_.clear();
   PARALLAX_TRY(at_.overlay_.scan(
       records::causal_log_range(kOnlyGroup), [&](std::string_view key, std::string_view value) {
-        const auto operation = records::decode<CausalOperation>(key, value);
-        if (!operation) {
-          wrong = operation.error();
+        const auto segment = records::decode<CausalSegment>(key, value);
+        if (!segment) {
+          wrong = segment.error();
           return false;
         }
-        restored.log.push_back({operation->origin(), operation->number, operation->bytes()});
+        const CausalOperation& last = segment->operations.back();
+        if (records::causal_segment_key(kOnlyGroup, last.origin(), last.number) != key) {
+          wrong = corrupt(
+              fmt::format("the causal log is damaged: a segment up to {} elsewhere", last.number));
+          return false;
+        }
+        segments_[last.origin()].insert(last.number);
+        for (const CausalOperation& operation : segment->operations) {
+          restored.log.push_back({operation.origin(), operation.number, operation.bytes()});
+        }
         return true;
       }));
   if (wrong) return *wrong;
@@ -154,6 +164,8 @@ void Replica::Impl::Causality::step_held_page() {
 // --- The turn -----------------------------------------------------------------------------------
 
 void Replica::Impl::Causality::run(bool persist) {
+  // The log has come to it in this turn.
+  if (held_page_ && held_page_->needs <= at_.applied_.index) stirred_ = true;
   if (!core_ || (!stirred_ && at_.now_.monotonic < next_run_)) return;
   stirred_ = !persist;
   next_run_ = at_.now_.monotonic + kIdleRun;
@@ -195,16 +207,10 @@ void Replica::Impl::Causality::carry_out(CausalReady ready) {
   }
   for (const CausalOperation& operation : ready.apply) {
     if (!join_operation(operation)) return;
-    put_operation(operation);
   }
-  for (const CausalOperation& operation : ready.append) put_operation(operation);
-  for (const CausalRange& range : ready.remove) {
-    WriteBatch batch;
-    for (std::uint64_t number = range.first; number <= range.last; ++number) {
-      batch.remove(records::causal_operation_key(kOnlyGroup, range.origin, number));
-    }
-    stage(std::move(batch));
-  }
+  put_operations(std::move(ready.apply));
+  put_operations(std::move(ready.append));
+  for (const CausalRange& range : ready.remove) remove_segments(range);
   if (ready.record) put(records::causal_key(kOnlyGroup), *ready.record);
   woken_ = woken_ || ready.record;
   for (CausalMessage& message : ready.send_after) send_after(std::move(message));
@@ -228,9 +234,11 @@ bool Replica::Impl::Causality::join_operation(const CausalOperation& operation) 
     at_.fail(state.error());
     return false;
   }
-  state->add(operation.version);
+  KeyState next = *state;
+  next.add(operation.version);
   at_.clean_credit_ += 2;
-  return at_.take_in(operation.key, *state, at_.applied_.index, Arrival::causal).has_value();
+  return at_.take_in(operation.key, *std::move(state), next, at_.applied_.index, Arrival::causal)
+      .has_value();
 }
 
 template <class Record>
@@ -241,8 +249,48 @@ void Replica::Impl::Causality::put(std::string key, const Record& record) {
   stage(std::move(batch));
 }
 
-void Replica::Impl::Causality::put_operation(const CausalOperation& operation) {
-  put(records::causal_operation_key(kOnlyGroup, operation.origin(), operation.number), operation);
+/// What a turn brings of an origin is one record: a record has its price in the store, and again
+/// when it is removed, whatever is in it.
+void Replica::Impl::Causality::put_operations(std::vector<CausalOperation> operations) {
+  struct Open {
+    CausalSegment segment;
+    std::size_t bytes = 0;
+  };
+  std::map<Origin, Open> open;
+  for (CausalOperation& operation : operations) {
+    const Origin origin = operation.origin();
+    Open& of = open[origin];
+    if (of.bytes >= at_.config_.causal_batch_bytes ||
+        of.segment.operations.size() == limits::kCausalBufferOperations) {
+      put_segment(origin, std::exchange(of, {}).segment);
+    }
+    of.bytes += operation.bytes();
+    of.segment.operations.push_back(std::move(operation));
+  }
+  for (auto& [origin, of] : open) put_segment(origin, std::move(of.segment));
+}
+
+void Replica::Impl::Causality::put_segment(const Origin& origin, CausalSegment segment) {
+  const std::uint64_t last = segment.operations.back().number;
+  segments_[origin].insert(last);
+  put(records::causal_segment_key(kOnlyGroup, origin, last), segment);
+}
+
+/// Those that end in `range`. What is let go of later is behind it, so a segment goes with its last
+/// operation.
+void Replica::Impl::Causality::remove_segments(const CausalRange& range) {
+  const auto found = segments_.find(range.origin);
+  if (found == segments_.end()) return;
+  std::set<std::uint64_t>& ends = found->second;
+  const auto first = ends.lower_bound(range.first);
+  const auto last = ends.upper_bound(range.last);
+  WriteBatch batch;
+  for (auto it = first; it != last; ++it) {
+    batch.remove(records::causal_segment_key(kOnlyGroup, range.origin, *it));
+  }
+  ends.erase(first, last);
+  if (ends.empty()) segments_.erase(found);
+  if (!batch.empty()) stage(std::move(batch));
 }
 
 void Replica::Impl::Causality::stage(WriteBatch batch) {
@@ -293,14 +341,19 @@ Result<std::vector<CausalOperation>> Replica::Impl::Causality::operations(
   std::optional<Error> wrong;
   PARALLAX_TRY(at_.overlay_.scan(records::causal_log_range(kOnlyGroup, load.origin, load.after + 1),
                                  [&](std::string_view key, std::string_view value) {
-                                   auto operation = records::decode<CausalOperation>(key, value);
-                                   if (!operation) {
-                                     wrong = operation.error();
+                                   auto segment = records::decode<CausalSegment>(key, value);
+                                   if (!segment) {
+                                     wrong = segment.error();
                                      return false;
                                    }
-                                   bytes += operation->bytes();
-                                   if (!operations.empty() && bytes > load.max_bytes) return false;
-                                   operations.push_back(*std::move(operation));
+                                   for (CausalOperation& operation : segment->operations) {
+                                     if (operation.number <= load.after) continue;
+                                     bytes += operation.bytes();
+                                     if (!operations.empty() && bytes > load.max_bytes) {
+                                       return false;
+                                     }
+                                     operations.push_back(std::move(operation));
+                                   }
                                    return true;
                                  }));
   if (wrong) return *wrong;

@@ -29,6 +29,7 @@
 
 #include "node/replica_impl.h"
 #include "replication/causal/causal.h"
+#include "storage/causal_codec.h"
 
 namespace parallax {
 
@@ -92,7 +93,9 @@ struct Replica::Impl::Causality {
   // replica_causal.cc
   void carry_out(CausalReady ready);
   bool join_operation(const CausalOperation& operation);
-  void put_operation(const CausalOperation& operation);
+  void put_operations(std::vector<CausalOperation> operations);
+  void put_segment(const Origin& origin, CausalSegment segment);
+  void remove_segments(const CausalRange& range);
   void answer_from_failed_disk();
   template <class Record>
   void put(std::string key, const Record& record);
@@ -117,6 +120,8 @@ struct Replica::Impl::Causality {
 
   Impl& at_;
   std::optional<Causal> core_;
+  /// The segments of the log that are in the store, or on their way, by their last numbers.
+  std::map<Origin, std::set<std::uint64_t>> segments_;
   /// The last batch with anything causal in it, and the last one that is durable.
   std::uint64_t changed_in_ = 0;
   std::uint64_t durable_ = 0;

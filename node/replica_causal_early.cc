@@ -64,9 +64,14 @@ bool Replica::Impl::Causality::may_forget(const VersionVector& context) const {
     const Result<void> read =
         at_.overlay_.scan(records::causal_log_range(kOnlyGroup, origin, log->start() + 1),
                           [&](std::string_view key, std::string_view value) {
-                            const auto operation = records::decode<CausalOperation>(key, value);
-                            if (operation) first = operation->version.stamp.hlc;
-                            return false;
+                            const auto segment = records::decode<CausalSegment>(key, value);
+                            if (!segment) return false;
+                            for (const CausalOperation& operation : segment->operations) {
+                              if (operation.number <= log->start()) continue;
+                              first = operation.version.stamp.hlc;
+                              return false;
+                            }
+                            return true;
                           });
     if (!read || !first || *first <= reading) return false;
   }

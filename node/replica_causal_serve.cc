@@ -51,9 +51,8 @@ void Replica::Impl::Causality::serve(RequestHandle handle) {
       at_.finish(handle, *refusal);
       return;
     }
-    if (request.context && !at_.take_context(*request.context)) {
-      at_.finish(handle, definite(ErrorCode::bad_request,
-                                  "Parallax-Context: its clock is ahead of the cluster's"));
+    if (const auto refusal = at_.take_context(request)) {
+      at_.finish(handle, *refusal);
       return;
     }
   }
@@ -134,10 +133,7 @@ void Replica::Impl::Causality::serve_waiting() {
 
 Evidence Replica::Impl::Causality::evidence(const PendingRequest& pending) const {
   Evidence evidence = at_.leaderless_evidence(Path::causal, {at_.config_.id});
-  if (pending.behind_since) {
-    evidence.waited = std::chrono::duration_cast<std::chrono::milliseconds>(at_.now_.monotonic -
-                                                                            *pending.behind_since);
-  }
+  if (pending.behind_since) evidence.waited = at_.waited(pending);
   return evidence;
 }
 
@@ -220,10 +216,11 @@ void Replica::Impl::Causality::write(RequestHandle handle, const OriginVector& n
   const std::uint64_t number = core_->propose(key, *written, needed);
   proposed_ = stirred_ = true;
   changed_in_ = at_.next_sequence_;
-  const auto next = at_.take_in(key, evaluation.next, at_.applied_.index, Arrival::causal);
+  pending.outcome.context = evaluation.next.context();
+  const auto next =
+      at_.take_in(key, *std::move(known), evaluation.next, at_.applied_.index, Arrival::causal);
   if (!next) return;  // the process is about to end
   at_.clean_credit_ += 2;
-  pending.outcome.context = evaluation.next.context();
   Answer answer = at_.write_answer(pending, evidence(pending));
   answer.session =
       shows_state(request) ? session(request, core_->applied()) : session(request, OriginVector{});

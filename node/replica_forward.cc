@@ -144,6 +144,10 @@ void Replica::Impl::on_forward_reply(const Envelope& envelope, const ForwardRepl
                          (reply->error().code == ErrorCode::not_leader ||
                           reply->error().code == ErrorCode::shutting_down);
   if (!elsewhere) {
+    // The other one knows of its own part alone.
+    if (reply->has_value() && pending.behind_since) {
+      (*reply)->evidence.waited = waited(pending);
+    }
     finish(handle, std::move(*reply));
     return;
   }

@@ -125,7 +125,7 @@ struct Replica::Impl : PendingAnswers {
   // --- replica_writes.cc ------------------------------------------------------------------------
   void propose_write(RequestHandle handle);
   std::optional<Stamp> issue_stamp();
-  bool take_context(const VersionVector& context);
+  std::optional<Error> take_context(const Request& request);
   bool beyond_proposals(const std::string& key, const KeyState& known) const;
   bool answered_before(RequestHandle handle, const Stamp& stamp);
   Result<KeyState> proposed_state(const std::string& key) const;
@@ -361,6 +361,8 @@ struct Replica::Impl : PendingAnswers {
   enum class Arrival : std::uint8_t { beside, in_log, causal };
   std::optional<KeyState> take_in(const std::string& key, const KeyState& incoming,
                                   LogIndex reached, Arrival arrival = Arrival::beside);
+  std::optional<KeyState> take_in(const std::string& key, KeyState stored, const KeyState& incoming,
+                                  LogIndex reached, Arrival arrival);
   void note_early(const std::string& key, LogIndex needs);
   void join_early_states();
   bool join_early(const std::string& key);
@@ -390,7 +392,7 @@ struct Replica::Impl : PendingAnswers {
   using Held = std::variant<HeldMessage, HeldReply, OwnStored, OwnHeld, OwnHint>;
   void after_batch(std::uint64_t sequence, Held held);
   void release_held(std::uint64_t sequence);
-  void carry_out(const Held& held);
+  void carry_out(Held held);
   void drop_held();
 
   // --- replica_forward.cc -----------------------------------------------------------------------
@@ -398,6 +400,11 @@ struct Replica::Impl : PendingAnswers {
   void send_forward(const PendingRequest& pending);
   void on_forward_due(RequestHandle handle);
   void take_back(RequestHandle handle);
+  /// Since this node was first found behind, its way to another one included.
+  std::chrono::milliseconds waited(const PendingRequest& pending) const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(now_.monotonic -
+                                                                 *pending.behind_since);
+  }
   void take_back_reads();
   void on_forward(const Envelope& envelope, const Forward& forward);
   void on_forward_reply(const Envelope& envelope, const ForwardReply& reply);

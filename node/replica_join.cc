@@ -38,10 +38,21 @@ Result<KeyState> Replica::Impl::known_state(const std::string& key) const {
 /// replica cannot go on.
 std::optional<KeyState> Replica::Impl::take_in(const std::string& key, const KeyState& incoming,
                                                LogIndex reached, Arrival arrival) {
+  Result<KeyState> stored = keys_.load(key);
+  if (!stored) {
+    fail(stored.error());
+    return std::nullopt;
+  }
+  return take_in(key, *std::move(stored), incoming, reached, arrival);
+}
+
+/// Likewise, where `stored` is what keys_.load() gives now: a second look has its price.
+std::optional<KeyState> Replica::Impl::take_in(const std::string& key, KeyState stored,
+                                               const KeyState& incoming, LogIndex reached,
+                                               Arrival arrival) {
   // Before anything is stamped: a stamp is above all that its issuer knows.
   if (!canary(Canary::stamp_without_observing)) clock_.observe(incoming.context().highest());
   const auto joined = [&]() -> Result<KeyState> {
-    PARALLAX_ASSIGN(KeyState stored, keys_.load(key));
     const auto is_early = early_.find(key);
     KeyState early;
     if (is_early != early_.end()) {
@@ -198,7 +209,7 @@ bool Replica::Impl::not_durable_beside_log(const std::string& key) const {
 /// Carries out `held` once batch `sequence` is durable; 0: at once.
 void Replica::Impl::after_batch(std::uint64_t sequence, Held held) {
   if (sequence == 0) {
-    carry_out(held);
+    carry_out(std::move(held));
     return;
   }
   if (sequence == next_sequence_) force_batch_ = true;
@@ -207,17 +218,17 @@ void Replica::Impl::after_batch(std::uint64_t sequence, Held held) {
 
 void Replica::Impl::release_held(std::uint64_t sequence) {
   while (!held_.empty() && held_.begin()->first <= sequence) {
-    const std::vector<Held> due = std::move(held_.begin()->second);
+    std::vector<Held> due = std::move(held_.begin()->second);
     held_.erase(held_.begin());
-    for (const Held& held : due) carry_out(held);
+    for (Held& held : due) carry_out(std::move(held));
   }
 }
 
-void Replica::Impl::carry_out(const Held& held) {
-  if (const auto* message = std::get_if<HeldMessage>(&held)) {
-    send(message->to, message->message);
-  } else if (const auto* reply = std::get_if<HeldReply>(&held)) {
-    if (requests_.find(reply->request) != nullptr) finish(reply->request, reply->reply);
+void Replica::Impl::carry_out(Held held) {
+  if (auto* message = std::get_if<HeldMessage>(&held)) {
+    send(message->to, std::move(message->message));
+  } else if (auto* reply = std::get_if<HeldReply>(&held)) {
+    if (requests_.find(reply->request) != nullptr) finish(reply->request, std::move(reply->reply));
   } else if (const auto* own = std::get_if<OwnStored>(&held)) {
     on_own_stored(own->coordination);
   } else if (const auto* hint = std::get_if<OwnHint>(&held)) {

@@ -205,9 +205,8 @@ void Replica::Impl::write_leaderless(RequestHandle handle, const QuorumSizes& si
     finish(handle, *refusal);
     return;
   }
-  if (request.context && !take_context(*request.context)) {
-    finish(handle, definite(ErrorCode::bad_request,
-                            "Parallax-Context: its clock is ahead of the cluster's"));
+  if (const auto refusal = take_context(request)) {
+    finish(handle, *refusal);
     return;
   }
   if (request.consistency.level == Level::atomic) {

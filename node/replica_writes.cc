@@ -73,9 +73,8 @@ void Replica::Impl::propose_write(RequestHandle handle) {
     append(handle, WritePolicy{set->prefix, to_record(set->policy)});
     return;
   }
-  if (request.context && !take_context(*request.context)) {
-    finish(handle, definite(ErrorCode::bad_request,
-                            "Parallax-Context: its clock is ahead of the cluster's"));
+  if (const auto refusal = take_context(request)) {
+    finish(handle, *refusal);
     return;
   }
   const std::optional<Stamp> stamp = issue_stamp();
@@ -105,12 +104,25 @@ void Replica::Impl::propose_write(RequestHandle handle) {
   append(handle, WriteKey{key, std::move(evaluation.next), row_for(pending, *stamp)});
 }
 
-/// A version's stamp has to be above all that its context covers. False when the context cannot
-/// have come from this cluster.
-bool Replica::Impl::take_context(const VersionVector& context) {
-  if (too_far_ahead(context.highest())) return false;
-  clock_.observe(context.highest());
-  return true;
+/// A version's stamp has to be above all that its context covers. An error when the context cannot
+/// have come from this cluster: what it names would never come, however long one waits.
+std::optional<Error> Replica::Impl::take_context(const Request& request) {
+  if (!request.context) return std::nullopt;
+  for (const auto& [actor, reading] : request.context->entries()) {
+    const bool known =
+        actor == kLogActor || actor.node == config_.id || peers_.contains(actor.node);
+    if (known) continue;
+    return definite(ErrorCode::bad_request,
+                    fmt::format("Parallax-Context: it names node {}, which is no member of this "
+                                "cluster",
+                                actor.node));
+  }
+  if (too_far_ahead(request.context->highest())) {
+    return definite(ErrorCode::bad_request,
+                    "Parallax-Context: its clock is ahead of the cluster's");
+  }
+  clock_.observe(request.context->highest());
+  return std::nullopt;
 }
 
 /// What is applied, and what this leader has proposed since.

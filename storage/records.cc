@@ -9,6 +9,7 @@
 #include "base/canary.h"
 #include "base/checksum.h"
 #include "base/limits.h"
+#include "storage/causal_codec.h"
 #include "storage/key_state_codec.h"
 #include "storage/records.pb.h"
 #include "storage/store_keys.h"
@@ -369,21 +370,23 @@ Fault read_vector(const OriginCounts& in, OriginVector& vector) {
   return "a vector with a repeated origin or an empty count";
 }
 
-void fill(stored::CausalOperation& out, const CausalOperation& record) {
-  PARALLAX_ASSERT(fault(record).empty(), "{}", fault(record));
-  out.set_number(record.number);
-  out.set_key(record.key);
-  fill_version(*out.mutable_version(), record.version);
-  fill_vector(*out.mutable_dependencies(), record.dependencies);
+void fill(stored::CausalSegment& out, const CausalSegment& record) {
+  PARALLAX_ASSERT(!record.operations.empty(), "a segment without operations");
+  for (const CausalOperation& operation : record.operations) {
+    PARALLAX_ASSERT(fault(operation).empty(), "{}", fault(operation));
+  }
+  out.set_operations(pack_operations(record.operations));
 }
 
-Fault read(stored::CausalOperation& in, CausalOperation& record) {
-  record.number = in.number();
-  record.key = std::move(*in.mutable_key());
-  if (Fault wrong = read_version(*in.mutable_version(), record.version)) return wrong;
-  if (Fault wrong = read_vector(in.dependencies(), record.dependencies)) return wrong;
-  const std::string_view wrong = fault(record);
-  return wrong.empty() ? nullptr : wrong.data();
+Fault read(stored::CausalSegment& in, CausalSegment& record) {
+  auto operations = unpack_operations(Bytes{std::move(*in.mutable_operations())});
+  if (!operations) return "its operations are no list";
+  if (operations->empty()) return "it has no operations";
+  for (const CausalOperation& operation : *operations) {
+    if (const std::string_view wrong = fault(operation); !wrong.empty()) return wrong.data();
+  }
+  record.operations = *std::move(operations);
+  return nullptr;
 }
 
 void fill(stored::CausalRecord& out, const CausalRecord& record) {
@@ -434,7 +437,7 @@ struct MessageOf<PolicyRecord> : std::type_identity<stored::PolicyRecord> {};
 template <>
 struct MessageOf<HintRecord> : std::type_identity<stored::HintRecord> {};
 template <>
-struct MessageOf<CausalOperation> : std::type_identity<stored::CausalOperation> {};
+struct MessageOf<CausalSegment> : std::type_identity<stored::CausalSegment> {};
 template <>
 struct MessageOf<CausalRecord> : std::type_identity<stored::CausalRecord> {};
 template <>
@@ -491,7 +494,7 @@ PARALLAX_ENCODE(HistoryRecord)
 PARALLAX_ENCODE(IdempotencyRecord)
 PARALLAX_ENCODE(PolicyRecord)
 PARALLAX_ENCODE(HintRecord)
-PARALLAX_ENCODE(CausalOperation)
+PARALLAX_ENCODE(CausalSegment)
 PARALLAX_ENCODE(LeafRecord)
 PARALLAX_ENCODE(CausalRecord)
 #undef PARALLAX_ENCODE
@@ -560,7 +563,7 @@ PARALLAX_RECORD(HistoryRecord);
 PARALLAX_RECORD(IdempotencyRecord);
 PARALLAX_RECORD(PolicyRecord);
 PARALLAX_RECORD(HintRecord);
-PARALLAX_RECORD(CausalOperation);
+PARALLAX_RECORD(CausalSegment);
 PARALLAX_RECORD(CausalRecord);
 PARALLAX_RECORD(LeafRecord);
 #undef PARALLAX_RECORD

@@ -21,7 +21,7 @@
 //   "M" group leaf key               LeafRecord: key is in that leaf of the hash tree
 //   "Q" group node key               HintRecord: the node has missed a write of key
 //   "G" group "c"                    CausalRecord
-//   "C" group node incarnation number  CausalOperation of that origin
+//   "C" group node incarnation number  CausalSegment (causal_codec.h) of that origin, up to there
 #pragma once
 
 #include <cstdint>
@@ -185,7 +185,6 @@ std::string idempotency_index_key(GroupId group, Hlc at, std::string_view key);
 std::string policy_key(GroupId group, std::string_view prefix);
 std::string hint_key(GroupId group, NodeId target, std::string_view key);
 std::string causal_key(GroupId group);
-std::string causal_operation_key(GroupId group, const Origin& origin, std::uint64_t number);
 std::string leaf_key(GroupId group, std::uint32_t leaf, std::string_view key);
 std::string leaves_complete_key(GroupId group);
 /// The whole range of one kind of record of a group, for scans.
@@ -198,7 +197,8 @@ ScanRange idempotency_index_range(GroupId group);
 ScanRange policy_range(GroupId group);
 /// By target, then by key.
 ScanRange hint_range(GroupId group);
-/// Operations of one origin from number `from` on, in their order.
+/// Segments of one origin in their order: those with operations from number `from` on. The first
+/// may have earlier ones, too.
 ScanRange causal_log_range(GroupId group, const Origin& origin, std::uint64_t from);
 /// Of all origins, one after the other.
 ScanRange causal_log_range(GroupId group);
@@ -230,7 +230,6 @@ Bytes encode(std::string_view store_key, const HistoryRecord& record);
 Bytes encode(std::string_view store_key, const IdempotencyRecord& record);
 Bytes encode(std::string_view store_key, const PolicyRecord& record);
 Bytes encode(std::string_view store_key, const HintRecord& record);
-Bytes encode(std::string_view store_key, const CausalOperation& record);
 Bytes encode(std::string_view store_key, const CausalRecord& record);
 Bytes encode(std::string_view store_key, const LeafRecord& record);
 

@@ -1,15 +1,19 @@
 #include "storage/store_keys.h"
 
+#include <array>
 #include <cstdint>
 
 #include "base/assert.h"
+#include "storage/causal_codec.h"
 #include "storage/records.h"
 
 namespace parallax::records {
 namespace {
 
 void append_u32(std::string& out, std::uint32_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
+  const std::array<char, 4> bytes{static_cast<char>(value >> 24), static_cast<char>(value >> 16),
+                                  static_cast<char>(value >> 8), static_cast<char>(value)};
+  out.append(bytes.data(), bytes.size());
 }
 
 void append_u64(std::string& out, std::uint64_t value) {
@@ -94,7 +98,7 @@ std::string describe(std::string_view store_key) {
         break;
       case 'C':
         if (rest.size() != 20) break;
-        return fmt::format("causal operation {} of {}.{} of group {}",
+        return fmt::format("causal operations up to {} of {}.{} of group {}",
                            read_big_endian(rest.substr(12)), read_big_endian(rest.substr(0, 4)),
                            read_big_endian(rest.substr(4, 8)), group);
       case 'L':
@@ -153,11 +157,11 @@ std::string causal_key(GroupId group) {
   return group_record_key(group, 'c');
 }
 
-std::string causal_operation_key(GroupId group, const Origin& origin, std::uint64_t number) {
+std::string causal_segment_key(GroupId group, const Origin& origin, std::uint64_t last) {
   std::string key = group_prefix('C', group, 20);
   append_u32(key, origin.node.value);
   append_u64(key, origin.incarnation.value);
-  append_u64(key, number);
+  append_u64(key, last);
   return key;
 }
 
@@ -260,7 +264,7 @@ ScanRange hint_range(GroupId group) {
 }
 
 ScanRange causal_log_range(GroupId group, const Origin& origin, std::uint64_t from) {
-  std::string start = causal_operation_key(group, origin, from);
+  std::string start = causal_segment_key(group, origin, from);
   std::string end = behind(start.substr(0, start.size() - 8));
   return {std::move(start), std::move(end)};
 }

@@ -74,7 +74,7 @@
 // carried out in the order that CausalReady's fields say. Rules for the owner:
 //   - Numbers, key states and record go into one batch: the operations of `apply` are joined into
 //     their keys' states (with DottedVersionVectorSet::add, in order), those of `append` were when
-//     they were proposed; both are put under records::causal_operation_key(); `record` under
+//     they were proposed; both are put into the log (storage/causal_codec.h); `record` under
 //     records::causal_key(). So what is durable of `applied` is what is durable of the states.
 //   - Durable before shown: a local write is acknowledged, and a read that shows this state
 //     answered, once the batch is durable that holds it. Nothing of an operation leaves before:

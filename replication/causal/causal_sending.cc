@@ -106,6 +106,13 @@ bool Causal::credit_low(NodeId id, const Peer& peer) const {
 }
 
 void Causal::send_statuses() {
+  // Looked at with every batch, and nearly always too early.
+  const Duration soonest = std::min(config_.status_interval, config_.idle_status_interval);
+  const bool due = std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
+    const auto& [id, peer] = entry;
+    return peer.status_due || now_ - peer.sent_at >= soonest || credit_low(id, peer);
+  });
+  if (!due) return;
   const CausalStatus status{.applied = applied(), .heard = heard_, .life = config_.life};
   for (auto& [id, peer] : peers_) {
     const bool changed = peer.sent != status;

@@ -3,6 +3,7 @@
 #include <cctype>
 
 #include "base/checksum.h"
+#include "storage/causal_codec.h"
 #include "storage/key_state_codec.h"
 #include "storage/records.h"
 #include "tests/fuzz/fuzz.h"
@@ -71,8 +72,8 @@ void check(std::uint8_t what, std::string_view bytes) {
     case 'c':
       return check_either<CausalRecord>(what, records::causal_key(kOnlyGroup), bytes);
     case 'o':
-      return check_either<CausalOperation>(
-          what, records::causal_operation_key(kOnlyGroup, {NodeId{1}, Incarnation{1}}, 1), bytes);
+      return check_either<CausalSegment>(
+          what, records::causal_segment_key(kOnlyGroup, {NodeId{1}, Incarnation{1}}, 1), bytes);
     case 'i':
       return check_either<IdempotencyRecord>(what, records::idempotency_key(kOnlyGroup, "key"),
                                              bytes);

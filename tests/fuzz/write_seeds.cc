@@ -18,6 +18,7 @@
 #include "replication/frame.h"
 #include "replication/hello.h"
 #include "replication/quorum/merkle_tree.h"
+#include "storage/causal_codec.h"
 #include "storage/key_state_codec.h"
 #include "storage/records.h"
 
@@ -293,8 +294,8 @@ void write_records(Seeds seeds) {
                           .stamps = {},
                           .ceiling = {},
                           .heard = {{NodeId{1}, Incarnation{2}}}});
-  add_record(seeds, "O", records::causal_operation_key(group, {NodeId{1}, Incarnation{1}}, 7),
-             a_causal_operation());
+  add_record(seeds, "O", records::causal_segment_key(group, {NodeId{1}, Incarnation{1}}, 7),
+             CausalSegment{{a_causal_operation()}});
   add_record(
       seeds, "I", records::idempotency_key(group, "key"),
       IdempotencyRecord{.at = kStamp.hlc, .index = LogIndex{1}, .stamp = kStamp, .number = 4});

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "storage/causal_codec.h"
 #include "tests/node/causal_client.h"
 
 namespace parallax::testing {
@@ -15,6 +16,17 @@ std::size_t records_under(World& world, NodeId id, char kind) {
     if (key[0] == kind) ++found;
     return true;
   }));
+  return found;
+}
+
+/// What the causal log holds, in however many records.
+std::size_t logged_operations(World& world, NodeId id) {
+  std::size_t found = 0;
+  REQUIRE(world.store(id).scan(
+      records::causal_log_range(kOnlyGroup), [&](std::string_view key, std::string_view value) {
+        found += records::decode<CausalSegment>(key, value)->operations.size();
+        return true;
+      }));
   return found;
 }
 
@@ -238,6 +250,13 @@ TEST_CASE_METHOD(CausalReady, "causal: a node that is behind passes on when it i
   written(write);
   CHECK(write->evidence.node != third);
   CHECK(client.value(leader, "k") == "w");
+  // The way there and back is waiting, too: without the session it would have been answered here.
+  for (const NodeId other : {leader, follower}) world.set_link_delay(other, third, 50ms);
+  const Reply later = client.get(third, "k", kForwarding);
+  REQUIRE(later);
+  CHECK(later->evidence.node != third);
+  CHECK(later->evidence.waited >= 50ms);
+  CHECK(later->evidence.waited <= 200ms);
   // Nobody to pass it on to: it waits.
   world.isolate(third);
   world.run_for(2s);
@@ -398,13 +417,14 @@ TEST_CASE_METHOD(CausalReady,
 TEST_CASE_METHOD(CausalReady, "causal: operations leave the logs once everybody has them") {
   Client client{world};
   for (int i = 0; i < 20; ++i) written(client.put(follower, "k", std::to_string(i)));
-  CHECK(records_under(world, follower, 'C') == 20);
+  CHECK(logged_operations(world, follower) == 20);
   world.run_for(1s);
   for (const NodeId id : world.ids()) CHECK(records_under(world, id, 'C') == 0);
   world.crash(third);
   for (int i = 0; i < 20; ++i) written(client.put(follower, "k", std::to_string(i)));
   world.run_for(1s);
-  CHECK(records_under(world, leader, 'C') == 20);
+  CHECK(logged_operations(world, leader) == 20);
+  CHECK(records_under(world, leader, 'C') <= 20);
   REQUIRE(world.start(third));
   REQUIRE(world.run_until([&] { return records_under(world, leader, 'C') == 0; }, 10s));
   CHECK(client.value(third, "k") == "19");
@@ -613,6 +633,85 @@ TEST_CASE_METHOD(CausalReady, "causal: a context that a node has not come to is 
   REQUIRE(world.run_until([&] { return world.call(third, over).has_value(); }, 5s));
   world.run_for(300ms);
   for (const NodeId at : world.ids()) CHECK(Client{world}.value(at, "k") == "w");
+}
+
+TEST_CASE_METHOD(CausalReady, "causal: a context that names no member is refused at once") {
+  const Level level = GENERATE(Level::causal, Level::quorum, Level::linearizable);
+  const NodeId stranger{9};
+  const Actor actor = GENERATE_COPY(Actor{ActorPath::causal, stranger, Incarnation{1}},
+                                    Actor{ActorPath::quorum, stranger, Incarnation{1}},
+                                    Actor{ActorPath::log, stranger, Incarnation{1}});
+  Request write = put_request("k", "v");
+  write.context = VersionVector({{actor, Hlc{1}}});
+  write.consistency = {.level = level};
+  const MonoTime before = world.now();
+  const Reply reply = world.call(leader, write);
+  CHECK(refused(reply, ErrorCode::bad_request));
+  CHECK(reply.error().message.find("names node 9") != std::string::npos);
+  CHECK(world.now() - before < 20ms);
+}
+
+TEST_CASE_METHOD(CausalReady, "causal: what a turn brings of an origin is one record of the log") {
+  world.isolate(third);
+  for (const NodeId id : {leader, follower}) world.hold_disk(id, true);
+  std::size_t done = 0;
+  for (int i = 0; i < 60; ++i) {
+    Request write = put_request(fmt::format("k{}", i), "v");
+    write.consistency = kCausal;
+    world.submit(follower, write, [&](const Reply& reply) { done += reply.has_value(); });
+  }
+  world.run_for(50ms);
+  for (const NodeId id : {leader, follower}) world.hold_disk(id, false);
+  REQUIRE(world.run_until([&] { return done == 60; }, 3s));
+  world.run_for(100ms);
+  for (const NodeId id : {leader, follower}) {
+    CHECK(logged_operations(world, id) == 60);
+    CHECK(records_under(world, id, 'C') <= 5);
+  }
+  // Through a restart, too, and from there to who has none of it: out of the middle of a record.
+  world.crash(leader);
+  REQUIRE(world.start(leader));
+  world.wait_for_leader();
+  world.crash(follower);
+  world.heal();
+  REQUIRE(world.run_until([&] { return Client{world}.value(third, "k59") == "v"; }, 10s));
+  for (int i = 0; i < 60; ++i) CHECK(Client{world}.value(third, fmt::format("k{}", i)) == "v");
+  REQUIRE(world.start(follower));
+  REQUIRE(world.run_until([&] { return logged_operations(world, third) == 0; }, 10s));
+  for (const NodeId id : world.ids()) {
+    REQUIRE(world.run_until([&] { return records_under(world, id, 'C') == 0; }, 10s));
+  }
+}
+
+TEST_CASE("causal: a transfer that is ahead of the log goes on in the turn that brings it") {
+  CausalReady at({.causal_log_bytes = 1'000});
+  World& world = at.world;
+  world.isolate(at.third);
+  Client client{world};
+  for (int i = 0; i < 40; ++i) written(client.put(at.follower, fmt::format("k{}", i), "v"));
+  written(world.put(at.leader, "logged", "v"));
+  world.run_for(1s);
+  const LogIndex needed = world.replica(at.leader).status().applied_index;
+  // The states come, the entries do not.
+  world.heal();
+  std::size_t pages = 0;
+  world.drop_if([&](const Envelope& envelope) {
+    if (envelope.to != at.third) return false;
+    if (std::holds_alternative<CausalTransferPage>(envelope.message)) ++pages;
+    return std::holds_alternative<AppendEntries>(envelope.message);
+  });
+  REQUIRE(world.run_until([&] { return pages > 0; }, 3s));
+  world.run_for(100ms);
+  const OriginVector wanted = client.token.write;
+  const auto there = [&] { return world.replica(at.third).status().causal.dominates(wanted); };
+  REQUIRE_FALSE(there());
+  REQUIRE(world.replica(at.third).status().applied_index < needed);
+  world.drop_if(nullptr);
+  REQUIRE(world.run_until([&] { return world.replica(at.third).status().applied_index >= needed; },
+                          3s));
+  CHECK(there());
+  CHECK(pages == 1);
+  CHECK(client.value(at.third, "k7") == "v");
 }
 
 }  // namespace parallax::testing

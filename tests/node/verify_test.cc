@@ -212,6 +212,32 @@ TEST_CASE_METHOD(Elected, "verify: answers of every level pass, and fail when th
   }
 }
 
+TEST_CASE("verify: incarnations that are over may leave a causal session and others may not") {
+  const Origin over{NodeId{1}, Incarnation{1}};
+  const Origin next{NodeId{1}, Incarnation{2}};
+  const Origin other{NodeId{2}, Incarnation{1}};
+  const Consistency causal{.level = Level::causal};
+  Answer answer;
+  answer.consistency = causal;
+  answer.evidence = {
+      .node = NodeId{2}, .term = Term{2}, .path = Path::causal, .replicas = {NodeId{2}}};
+  Asked asked{.consistency = causal, .session = SessionToken{}};
+  asked.session->read = OriginVector({{over, 5}, {other, 3}});
+  asked.session->write = OriginVector({{over, 2}});
+  const auto back = Catch::Contains("has seen less than before");
+  answer.session.read = OriginVector({{next, 1}, {other, 3}});
+  CHECK(verdict(asked, answer) == "");
+  answer.session.read = OriginVector({{other, 3}});
+  CHECK_THAT(verdict(asked, answer), back);  // nothing says that it is over
+  answer.session.read = OriginVector({{over, 4}, {next, 1}, {other, 3}});
+  CHECK_THAT(verdict(asked, answer), back);
+  answer.session.read = OriginVector({{next, 1}});
+  CHECK_THAT(verdict(asked, answer), back);
+  answer.session.read = OriginVector({{next, 1}, {other, 3}});
+  answer.session.write = OriginVector({{over, 2}, {other, 1}});
+  CHECK_THAT(verdict(asked, answer), Catch::Contains("has written, by a read"));
+}
+
 TEST_CASE("verify: what does not follow is named") {
   const NodeId one{1};
   const NodeId two{2};

@@ -2,6 +2,7 @@
 #include "storage/records.h"
 
 #include "base/checksum.h"
+#include "storage/causal_codec.h"
 #include "storage/key_state_codec.h"
 #include "storage/memory_store.h"
 #include "storage/store_keys.h"
@@ -196,22 +197,28 @@ OriginVector random_vector(Random& random) {
 }
 
 template <>
-CausalOperation random_record(Random& random) {
-  CausalOperation record;
-  record.number = 1 + (random.next() >> random.between(5, 63));
-  record.key = "k" + random_bytes(random, random.below(20));
+CausalSegment random_record(Random& random) {
   const NodeId node{static_cast<std::uint32_t>(random.between(6, 9))};
-  record.version.stamp = {Hlc{random.between(1'000, 2'000)}, node};
-  record.version.actor = {ActorPath::causal, node, Incarnation{random.between(1, 3)}};
-  if (random.chance(0.5)) record.version.context.advance(kLogActor, Hlc{random.below(1'000)});
-  record.version.tombstone = random.chance(0.2);
-  if (!record.version.tombstone) record.version.value = random_bytes(random, random.below(200));
-  record.dependencies = random_vector(random);
-  return record;
+  const Incarnation incarnation{random.between(1, 3)};
+  const std::uint64_t first = 1 + (random.next() >> random.between(5, 63));
+  CausalSegment segment;
+  segment.operations.resize(random.between(1, 4));
+  for (std::size_t i = 0; i < segment.operations.size(); ++i) {
+    CausalOperation& record = segment.operations[i];
+    record.number = first + i;
+    record.key = "k" + random_bytes(random, random.below(20));
+    record.version.stamp = {Hlc{random.between(1'000, 2'000)}, node};
+    record.version.actor = {ActorPath::causal, node, incarnation};
+    if (random.chance(0.5)) record.version.context.advance(kLogActor, Hlc{random.below(1'000)});
+    record.version.tombstone = random.chance(0.2);
+    if (!record.version.tombstone) record.version.value = random_bytes(random, random.below(200));
+    record.dependencies = random_vector(random);
+  }
+  return segment;
 }
 template <>
-std::string random_key<CausalOperation>(Random& random) {
-  return records::causal_operation_key(kOnlyGroup, {NodeId{1}, Incarnation{2}}, random.next());
+std::string random_key<CausalSegment>(Random& random) {
+  return records::causal_segment_key(kOnlyGroup, {NodeId{1}, Incarnation{2}}, random.next());
 }
 
 template <>
@@ -246,7 +253,7 @@ std::string random_key<LeafRecord>(Random& random) {
 
 #define RECORD_TYPES                                                                      \
   NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord, \
-      IdempotencyRecord, PolicyRecord, HintRecord, LeafRecord, CausalOperation, CausalRecord
+      IdempotencyRecord, PolicyRecord, HintRecord, LeafRecord, CausalSegment, CausalRecord
 
 // --- Records ----------------------------------------------------------------------------------
 
@@ -418,25 +425,30 @@ TEST_CASE("records: damage of rows and policies is named") {
 
 TEST_CASE("records: causal operations that no origin issues are found out") {
   const Origin origin{NodeId{2}, Incarnation{7}};
-  const std::string key = records::causal_operation_key(kOnlyGroup, origin, 1);
-  const std::string stamp = fixed64(1, 5) + "\x10\x02"s;
-  const std::string version = sub_message(3, stamp + "\x18\x02\x20\x02\x28\x07"s);
-  const std::string head = "\x08\x01\x12\x01k"s;
-  CHECK(records::decode<CausalOperation>(key, frame(key, head + version)).has_value());
+  const std::string key = records::causal_segment_key(kOnlyGroup, origin, 1);
+  // Node 2, incarnation 7, number 1, no other actors; then stamp 5, no flags, vectors, key, value.
+  const std::string head = "\x02\x07\x01\x00"s;
+  const std::string sound = "\x0a\x00\x00\x00\x01k\x01v"s;
+  const auto decoded =
+      records::decode<CausalSegment>(key, frame(key, sub_message(1, head + sound)));
+  REQUIRE(decoded.has_value());
+  CHECK(decoded->operations.at(0).version.stamp == Stamp{Hlc{5}, NodeId{2}});
   const std::pair<std::string, const char*> cases[] = {
-      {"\xff"s, "causal operation 1 of 2.7 of group 1"},
-      {version, "no number"},
-      {"\x08\x01"s + version, "without a key"},
-      {head + sub_message(3, stamp + "\x18\x01\x20\x02\x28\x07"s), "no causal origin"},
-      {head + sub_message(3, stamp + "\x18\x02\x20\x03\x28\x07"s), "not its origin's"},
-      {head + sub_message(3, stamp + "\x18\x02\x20\x02\x28\x07\x58\x01"s), "committed"},
-      {head + sub_message(3, stamp + "\x18\x02\x20\x02\x28\x07\x32\x09"s + fixed64(4, 5)),
-       "replaces a newer one"},
-      {head + version + sub_message(4, "\x08\x02\x10\x07\x18\x01"s), "its own origin"},
-      {head + version + sub_message(4, "\x08\x02\x10\x08"s), "empty count"},
+      {"\xff"s, "causal operations up to 1 of 2.7 of group 1"},
+      {"", "no list"},
+      {sub_message(1, "\xff"s), "no list"},
+      {sub_message(1, head), "no operations"},
+      {sub_message(1, "\x02\x07\x00\x00"s + sound), "no number"},
+      {sub_message(1, "\x00\x07\x01\x00"s + sound), "no causal origin"},
+      {sub_message(1, head + "\x0a\x00\x00\x00\x00\x01v"s), "without a key"},
+      {sub_message(1, head + sound + "\x00\x01\x00\x00\x01k\x01v"s), "tombstone with a value"},
+      {sub_message(1, head + "\x0a\x00\x01\x00\x00\x00\x01k\x01v"s), "replaces a newer one"},
+      {sub_message(1, head + "\x0a\x00\x00\x01\x00\x01\x01k\x01v"s), "its own origin"},
+      {sub_message(1, head + "\x0a\x00\x00\x01\x00\x00\x01k\x01v"s), "no list"},
   };
   for (const auto& [message, why] : cases) {
-    CHECK_THAT(why_corrupt<CausalOperation>(key, message), Catch::Contains(why));
+    CAPTURE(why);
+    CHECK_THAT(why_corrupt<CausalSegment>(key, message), Catch::Contains(why));
   }
   const std::string entry = "\x08\x02\x10\x07\x18\x01"s;
   CHECK_THAT(why_corrupt<CausalRecord>(records::causal_key(kOnlyGroup), sub_message(2, entry)),
@@ -515,13 +527,13 @@ TEST_CASE("records: keys sort like what they name") {
   CHECK(records::describe(records::hint_key(kOnlyGroup, NodeId{3}, "k")) ==
         "hint 'k' for node 3 of group 1");
   const auto operation = [](std::uint32_t node, std::uint64_t incarnation, std::uint64_t number) {
-    return records::causal_operation_key(kOnlyGroup, {NodeId{node}, Incarnation{incarnation}},
-                                         number);
+    return records::causal_segment_key(kOnlyGroup, {NodeId{node}, Incarnation{incarnation}},
+                                       number);
   };
   CHECK(operation(2, 1, 255) < operation(2, 1, 256));
   CHECK(operation(2, 255, 9) < operation(2, 256, 1));
   CHECK(operation(255, 9, 9) < operation(256, 1, 1));
-  CHECK(records::describe(operation(2, 7, 9)) == "causal operation 9 of 2.7 of group 1");
+  CHECK(records::describe(operation(2, 7, 9)) == "causal operations up to 9 of 2.7 of group 1");
 }
 
 TEST_CASE("records: ranges hold one kind of record of one group") {
@@ -540,8 +552,8 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
     rows.emplace_back(records::hint_key(g, NodeId{0}, ""), "hint");
     rows.emplace_back(records::hint_key(g, NodeId{~0u}, "\xff"), "hint");
     for (const Origin& origin : {kFirst, kLast}) {
-      rows.emplace_back(records::causal_operation_key(g, origin, 1), "operation");
-      rows.emplace_back(records::causal_operation_key(g, origin, ~std::uint64_t{0}), "operation");
+      rows.emplace_back(records::causal_segment_key(g, origin, 1), "segment");
+      rows.emplace_back(records::causal_segment_key(g, origin, ~std::uint64_t{0}), "segment");
     }
     rows.emplace_back(records::causal_key(g), "g");
     rows.emplace_back(records::leaf_key(g, 7, "a"), "leaf");
@@ -577,7 +589,7 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
   CHECK(must_scan(store, records::causal_log_range(group)).size() == 4);
   CHECK(must_scan(store, records::causal_log_range(group, kLast, 1)).size() == 2);
   CHECK(must_scan(store, records::causal_log_range(group, kFirst, 2)) ==
-        Rows{{records::causal_operation_key(group, kFirst, ~std::uint64_t{0}), "operation"}});
+        Rows{{records::causal_segment_key(group, kFirst, ~std::uint64_t{0}), "segment"}});
   CHECK(must_scan(store, records::leaf_range(group, 7, "")).size() == 3);
   CHECK(must_scan(store, records::leaf_range(group, 7, "a")) ==
         Rows{{records::leaf_key(group, 7, "a\xff"), "leaf"},
