@@ -128,8 +128,8 @@ class Client::Core {
       return render_request(*shared, head);
     };
     auto at_hand = through_cache(shared, head, done);
-    start<Answer>(std::move(spec), options.session, read_as(shared, head), std::move(done),
-                  std::move(at_hand));
+    start<Answer>(std::move(spec), told(options.session, *shared), read_as(shared, head),
+                  std::move(done), std::move(at_hand));
   }
 
   void start_by_sla(std::string key, Sla sla, const GetOptions& options,
@@ -150,7 +150,8 @@ class Client::Core {
       done(judge_sla_read(*reading, std::move(*answer), calls_.members()));
     };
     (void)through_cache(shared, false, judged);  // what it shows; a node is asked in any case
-    start<Answer>(std::move(spec), options.session, read_as(shared, false), std::move(judged));
+    start<Answer>(std::move(spec), told(options.session, *shared), read_as(shared, false),
+                  std::move(judged));
   }
 
   void start_continued_scan(const std::string& next, const OperationOptions& options,
@@ -170,7 +171,8 @@ class Client::Core {
       return render_continued_scan(*shared, next);
     };
     (void)through_cache(shared, false, done);
-    start<Answer>(std::move(spec), options.session, read_as(shared, false), std::move(done));
+    start<Answer>(std::move(spec), told(options.session, *shared), read_as(shared, false),
+                  std::move(done));
   }
 
   void start_batch(std::vector<BatchOperation> operations, const OperationOptions& options,
@@ -190,6 +192,7 @@ class Client::Core {
     }
     if (!spec.is_read) spec.hedge_after = milliseconds{0};
     const auto shared = std::make_shared<std::vector<BatchOperation>>(std::move(operations));
+    auto session = told(options.session, request);
     spec.request = [shared, request](milliseconds timeout) mutable {
       request.timeout = timeout;
       return render_batch(request, *shared);
@@ -198,7 +201,7 @@ class Client::Core {
       return read_batch_answers(*shared, response);
     };
     auto at_hand = batch_through_cache(*shared, done);
-    start<BatchAnswers>(std::move(spec), options.session, read, std::move(done),
+    start<BatchAnswers>(std::move(spec), std::move(session), read, std::move(done),
                         std::move(at_hand));
   }
 
@@ -335,10 +338,20 @@ class Client::Core {
     };
   }
 
+  /// A session, and what of it went with a request.
+  struct Told {
+    Session session;
+    SessionToken sent;
+  };
+  static std::optional<Told> told(const std::optional<Session>& session, const Request& request) {
+    if (!session) return std::nullopt;
+    return Told{*session, request.session.value_or(SessionToken{})};
+  }
+
   /// Starts a call whose success `read` recognizes. Whatever a response says, the session takes its
   /// token in: a refusal shows state too. Where there is something `at_hand` nobody is asked.
   template <class T, class Read>
-  void start(Call::Spec spec, std::optional<Session> session, Read read, Completion<T> done,
+  void start(Call::Spec spec, std::optional<Told> session, Read read, Completion<T> done,
              AtHand<T> at_hand = nullptr) {
     auto answer = std::make_shared<std::optional<T>>();
     auto call = std::make_shared<Call>();
@@ -355,7 +368,8 @@ class Client::Core {
       if (session) {
         const auto token = read_session(response);
         if (!token) return refuse_misunderstood(is_read, token.error().message);
-        const auto joined = *token ? Session(*session).join(**token) : Result<void>();
+        const auto joined =
+            *token ? Session(session->session).follow(session->sent, **token) : Result<void>();
         if (!joined) return refuse_misunderstood(is_read, joined.error().message);
       }
       std::variant<T, Refusal> outcome = read(response);

@@ -3,6 +3,20 @@
 #include <mutex>
 
 namespace parallax {
+namespace {
+
+/// `vector` without the origins of `sent` that `answer` does not name.
+OriginVector without(const OriginVector& vector, const OriginVector& sent,
+                     const OriginVector& answer) {
+  std::vector<OriginVector::Entry> kept;
+  for (const OriginVector::Entry& entry : vector.entries()) {
+    const bool shed = sent.at(entry.first) != 0 && answer.at(entry.first) == 0;
+    if (!shed) kept.push_back(entry);
+  }
+  return OriginVector(std::move(kept));
+}
+
+}  // namespace
 
 struct Session::State {
   explicit State(SessionToken token) : seen(std::move(token)) {}
@@ -42,6 +56,19 @@ Result<void> Session::join(const Session& other) {
 
 Result<void> Session::join(const SessionToken& other) {
   const std::lock_guard lock(state_->mutex);
+  return join_locked(other);
+}
+
+Result<void> Session::follow(const SessionToken& sent, const SessionToken& answer) {
+  const std::lock_guard lock(state_->mutex);
+  PARALLAX_TRY(join_locked(answer));
+  SessionToken& seen = state_->seen;
+  seen.read = without(seen.read, sent.read, answer.read);
+  seen.write = without(seen.write, sent.write, answer.write);
+  return {};
+}
+
+Result<void> Session::join_locked(const SessionToken& other) {
   const ClusterId mine = state_->seen.cluster;
   if (!mine.empty() && !other.cluster.empty() && mine != other.cluster) {
     return definite(ErrorCode::bad_session,
