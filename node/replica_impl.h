@@ -402,14 +402,7 @@ struct Replica::Impl : PendingAnswers {
   void on_forward_due(RequestHandle handle);
   void take_back(RequestHandle handle);
   /// Since this node was first found behind, its way to another one included.
-<<<<<<< HEAD
   std::chrono::milliseconds waited(const PendingRequest& pending) const;
-=======
-  std::chrono::milliseconds waited(const PendingRequest& pending) const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(now_.monotonic -
-                                                                 *pending.behind_since);
-  }
->>>>>>> causal-speed
   void take_back_reads();
   void on_forward(const Envelope& envelope, const Forward& forward);
   void on_forward_reply(const Envelope& envelope, const ForwardReply& reply);
