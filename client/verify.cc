@@ -79,7 +79,8 @@ Result<void> check_write_path(const Asked& asked, const Answer& answer) {
                             : ack == Ack::leader               ? 1
                                                                : std::min<std::size_t>(2, members);
   // A majority of followers commits without the leader's disk.
-  const bool with_node = read || !whole || evidence.replicas.size() >= members;
+  const std::size_t held_by = evidence.replicas.size();
+  const bool with_node = read || (!whole && held_by < majority) || held_by >= members;
   return check_replicas(evidence, least, members, with_node);
 }
 

@@ -104,6 +104,8 @@ Result<void> read_cas(Texts& texts, const json::object& line, Operation& operati
       operation.outcome = Outcome::mismatch;
     } else if (mismatch != nullptr && mismatch->is_bool() && mismatch->get_bool()) {
       operation.outcome = Outcome::mismatch;
+    } else {
+      operation.value = optional_value(texts, line, "wanted");
     }
   } else {
     operation.value = value;
@@ -213,7 +215,11 @@ void append_operation(std::string& out, const Texts& texts, const Operation& ope
                               operation.outcome == Outcome::mismatch;
   out += fmt::format("{{\"client\":{},\"op\":\"{}\"", operation.client, to_string(operation.kind));
   append_value(out, texts, "key", operation.key);
-  append_value(out, texts, "value", shown_as_value ? operation.result : operation.value);
+  // With "ok":false a cas's value would be what it saw.
+  const bool failed_cas =
+      operation.kind == OperationKind::cas && operation.outcome == Outcome::failed;
+  append_value(out, texts, failed_cas ? "wanted" : "value",
+               shown_as_value ? operation.result : operation.value);
   append_value(out, texts, "expected", operation.expected);
   if (!shown_as_value) append_value(out, texts, "result", operation.result);
   out += fmt::format(",\"call\":{}", operation.call_ns);

@@ -6,6 +6,7 @@
 
 #include "base/checksum.h"
 #include "client/range_reader.h"
+#include "client/verify.h"
 #include "consistency/checker/sets.h"
 
 namespace parallax::harness {
@@ -32,12 +33,6 @@ bool needs_session(const Consistency& level) {
 Performed failure(OperationKind kind, const Error& error) {
   const bool nothing_happened = error.definite() || kind == OperationKind::read;
   return {.kind = kind, .outcome = nothing_happened ? Outcome::failed : Outcome::unknown};
-}
-
-Performed done(OperationKind kind, const Answer& answer) {
-  Performed performed{.kind = kind, .outcome = Outcome::ok, .node = answer.evidence.node.value};
-  if (answer.stamp) performed.stamp = answer.stamp->to_string();
-  return performed;
 }
 
 std::optional<std::string> value_of(const Answer& answer) {
@@ -86,13 +81,33 @@ Result<std::string> ParallaxStore::digest(std::uint32_t node, const std::string&
 ParallaxSession::ParallaxSession(ParallaxStore& store, const RunOptions& options)
     : store_(store),
       has_session_(needs_session(options.read_level) || needs_session(options.write_level) ||
-                   options.workload == Workload::mixed_level) {}
+                   options.workload == Workload::mixed_level),
+      members_(options.nodes) {}
+
+Performed ParallaxSession::done(const Step& step, OperationKind kind, const Answer& answer) const {
+  Performed performed{.kind = kind, .outcome = Outcome::ok, .node = answer.evidence.node.value};
+  if (answer.stamp) performed.stamp = answer.stamp->to_string();
+  const Asked asked{.is_read = kind == OperationKind::read,
+                    .consistency = step.level,
+                    .session = sent_,
+                    .members = members_};
+  performed.verified = true;
+  if (const auto proven = verify(asked, answer); !proven) {
+    performed.refused = fmt::format("{} of {} at n{}: {}", asked.is_read ? "read" : "write",
+                                    step.key, step.node, proven.error().message);
+  }
+  return performed;
+}
 
 template <class Options>
-Options ParallaxSession::options_of(const Step& step) const {
+Options ParallaxSession::options_of(const Step& step) {
   Options options;
   options.consistency = step.level;
-  if (has_session_) options.session = session_;
+  if (has_session_) {
+    options.session = session_;
+    // One that has seen nothing goes without a token.
+    if (!session_.token().empty()) sent_ = session_.value();
+  }
   return options;
 }
 
@@ -129,7 +144,7 @@ Performed ParallaxSession::read(const Step& step) {
                           ? client_of(step).get_crdt(step.key, options_of<OperationOptions>(step))
                           : client_of(step).get(step.key, options_of<GetOptions>(step));
   if (!answer) return failure(OperationKind::read, answer.error());
-  Performed performed = done(OperationKind::read, *answer);
+  Performed performed = done(step, OperationKind::read, *answer);
   performed.shows = true;
   if (!merged) {
     performed.shown = value_of(*answer);
@@ -147,7 +162,7 @@ Performed ParallaxSession::put(const Step& step) {
   known_.erase(step.key);
   if (!answer) return failure(step.kind, answer.error());
   know(step.key, step.value, answer->stamp);
-  return done(step.kind, *answer);
+  return done(step, step.kind, *answer);
 }
 
 Performed ParallaxSession::cas(const Step& step) {
@@ -162,7 +177,7 @@ Performed ParallaxSession::cas(const Step& step) {
   const auto answer = client_of(step).put(step.key, step.value, options);
   if (answer) {
     know(step.key, step.value, answer->stamp);
-    Performed performed = done(step.kind, *answer);
+    Performed performed = done(step, step.kind, *answer);
     performed.expected = known.value;
     return performed;
   }
@@ -183,7 +198,7 @@ Performed ParallaxSession::increment(const Step& step) {
   }
   const auto answer = client_of(step).increment(step.key, 1, options_of<IncrementOptions>(step));
   if (!answer) return failure(step.kind, answer.error());
-  Performed performed = done(step.kind, *answer);
+  Performed performed = done(step, step.kind, *answer);
   if (answer->number) {
     performed.shows = true;
     performed.shown = std::to_string(*answer->number);
@@ -214,14 +229,14 @@ Performed ParallaxSession::grow(const Step& step) {
   }
   const auto answer = client_of(step).put(step.key, std::move(value), options);
   if (!answer) return failure(step.kind, answer.error());
-  return done(step.kind, *answer);
+  return done(step, step.kind, *answer);
 }
 
 Performed ParallaxSession::update_merged(const Step& step, CrdtType type, CrdtUpdate update) {
   const auto answer = client_of(step).update_crdt(step.key, type, std::move(update),
                                                   options_of<OperationOptions>(step));
   if (!answer) return failure(step.kind, answer.error());
-  return done(step.kind, *answer);
+  return done(step, step.kind, *answer);
 }
 
 }  // namespace parallax::harness

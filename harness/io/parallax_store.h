@@ -45,8 +45,10 @@ class ParallaxSession {
     std::optional<std::string> value;
     std::optional<Stamp> stamp;
   };
+  /// Of the next request, whose answer is then held against what went with it.
   template <class Options>
-  Options options_of(const Step& step) const;
+  Options options_of(const Step& step);
+  Performed done(const Step& step, checker::OperationKind kind, const Answer& answer) const;
   Client& client_of(const Step& step) { return *store_.clients_.at(step.node - 1); }
 
   Performed read(const Step& step);
@@ -59,7 +61,9 @@ class ParallaxSession {
 
   ParallaxStore& store_;
   bool has_session_;
+  std::size_t members_;
   Session session_;
+  std::optional<SessionToken> sent_;  ///< with the last request
   std::map<std::string, Known> known_;
 };
 

@@ -24,6 +24,8 @@ struct Performed {
   std::optional<std::string> shown = std::nullopt;
   std::uint32_t node = 0;  ///< who answered; 0: nobody
   std::string stamp = {};
+  bool verified = false;     ///< whether the answer was held against its evidence
+  std::string refused = {};  ///< why it is not what it says; empty: it is
 };
 
 class Recorder {

@@ -54,6 +54,12 @@ class Clients {
     stop_ = true;
     join();
   }
+  /// What answers were worth by their own evidence. Nothing may be under way.
+  void tell(Evidences& evidences) const {
+    evidences.answers_verified = verified_;
+    evidences.answers_refused = refused_;
+    evidences.first_refused = first_refused_;
+  }
   /// Reads what the workload wants read at the end. Blocks; stop() must have been called.
   void read_last() {
     const std::vector<Step> steps = generator_->final_reads();
@@ -77,6 +83,11 @@ class Clients {
     const std::size_t place = recorder_.begin(client + 1, step);
     Performed performed = sessions_[client]->perform(step);
     recorder_.end(place, performed);
+    if (performed.verified) ++verified_;
+    if (!performed.refused.empty()) {
+      const std::lock_guard lock(mutex_);
+      if (refused_++ == 0) first_refused_ = performed.refused;
+    }
     return performed;
   }
 
@@ -123,6 +134,9 @@ class Clients {
   std::vector<std::unique_ptr<ParallaxSession>> sessions_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stop_{false};
+  std::atomic<std::size_t> verified_{0};
+  std::size_t refused_ = 0;
+  std::string first_refused_;
 };
 
 /// The stages of a run, one after the other. Errors: what broke it.
@@ -215,6 +229,7 @@ class Stages {
     enter("converging");
     PARALLAX_TRY(converge(store, prefix));
     clients.read_last();
+    clients.tell(evidences);
     return {};
   }
 

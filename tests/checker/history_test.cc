@@ -71,6 +71,13 @@ TEST_CASE("history: a cas that was not ok") {
   CHECK(cas(R"("ok":false,"mismatch":true)").outcome == Outcome::mismatch);
   CHECK(cas(R"("ok":false,"mismatch":true)").result == kNothing);
   CHECK(cas(R"("ok":"unknown","value":"b")").return_ns == kNever);
+  // One that failed does not come back as one that has seen what it wanted to write.
+  const auto failed = read_history(
+      R"({"client":1,"op":"cas","key":"k","call":1,"return":2,"expected":"a","ok":false,"wanted":"b"})");
+  const Operation back = only(read_history(write_history(*failed)));
+  CHECK(back.outcome == Outcome::failed);
+  CHECK(back.result == kNothing);
+  CHECK(back.value >= kFirstText);
 }
 
 TEST_CASE("history: errors name the line and what it should be") {

@@ -51,6 +51,22 @@ constexpr std::string_view kStale =
 {"client":2,"op":"read","key":"r","value":"1","call":10,"return":12,"ok":true,"node":2,"stamp":"1-1"}
 )";
 
+TEST_CASE("an answer that is not what it says breaks a run whose history holds") {
+  Run run = run_of("register", "prefix", "prefix", kStale);
+  Evidences evidences = converged();
+  evidences.answers_verified = 3;
+  judge(run, evidences);
+  CHECK(run.outcome == RunOutcome::held);
+  CHECK(of(run, "evidence of answers").verdict == checker::Verdict::yes);
+  Run other = run_of("register", "prefix", "prefix", kStale);
+  evidences.answers_refused = 1;
+  evidences.first_refused = "a majority that is none";
+  judge(other, evidences);
+  CHECK(other.outcome == RunOutcome::violated);
+  CHECK(of(other, "evidence of answers").witness ==
+        "1 of 3 answers are not what they say they are; the first: a majority that is none");
+}
+
 std::vector<std::string_view> names(const std::vector<Guarantee>& guarantees) {
   std::vector<std::string_view> out;
   for (const Guarantee guarantee : guarantees) out.push_back(guarantee_info(guarantee).name);
