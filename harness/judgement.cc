@@ -82,7 +82,8 @@ class Judge {
       case Guarantee::bounded:
         return by_log(verdict, guarantee);
       case Guarantee::no_loss:
-        return take(verdict, check_no_loss(history(), evidences_.healed_ns));
+        if (!evidences_.healed_ns) return never_healed(verdict);
+        return take(verdict, check_no_loss(history(), *evidences_.healed_ns));
       case Guarantee::unique:
         return take(verdict, check_unique_answers(history()));
       case Guarantee::converge:
@@ -202,13 +203,18 @@ class Judge {
     return lives;
   }
 
+  /// What is there at the end cannot be told without one.
+  static void never_healed(Verdict& verdict) {
+    verdict.reason = "the run ended before all was healed";
+  }
+
   void converge(Verdict& verdict) {
-    auto result =
-        checker::check_convergence(evidences_.digests, evidences_.nodes, evidences_.healed_ns);
+    if (!evidences_.healed_ns) return never_healed(verdict);
+    const std::int64_t healed_ns = *evidences_.healed_ns;
+    auto result = checker::check_convergence(evidences_.digests, evidences_.nodes, healed_ns);
     verdict.verdict = result.verdict;
-    run_.convergence = Convergence{.healed_ns = evidences_.healed_ns,
-                                   .after_ns = result.converged_after_ns,
-                                   .detail = result.reason};
+    run_.convergence = Convergence{
+        .healed_ns = healed_ns, .after_ns = result.converged_after_ns, .detail = result.reason};
     (result.verdict == checker::Verdict::no ? verdict.witness : verdict.reason) =
         std::move(result.reason);
   }

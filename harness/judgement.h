@@ -21,7 +21,7 @@ namespace parallax::harness {
 struct Evidences {
   std::vector<checker::DigestSeen> digests;
   std::vector<NodeId> nodes;
-  std::int64_t healed_ns = 0;
+  std::optional<std::int64_t> healed_ns = std::nullopt;  ///< absent: it broke before that
   std::size_t answers_verified = 0;  ///< held against their own evidence (client/verify.h)
   std::size_t answers_refused = 0;   ///< of those: they are not what they say
   std::string first_refused = {};    ///< why

@@ -138,8 +138,24 @@ std::vector<Guarantee> judgeable(const RunOptions& options) {
   return all;
 }
 
+/// Whether what it acknowledges may be on too few disks to outlive one of them.
+bool lost_with_a_disk(const RunOptions& options) {
+  const Consistency& write = options.write_level;
+  const std::uint32_t members = options.endpoints.empty()
+                                    ? options.nodes
+                                    : static_cast<std::uint32_t>(options.endpoints.size());
+  if (by_log(write) || write.level == Level::atomic) return false;
+  return write.level != Level::quorum || replicas(write.w, members) <= members / 2;
+}
+
 std::vector<Guarantee> promised(const RunOptions& options) {
   std::vector<Guarantee> wanted = of_levels(options);
+  const bool loses_disks = std::find(options.faults.begin(), options.faults.end(),
+                                     Fault::bit_flip) != options.faults.end();
+  if (loses_disks && lost_with_a_disk(options)) {
+    return options.write_level.level == Level::weak ? std::vector<Guarantee>{}
+                                                    : std::vector{Guarantee::converge};
+  }
   const Workload workload = options.workload;
   const bool merges = !by_log(options.write_level) && options.write_level.level != Level::weak;
   const bool kept = by_log(options.write_level) ? committed(options.write_level) : merges;

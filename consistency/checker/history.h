@@ -11,9 +11,9 @@
 // numbers, which stand for their decimal text, or null, which means absent. A `cas` with "ok":false
 // and a "value" is a compare that answered mismatch and saw that value (null: none); with
 // "mismatch":true and no "value" it answered mismatch and did not say what it saw; otherwise it did
-// not happen. An increment's "value" is by how much (1 if left out); "result" is the value that an
-// increment or append answered with, if it did. An add's "value" is a member; a read of a set shows
-// an array of members, in any order.
+// not happen, and "wanted" is what it would have written. An increment's "value" is by how much (1
+// if left out); "result" is the value that an increment or append answered with, if it did. An
+// add's "value" is a member; a read of a set shows an array of members, in any order.
 //
 // What it does not do: read files, or judge.
 #pragma once

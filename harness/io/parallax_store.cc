@@ -82,7 +82,9 @@ ParallaxSession::ParallaxSession(ParallaxStore& store, const RunOptions& options
     : store_(store),
       has_session_(needs_session(options.read_level) || needs_session(options.write_level) ||
                    options.workload == Workload::mixed_level),
-      members_(options.nodes) {}
+      read_level_(options.read_level),
+      members_(options.endpoints.empty() ? options.nodes : options.endpoints.size()),
+      accepts_leases_(!options.endpoints.empty()) {}
 
 Performed ParallaxSession::done(const Step& step, OperationKind kind, const Answer& answer) const {
   Performed performed{.kind = kind, .outcome = Outcome::ok, .node = answer.evidence.node.value};
@@ -90,7 +92,8 @@ Performed ParallaxSession::done(const Step& step, OperationKind kind, const Answ
   const Asked asked{.is_read = kind == OperationKind::read,
                     .consistency = step.level,
                     .session = sent_,
-                    .members = members_};
+                    .members = members_,
+                    .lease_reads = accepts_leases_};
   performed.verified = true;
   if (const auto proven = verify(asked, answer); !proven) {
     performed.refused = fmt::format("{} of {} at n{}: {}", asked.is_read ? "read" : "write",
@@ -123,7 +126,7 @@ Performed ParallaxSession::perform(const Step& step) {
       return put(step);
     case OperationKind::cas:
       // What it does not know it cannot expect.
-      return known_.contains(step.key) ? cas(step) : read(step);
+      return known_.contains(step.key) ? cas(step) : look(step);
     case OperationKind::increment:
       return increment(step);
     case OperationKind::append:
@@ -136,6 +139,15 @@ Performed ParallaxSession::perform(const Step& step) {
     default:
       return read(step);
   }
+}
+
+/// A read in place of a cas is one at the level of reads.
+Performed ParallaxSession::look(const Step& step) {
+  Step instead = step;
+  instead.level = read_level_;
+  Performed performed = read(instead);
+  performed.level = read_level_;
+  return performed;
 }
 
 Performed ParallaxSession::read(const Step& step) {

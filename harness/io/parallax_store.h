@@ -51,6 +51,7 @@ class ParallaxSession {
   Performed done(const Step& step, checker::OperationKind kind, const Answer& answer) const;
   Client& client_of(const Step& step) { return *store_.clients_.at(step.node - 1); }
 
+  Performed look(const Step& step);
   Performed read(const Step& step);
   Performed put(const Step& step);
   Performed cas(const Step& step);
@@ -61,7 +62,9 @@ class ParallaxSession {
 
   ParallaxStore& store_;
   bool has_session_;
+  Consistency read_level_;
   std::size_t members_;
+  bool accepts_leases_;  ///< those that were there before may run with them
   Session session_;
   std::optional<SessionToken> sent_;  ///< with the last request
   std::map<std::string, Known> known_;

@@ -33,6 +33,7 @@ void Recorder::end(std::size_t place, const Performed& performed) {
   const std::lock_guard lock(mutex_);
   Operation& operation = history_.operations[place];
   operation.kind = performed.kind;
+  if (performed.level) operation.level = history_.texts.intern(performed.level->to_string());
   if (performed.kind == OperationKind::read) operation.value = checker::kNothing;
   operation.outcome = performed.outcome;
   if (performed.outcome != Outcome::unknown) operation.return_ns = at;

@@ -19,6 +19,8 @@ struct Performed {
   checker::Outcome outcome = checker::Outcome::unknown;
   /// Of a cas: what it expected; absent: no value.
   std::optional<std::string> expected = std::nullopt;
+  /// Where it was carried out at another level than its step's.
+  std::optional<Consistency> level = std::nullopt;
   bool shows = false;  ///< whether `shown` is known
   /// A read's value, an increment's answer, what a mismatch saw; absent: there was no value.
   std::optional<std::string> shown = std::nullopt;

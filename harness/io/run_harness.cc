@@ -151,6 +151,10 @@ class Stages {
     Nemesis nemesis(*cluster_, plan_faults(options_), [this] { return recorder_.now(); });
     const Result<void> driven = drive(nemesis);
     faults = nemesis.windows();
+    // Whatever has ended the run: a cluster that was there before is not left with faults.
+    for (std::uint32_t n = 1; !options_.endpoints.empty() && n <= cluster_->size(); ++n) {
+      cluster_->set_faults(n, {});
+    }
     cluster_.reset();  // the checkers need the machine now
     return driven;
   }
@@ -213,6 +217,14 @@ class Stages {
     const std::string prefix =
         options_.endpoints.empty() ? std::string() : fmt::format("run-{}/", unix_ms.count());
     Clients clients(store, options_, prefix, recorder_);
+    const Result<void> worked = work(nemesis, store, clients, prefix);
+    clients.stop();
+    clients.tell(evidences);
+    return worked;
+  }
+
+  Result<void> work(Nemesis& nemesis, ParallaxStore& store, Clients& clients,
+                    const std::string& prefix) {
     enter("running");
     nemesis.begin(recorder_.now());
     clients.start();
@@ -229,7 +241,6 @@ class Stages {
     enter("converging");
     PARALLAX_TRY(converge(store, prefix));
     clients.read_last();
-    clients.tell(evidences);
     return {};
   }
 

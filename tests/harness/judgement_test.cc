@@ -73,6 +73,35 @@ std::vector<std::string_view> names(const std::vector<Guarantee>& guarantees) {
   return out;
 }
 
+TEST_CASE("a run that ended before all was healed says nothing of what is there at the end") {
+  Run run =
+      run_of("counter", "eventual", "eventual",
+             R"({"client":1,"op":"increment","key":"c","value":"1","call":1,"return":2,"ok":true}
+{"client":2,"op":"read","key":"c","value":"0","call":10,"return":12,"ok":true}
+)");
+  judge(run, Evidences{});
+  CHECK(of(run, "nothing acknowledged is lost").verdict == checker::Verdict::undecided);
+  CHECK(of(run, "convergence").verdict == checker::Verdict::undecided);
+  CHECK(run.outcome == RunOutcome::undecided);
+}
+
+TEST_CASE("what one disk alone has acknowledged is not promised where a disk may be lost") {
+  RunOptions options;
+  for (const char* level : {"causal", "quorum; r=3; w=1", "eventual"}) {
+    options.write_level = options.read_level = *parse_consistency(level);
+    // Registers at eventual have nothing to lose.
+    options.workload =
+        options.write_level.level == Level::eventual ? Workload::set : Workload::registers;
+    INFO(level);
+    options.faults = {Fault::kill};
+    CHECK(promised(options).size() > 1);
+    options.faults = {Fault::kill, Fault::bit_flip};
+    CHECK(promised(options) == std::vector{Guarantee::converge});
+  }
+  options.write_level = options.read_level = {};
+  CHECK(promised(options).size() > 1);
+}
+
 TEST_CASE("levels promise what their documentation says and mixed ones convergence alone") {
   struct Case {
     std::string write, read;

@@ -202,6 +202,13 @@ TEST_CASE("an interrupt ends a run at once and leaves no node") {
   CHECK(program.output().find("the run broke: it was interrupted") != std::string::npos);
 }
 
+TEST_CASE("a cluster that cannot be reached makes a broken run and no violation") {
+  Program program({"--endpoints", "127.0.0.1:1", "--time", "1s"});
+  CHECK(program.await_end(60s) == 2);
+  INFO(program.output());
+  CHECK(program.output().find("--endpoints 127.0.0.1:1: no node answers") != std::string::npos);
+}
+
 TEST_CASE("options that are wrong are named and nothing is started") {
   struct Case {
     std::vector<std::string> arguments;
