@@ -16,8 +16,9 @@ set(public_headers
   clock/actor.h clock/origin_vector.h clock/stamp.h clock/version_vector.h
   consistency/crdt.h consistency/level.h consistency/policy.h
   consistency/session_guarantees.h consistency/session_token.h
-  client/client.h client/cluster_view.h client/options.h client/protocol.h client/range_reader.h
-  client/retry.h client/session.h client/verify.h client/io/async.h)
+  client/client.h client/cluster_view.h client/near_cache.h client/options.h client/protocol.h
+  client/range_reader.h
+  client/retry.h client/session.h client/sla.h client/verify.h client/io/async.h)
 foreach(header ${public_headers})
   get_filename_component(folder ${header} DIRECTORY)
   install(FILES ${header} COMPONENT client
