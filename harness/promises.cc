@@ -24,11 +24,14 @@ std::uint32_t replicas(std::uint32_t asked, std::uint32_t members) {
   return asked == Consistency::kAll ? members : asked;
 }
 
+std::uint32_t members_of(const RunOptions& options) {
+  return options.endpoints.empty() ? options.nodes
+                                   : static_cast<std::uint32_t>(options.endpoints.size());
+}
+
 /// Whether every read meets every write that was completed before it.
 bool quorums_meet(const RunOptions& options) {
-  const std::uint32_t members = options.endpoints.empty()
-                                    ? options.nodes
-                                    : static_cast<std::uint32_t>(options.endpoints.size());
+  const std::uint32_t members = members_of(options);
   return !options.write_level.sloppy &&
          replicas(options.write_level.w, members) + replicas(options.read_level.r, members) >
              members;
@@ -141,9 +144,7 @@ std::vector<Guarantee> judgeable(const RunOptions& options) {
 /// Whether what it acknowledges may be on too few disks to outlive one of them.
 bool lost_with_a_disk(const RunOptions& options) {
   const Consistency& write = options.write_level;
-  const std::uint32_t members = options.endpoints.empty()
-                                    ? options.nodes
-                                    : static_cast<std::uint32_t>(options.endpoints.size());
+  const std::uint32_t members = members_of(options);
   if (by_log(write) || write.level == Level::atomic) return false;
   return write.level != Level::quorum || replicas(write.w, members) <= members / 2;
 }
