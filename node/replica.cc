@@ -70,7 +70,7 @@ void Replica::Impl::observe_role() {
     forget_counts();
   }
   if (won) begin_counting();
-  if (leader_now != kNoNode) take_back_reads();
+  if (leader_now != kNoNode) take_back_forwards();
 }
 
 ReplicaReady Replica::Impl::take_ready(bool may_persist) {

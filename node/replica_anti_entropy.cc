@@ -195,6 +195,7 @@ void Replica::Impl::on_merkle_keys_query(const Envelope& envelope, const MerkleK
 void Replica::Impl::begin_exchanges() {
   if (!tree_.complete() || node_.cluster.empty()) return;
   if (recovering()) {
+    if (canary(Canary::recovery_without_states)) return;
     // First what the leader has, which is most of it, and comes in larger pieces.
     if (installing_ || applied_.index < raft_->commit_index()) return;
   } else if (node_.membership != Membership::member) {

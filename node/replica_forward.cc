@@ -13,8 +13,9 @@
 namespace parallax {
 namespace {
 
-/// A write whose receiver no longer leads is given up (its outcome is unknown) after this long: a
-/// receiver that is still there says what became of it, a dead one never will.
+/// A write whose receiver no longer leads is given up (its outcome is unknown) once the receiver has
+/// fallen silent, and after this long: one that is still there says what became of it, a dead one
+/// never will.
 constexpr Duration kOrphanedWriteWait = std::chrono::milliseconds(1'000);
 /// After this long without an answer a request is sent again.
 constexpr Duration kForwardRetry = std::chrono::milliseconds(500);
@@ -32,7 +33,7 @@ void Replica::Impl::forward(RequestHandle handle, NodeId to, std::uint64_t life)
   ++counters_.requests_forwarded;
   pending.sent_term = raft_->term();
   pending.sent_life = life;
-  pending.orphaned = false;
+  pending.orphaned.reset();
   send_forward(pending);
   requests_.wake_at(handle, now_.monotonic + kForwardRetry);
 }
@@ -63,7 +64,7 @@ void Replica::Impl::on_forward_due(RequestHandle handle) {
     return;
   }
   if (pending.orphaned) {
-    finish(handle, expiry_error(pending));
+    watch_orphan(handle);
     return;
   }
   const NodeId now_leads = leader();
@@ -72,10 +73,24 @@ void Replica::Impl::on_forward_due(RequestHandle handle) {
              : now_leads == pending.sent_to && raft_->term() == pending.sent_term) {
     send_forward(pending);
   } else if (beside || now_leads != kNoNode) {
-    pending.orphaned = true;
+    watch_orphan(handle);
+    return;
   }
-  requests_.wake_at(handle,
-                    now_.monotonic + (pending.orphaned ? kOrphanedWriteWait : kForwardRetry));
+  requests_.wake_at(handle, now_.monotonic + kForwardRetry);
+}
+
+/// A write that its receiver has no more reason to carry out waits for the receiver's word.
+void Replica::Impl::watch_orphan(RequestHandle handle) {
+  PendingRequest& pending = *requests_.find(handle);
+  if (!pending.orphaned) pending.orphaned = now_.monotonic;
+  const MonoTime heard = peers_.at(pending.sent_to).heard.value_or(MonoTime{});
+  const MonoTime until =
+      std::min(*pending.orphaned + kOrphanedWriteWait, heard + config_.election_timeout_max);
+  if (now_.monotonic >= until) {
+    finish(handle, expiry_error(pending));
+  } else {
+    requests_.wake_at(handle, until);
+  }
 }
 
 /// The request is no longer with the node that it was sent to.
@@ -86,20 +101,21 @@ void Replica::Impl::take_back(RequestHandle handle) {
 }
 
 /// Somebody else leads now: reads are asked of it. Writes may have happened where they are.
-void Replica::Impl::take_back_reads() {
-  std::vector<RequestHandle> reads;
+void Replica::Impl::take_back_forwards() {
+  std::vector<RequestHandle> elsewhere;
   for (const auto& [id, handle] : forwards_) {
     const PendingRequest* const found = requests_.find(handle);
     PARALLAX_ASSERT(found != nullptr, "forward {} outlived its request", id);
-    const PendingRequest& pending = *found;
-    const bool beside = pending.sent_life != 0;
-    if (!beside && is_read(pending.request.operation) && pending.sent_to != seen_leader_) {
-      reads.push_back(handle);
-    }
+    const bool beside = found->sent_life != 0;
+    if (!beside && found->sent_to != seen_leader_) elsewhere.push_back(handle);
   }
-  for (RequestHandle handle : reads) {
-    take_back(handle);
-    route(handle);
+  for (RequestHandle handle : elsewhere) {
+    if (is_read(requests_.find(handle)->request.operation)) {
+      take_back(handle);
+      route(handle);
+    } else if (!canary(Canary::write_forwarded_again)) {
+      watch_orphan(handle);
+    }
   }
 }
 

@@ -403,7 +403,8 @@ struct Replica::Impl : PendingAnswers {
   void take_back(RequestHandle handle);
   /// Since this node was first found behind, its way to another one included.
   std::chrono::milliseconds waited(const PendingRequest& pending) const;
-  void take_back_reads();
+  void watch_orphan(RequestHandle handle);
+  void take_back_forwards();
   void on_forward(const Envelope& envelope, const Forward& forward);
   void on_forward_reply(const Envelope& envelope, const ForwardReply& reply);
 

@@ -77,7 +77,7 @@ struct PendingRequest {
   NodeId sent_to;
   Term sent_term;               ///< forwarded: the leadership that it is bound to ...
   std::uint64_t sent_life = 0;  ///< ... or the process; 0: to a leader
-  bool orphaned = false;        ///< forwarded: that leadership is over
+  std::optional<MonoTime> orphaned;  ///< forwarded: since when that leadership is over
   NodeId refused_by;            ///< answered that it cannot, definitely ...
   Term refused_term;            ///< ... in this term of ours: no use to ask again at once
 };

@@ -68,16 +68,23 @@ void PeerSender::dial_soon() {
 void PeerSender::redial() {
   if (state_ == State::closed) return;
   if (state_ == State::open) flush();
+  redialling_ = redialling_ || state_ == State::open;
   candidates_.clear();
   reset_socket();
-  state_ = State::waiting;
-  dial_at_ = now_;
+  dial();
 }
 
 void PeerSender::close() {
+  drop_held();
   reset_socket();
   state_ = State::closed;
   callbacks_ = {};
+}
+
+void PeerSender::drop_held() {
+  counters_.frames_dropped += held_.empty() ? 0 : 1;
+  recycle(held_);
+  redialling_ = false;
 }
 
 void PeerSender::reset_socket() {
@@ -86,7 +93,7 @@ void PeerSender::reset_socket() {
   resolver_.cancel();
   socket_.close(ignored);
   reader_ = FrameReader();
-  counters_.frames_dropped += queued_bytes() > 0 ? 1 : 0;
+  counters_.frames_dropped += filling_.empty() && writing_.empty() ? 0 : 1;
   recycle(filling_);
   recycle(writing_);
   written_ = 0;
@@ -98,6 +105,7 @@ void PeerSender::fail(Error error) {
   const bool news =
       state_ == State::open || error.code == ErrorCode::refused || error.code == ErrorCode::corrupt;
   if (!candidates_.empty()) return connect_next();
+  drop_held();
   reset_socket();
   state_ = State::waiting;
   dial_at_ = now_ + Duration(random_.between(backoff_.count() / 2, backoff_.count()));
@@ -189,7 +197,11 @@ void PeerSender::on_hello_bytes(std::size_t count) {
   candidates_.clear();
   backoff_ = options_.min_backoff;
   watch_for_end();
+  filling_ += held_;
+  recycle(held_);
+  redialling_ = false;
   callbacks_.greeted(*hello);
+  flush();
 }
 
 void PeerSender::watch_for_end() {
@@ -207,15 +219,17 @@ void PeerSender::watch_for_end() {
 // --- Sending -------------------------------------------------------------------------------------
 
 void PeerSender::send(const Envelope& envelope) {
-  if (state_ != State::open || queued_bytes() >= options_.max_queue_bytes) {
+  const bool open_or_soon = state_ == State::open || redialling_;
+  if (!open_or_soon || queued_bytes() >= options_.max_queue_bytes) {
     ++counters_.frames_dropped;
     return;
   }
-  const std::size_t begun = begin_frame(filling_);
-  encode_envelope(envelope, filling_);
-  end_frame(filling_, begun);
+  std::string& queue = redialling_ ? held_ : filling_;
+  const std::size_t begun = begin_frame(queue);
+  encode_envelope(envelope, queue);
+  end_frame(queue, begun);
   if (queued_bytes() > options_.max_queue_bytes) {
-    filling_.resize(begun);
+    queue.resize(begun);
     ++counters_.frames_dropped;
     return;
   }

@@ -2,7 +2,8 @@
 //
 // Dial, say hello, hear the peer's hello, then send frames. What is to be sent while the connection
 // is not open is lost: the protocols above retransmit, and a message that waited for a peer to come
-// back would be stale. Time enters through tick(): there is no timer per connection.
+// back would be stale. Only while a connection that was open is dialled anew on purpose is it kept,
+// for then the peer is there. Time enters through tick(): there is no timer per connection.
 #pragma once
 
 #include <array>
@@ -58,19 +59,21 @@ class PeerSender : public std::enable_shared_from_this<PeerSender> {
   void tick(MonoTime now);
   /// Dials at the next tick: the peer has shown that it is there.
   void dial_soon();
-  /// Ends the connection and dials again at the next tick. What was queued leaves first, as far as
-  /// it can at once.
+  /// Ends the connection and dials again. What was queued leaves first, as far as it can at once;
+  /// what is sent meanwhile leaves once the new one is open, and is dropped when it does not open.
   void redial();
   /// For good.
   void close();
 
-  /// Queues; flush() writes everything queued with one call. Dropped and counted when not open or
-  /// when it would not fit.
+  /// Queues; flush() writes everything queued with one call. Dropped and counted when neither open
+  /// nor being dialled anew, or when it would not fit.
   void send(const Envelope& envelope);
   void flush();
 
   bool open() const { return state_ == State::open; }
-  std::size_t queued_bytes() const { return filling_.size() + writing_.size() - written_; }
+  std::size_t queued_bytes() const {
+    return filling_.size() + writing_.size() - written_ + held_.size();
+  }
   /// Whether one end of the open connection named `cluster` in its hello, so that the other end
   /// has compared it, or can.
   bool named(const ClusterId& cluster) const {
@@ -90,6 +93,7 @@ class PeerSender : public std::enable_shared_from_this<PeerSender> {
   void wait_until_writable();
   void fail(Error error);
   void reset_socket();
+  void drop_held();
   bool is_current(std::uint64_t attempt) const {
     return attempt == attempt_ && state_ != State::closed;
   }
@@ -116,6 +120,8 @@ class PeerSender : public std::enable_shared_from_this<PeerSender> {
   std::string writing_;  ///< frames being written, up to written_ gone
   std::size_t written_ = 0;
   bool waiting_for_room_ = false;
+  bool redialling_ = false;
+  std::string held_;  ///< frames for the connection that is being dialled anew
 };
 
 }  // namespace parallax

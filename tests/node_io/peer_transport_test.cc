@@ -147,8 +147,16 @@ TEST_CASE("peer transport: a cluster id that nobody had named yet is told withou
   }
   world[kOne].transport->set_cluster(ClusterId{1, 1});
   CHECK_FALSE(world[kOne].transport->connected_to(kTwo));
+  // What is sent while it is being told leaves behind it.
+  for (std::uint64_t i = 100; i < 200; ++i) {
+    world[kOne].transport->send(message(kOne, kTwo, i, 1'000));
+    world[kOne].transport->flush();
+  }
   REQUIRE(world.connect(kOne, kTwo));
-  REQUIRE(world.run_until([&] { return world[kTwo].received.size() == 100; }));
+  REQUIRE(world.run_until([&] { return world[kTwo].received.size() == 200; }));
+  std::vector<std::uint64_t> arrived = world[kTwo].numbers();
+  std::sort(arrived.begin(), arrived.end());  // two connections: no order between them
+  CHECK(arrived == first_numbers(200));
   CHECK(world[kOne].transport->counters().frames_dropped == 0);
   // The peer has heard it: with another one of its own it would have to go.
   world[kTwo].transport->set_cluster(ClusterId{2, 2});
