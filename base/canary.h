@@ -50,7 +50,6 @@ namespace parallax {
   X(shown_before_durable, "a quorum answer overtakes the batch of what it shows")           \
   X(read_not_written_back, "an atomic read does not store what it shows")                   \
   X(siblings_not_merged, "an update of a convergent value keeps the newest sibling")        \
-  X(recovery_without_states, "a recovery ends with what the leader has")                    \
   X(tombstone_removed_early, "a tombstone is removed before all are known to hold it")      \
   X(causal_write_too_early, "a session's write is accepted before what it rests on")        \
   X(causal_write_forgotten, "a session's token does not say what it wrote")                 \
@@ -61,9 +60,11 @@ namespace parallax {
   X(early_before_disk, "a write at ack=leader is acknowledged before it is on its disk")    \
   X(semi_sync_alone, "semi-sync is acknowledged without a follower, and says nothing")
 
-// Anti-entropy mends what this one breaks: the simulator can't see it, the tests of the node do
-// (tests/node).
-#define PARALLAX_HINT_CANARIES(Y) Y(hint_removed_early, "a hint is forgotten when it is sent")
+// Anti-entropy mends what these break within a moment: the simulator seldom or never sees it, the
+// tests of the node do (tests/node/replica_repair_test.cc).
+#define PARALLAX_REPAIR_CANARIES(Y)                            \
+  Y(hint_removed_early, "a hint is forgotten when it is sent") \
+  Y(recovery_without_states, "a recovery ends with what the leader has")
 
 // Of the causal protocol's core. Its own random worlds find them all (tests/replication/causal),
 // the simulator those with an X: the others need a lost disk, or a look into the middle of a
@@ -84,7 +85,7 @@ namespace parallax {
 enum class Canary : std::uint8_t {
   none,
 #define PARALLAX_CANARY_ENUM(name, bug) name,
-  PARALLAX_CANARIES(PARALLAX_CANARY_ENUM) PARALLAX_HINT_CANARIES(PARALLAX_CANARY_ENUM)
+  PARALLAX_CANARIES(PARALLAX_CANARY_ENUM) PARALLAX_REPAIR_CANARIES(PARALLAX_CANARY_ENUM)
       PARALLAX_CAUSAL_CANARIES(PARALLAX_CANARY_ENUM)
           PARALLAX_CAUSAL_CORE_CANARIES(PARALLAX_CANARY_ENUM)
 #undef PARALLAX_CANARY_ENUM
@@ -98,7 +99,7 @@ struct CanaryInfo {
 
 inline constexpr std::array kCanaries{
 #define PARALLAX_CANARY_INFO(name, bug) CanaryInfo{Canary::name, #name, bug},
-    PARALLAX_CANARIES(PARALLAX_CANARY_INFO) PARALLAX_HINT_CANARIES(PARALLAX_CANARY_INFO)
+    PARALLAX_CANARIES(PARALLAX_CANARY_INFO) PARALLAX_REPAIR_CANARIES(PARALLAX_CANARY_INFO)
         PARALLAX_CAUSAL_CANARIES(PARALLAX_CANARY_INFO)
             PARALLAX_CAUSAL_CORE_CANARIES(PARALLAX_CANARY_INFO)
 #undef PARALLAX_CANARY_INFO

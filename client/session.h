@@ -11,11 +11,11 @@
 // It sheds what the nodes' tokens shed: incarnations that are over and of which every node has all
 // that survives, for good (Causal::told in replication/causal/causal.h). A node answers with all
 // that it was sent and what it adds, but for those; so an origin that was sent and does not come
-// back is one. That rests on what went with the very request that is answered, and on nothing that
-// the session has learned meanwhile; and it makes no difference that the session may have heard of
-// higher numbers of that origin, or hears of them again from a node that does not know yet: waiting
-// for any number of it waits for nothing. So a session is bounded by the members, like a token,
-// however many disks were lost in its time.
+// back is one, if the answer names a later incarnation of that node. That rests on what went with
+// the very request that is answered, and on nothing that the session has learned meanwhile; and it
+// makes no difference that the session may have heard of higher numbers of that origin, or hears of
+// them again from a node that does not know yet: waiting for any number of it waits for nothing. So
+// a session is bounded by the members, like a token, however many disks were lost in its time.
 //
 // It promises nothing by itself: which of what it has seen a read must show is the level's matter.
 #pragma once
@@ -47,7 +47,7 @@ class Session {
   Result<void> join(const Session& other);
   Result<void> join(const SessionToken& other);
   /// A node has answered a request that `sent` went with, and `answer` came back: as join(), and
-  /// origins that are in `sent` alone are shed. Errors: as of join().
+  /// origins of `sent` that `answer` sheds are shed. Errors: as of join().
   Result<void> follow(const SessionToken& sent, const SessionToken& answer);
 
  private:

@@ -188,19 +188,12 @@ Result<void> check_of_replicas(const Asked& asked, const Answer& answer) {
 }
 
 /// Whether `now` says less than `before`. Incarnations that are over leave a session once every
-/// node has what survives of them; such a one is taken for over where a later one is named.
+/// node has what survives of them, and only where a later one is named.
 bool goes_back(const OriginVector& before, const OriginVector& now, const SessionToken& after) {
-  const auto over = [&](const Origin& origin) {
-    const auto later = [&](const OriginVector::Entry& entry) {
-      return entry.first.node == origin.node && entry.first.incarnation > origin.incarnation;
-    };
-    const auto names_later = [&](const OriginVector& vector) {
-      return std::any_of(vector.entries().begin(), vector.entries().end(), later);
-    };
-    return now.at(origin) == 0 && (names_later(after.read) || names_later(after.write));
-  };
   return std::any_of(before.entries().begin(), before.entries().end(), [&](const auto& entry) {
-    return !now.covers(entry.first, entry.second) && !over(entry.first);
+    const auto& [origin, count] = entry;
+    const bool shed = now.at(origin) == 0 && after.names_later(origin);
+    return !now.covers(origin, count) && !shed;
   });
 }
 

@@ -62,6 +62,15 @@ void SessionToken::join(const SessionToken& other) {
   write.join(other.write);
 }
 
+bool SessionToken::names_later(const Origin& origin) const {
+  const auto in = [&](const OriginVector& vector) {
+    return std::any_of(vector.entries().begin(), vector.entries().end(), [&](const auto& entry) {
+      return entry.first.node == origin.node && entry.first.incarnation > origin.incarnation;
+    });
+  };
+  return in(read) || in(write);
+}
+
 std::string SessionToken::encode() const {
   std::string out;
   append_to(out);

@@ -29,6 +29,10 @@ struct SessionToken {
   /// Afterwards this is at least as far as either. `other` must be of the same cluster, or one of
   /// the two of none yet.
   void join(const SessionToken& other);
+  /// Whether it names a later incarnation of the same node, so that `origin` is seen to be over.
+  /// Only such origins may leave a session, once every node has what survives of them: whoever
+  /// follows the session can tell that from a node that has forgotten something.
+  bool names_later(const Origin& origin) const;
 
   /// As in Parallax-Session: base64url without padding.
   std::string encode() const;

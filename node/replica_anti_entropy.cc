@@ -357,17 +357,20 @@ void Replica::Impl::on_merkle_keys(const Envelope& envelope, const MerkleKeys& k
 /// majority at least. Begun anew by a restart, because an answer to an earlier life proves nothing.
 /// Who goes down meanwhile is not waited for; who recovers as well has nothing to say.
 void Replica::Impl::check_recovery() {
-  if (!recovering() || answered_.size() < raft_->majority() || !causal_->joined()) return;
+  if (!recovering() || answered_.size() < raft_->majority()) return;
+  if (canary(Canary::recovery_without_states)) {
+    raft_->set_recovery_ready();
+    return;
+  }
+  if (!causal_->joined()) return;
   std::size_t joined = 0;
   for (const auto& [id, peer] : peers_) {
     const auto repair = repairs_.find(id);
     const bool done = repair != repairs_.end() && repair->second.joined;
     if (done) ++joined;
-    if (!done && reachable(id) && !canary(Canary::recovery_without_states)) return;
+    if (!done && reachable(id)) return;
   }
-  if (joined >= raft_->majority() || canary(Canary::recovery_without_states)) {
-    raft_->set_recovery_ready();
-  }
+  if (joined >= raft_->majority()) raft_->set_recovery_ready();
 }
 
 }  // namespace parallax

@@ -141,10 +141,21 @@ Evidence Replica::Impl::Causality::evidence(const PendingRequest& pending) const
 SessionToken Replica::Impl::Causality::session(const Request& request,
                                                const OriginVector& shown) const {
   SessionToken token = at_.session_for(request, LogIndex{});
-  // What every node has need not be said, however long the session has carried it.
-  token.read = core_->told(token.read);
-  token.write = core_->told(token.write);
   note_read(token, core_->told(shown));
+  // What every node has need not be said, however long the session has carried it, where the
+  // session can see that its incarnation is over.
+  const auto shed = [&](const OriginVector& vector) {
+    OriginVector told = core_->told(vector);
+    if (told.entries().size() == vector.entries().size()) return told;
+    std::vector<OriginVector::Entry> kept;
+    for (const OriginVector::Entry& entry : vector.entries()) {
+      if (told.at(entry.first) != 0 || !token.names_later(entry.first)) kept.push_back(entry);
+    }
+    return OriginVector(std::move(kept));
+  };
+  OriginVector read = shed(token.read);
+  token.write = shed(token.write);
+  token.read = std::move(read);
   return token;
 }
 

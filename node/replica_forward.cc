@@ -13,9 +13,9 @@
 namespace parallax {
 namespace {
 
-/// A write whose receiver no longer leads is given up (its outcome is unknown) once the receiver has
-/// fallen silent, and after this long: one that is still there says what became of it, a dead one
-/// never will.
+/// A write whose receiver no longer leads is given up (its outcome is unknown) once the receiver
+/// has fallen silent, and after this long: one that is still there says what became of it, a dead
+/// one never will.
 constexpr Duration kOrphanedWriteWait = std::chrono::milliseconds(1'000);
 /// After this long without an answer a request is sent again.
 constexpr Duration kForwardRetry = std::chrono::milliseconds(500);

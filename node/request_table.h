@@ -75,11 +75,11 @@ struct PendingRequest {
   // Forwarding.
   RequestId forward_id;  ///< forwarded
   NodeId sent_to;
-  Term sent_term;               ///< forwarded: the leadership that it is bound to ...
-  std::uint64_t sent_life = 0;  ///< ... or the process; 0: to a leader
+  Term sent_term;                    ///< forwarded: the leadership that it is bound to ...
+  std::uint64_t sent_life = 0;       ///< ... or the process; 0: to a leader
   std::optional<MonoTime> orphaned;  ///< forwarded: since when that leadership is over
-  NodeId refused_by;            ///< answered that it cannot, definitely ...
-  Term refused_term;            ///< ... in this term of ours: no use to ask again at once
+  NodeId refused_by;                 ///< answered that it cannot, definitely ...
+  Term refused_term;                 ///< ... in this term of ours: no use to ask again at once
 };
 
 /// Not thread-safe; belongs to one replica.

@@ -1,5 +1,9 @@
 #include "simulation/causal_clients.h"
 
+#include <algorithm>
+#include <set>
+
+#include "base/assert.h"
 #include "consistency/checker/causal.h"
 #include "consistency/checker/session_guarantees.h"
 
@@ -9,10 +13,16 @@ namespace {
 /// In the names of clients in the timeline and in the histories.
 constexpr std::size_t kFirstClient = 300;
 
+bool is_unknown(const Request& request, const Reply& reply) {
+  return !reply && !reply.error().definite() && !is_read(request.operation);
+}
+
 }  // namespace
 
-CausalClients::CausalClients(World& world, Trace* trace, CausalOptions options)
+CausalClients::CausalClients(World& world, const Checks& checks, Trace* trace,
+                             CausalOptions options)
     : world_(world),
+      checks_(checks),
       trace_(trace),
       options_(options),
       random_(options.seed ^ 0xca05a1),
@@ -81,9 +91,11 @@ void CausalClients::issue(std::size_t at) {
   const std::optional<std::size_t> record = recorder(session.level).begin(request, call);
   ++under_way_;
   if (random_.chance(options_.adopted)) adopt(any_node(), key);
-  world_.submit(node, Request(request), [this, at, record, call, request](const Reply& reply) {
-    finish(at, record, call, request, reply);
-  });
+  world_.submit(node, Request(request),
+                [this, at, record, call, request, before = losses()](const Reply& reply) {
+                  if (record) note_end(at, *record, request, reply, before);
+                  finish(at, call, request, reply);
+                });
 }
 
 /// What it shows is of no session.
@@ -95,25 +107,81 @@ void CausalClients::adopt(NodeId node, const std::string& key) {
   world_.submit(node, std::move(request), [this](const Reply&) { --under_way_; });
 }
 
-void CausalClients::finish(std::size_t at, std::optional<std::size_t> record,
-                           const Recorder::Call& call, const Request& request, const Reply& reply) {
+void CausalClients::finish(std::size_t at, const Recorder::Call& call, const Request& request,
+                           const Reply& reply) {
   tell_answer(trace_, {call.client, call.node, world_.now()}, request, reply);
   --under_way_;
   Session& session = sessions_[at];
-  const bool unknown = !reply && !reply.error().definite() && !is_read(request.operation);
   if (reply) {
     ++answered_;
     session.token = reply->session;
   }
-  if (record) {
-    recorder(session.level).end(*record, request, reply, unknown, world_.now(), std::nullopt);
-  }
-  if (unknown) session = begin(session.level);
+  if (is_unknown(request, reply)) session = begin(session.level);
   next(at);
 }
 
+CausalClients::Losses CausalClients::losses() const {
+  Losses all;
+  for (const NodeId id : world_.ids()) all[id] = checks_.losses(id);
+  return all;
+}
+
+void CausalClients::note_end(std::size_t at, std::size_t record, const Request& request,
+                             const Reply& reply, const Losses& losses) {
+  const Level level = sessions_[at].level;
+  const bool unknown = is_unknown(request, reply);
+  recorder(level).end(record, request, reply, unknown, world_.now(), std::nullopt);
+  if (is_read(request.operation) || (!unknown && (!reply || reply->refusal))) return;
+  Write write{.level = level, .record = record, .origin = {}, .number = 0, .losses = losses};
+  if (reply) {
+    const OriginVector before = request.session.value_or(SessionToken{}).write;
+    for (const auto& [origin, number] : reply->session.write.entries()) {
+      if (origin.node != reply->evidence.node || before.covers(origin, number)) continue;
+      write.origin = origin;
+      write.number = number;
+    }
+    PARALLAX_ASSERT(write.number > 0, "the write is not in its session");
+  }
+  writes_.push_back(std::move(write));
+}
+
+/// Whether nobody has it, now that all that was under way has arrived somewhere.
+bool CausalClients::is_gone(const Write& write) const {
+  if (write.number == 0) return true;
+  const std::vector<NodeId> ids = world_.ids();
+  const bool somewhere = std::any_of(ids.begin(), ids.end(), [&](NodeId id) {
+    return world_.replica(id).status().causal.covers(write.origin, write.number);
+  });
+  if (somewhere) return false;
+  PARALLAX_ASSERT(checks_.losses(write.origin.node) > write.losses.at(write.origin.node),
+                  "operation {} of node {}'s incarnation {} was acknowledged and is gone, and the "
+                  "node has kept its disk",
+                  write.number, write.origin.node, write.origin.incarnation);
+  return true;
+}
+
+checker::History CausalClients::surviving(Level level) const {
+  const checker::History& all = (level == Level::causal ? causal_ : session_).history();
+  const std::vector<NodeId> ids = world_.ids();
+  const bool lost =
+      std::any_of(ids.begin(), ids.end(), [&](NodeId id) { return checks_.losses(id) > 0; });
+  std::set<std::size_t> gone;
+  std::set<checker::Text> values;
+  for (const Write& write : writes_) {
+    if (write.level != level || (!lost && write.number == 0) || !is_gone(write)) continue;
+    gone.insert(write.record);
+    values.insert(all.operations[write.record].value);
+  }
+  checker::History left{.texts = all.texts, .operations = {}};
+  for (std::size_t i = 0; i < all.operations.size(); ++i) {
+    if (gone.contains(i) || values.contains(all.operations[i].result)) continue;
+    left.operations.push_back(all.operations[i]);
+  }
+  return left;
+}
+
 std::string CausalClients::judge() const {
-  const auto result = checker::check_causal(causal_.history(), checker::CausalModel::ccv);
+  const auto result = checker::check_causal(surviving(Level::causal), checker::CausalModel::ccv);
   if (result.verdict != checker::Verdict::yes) {
     return fmt::format("causal operations are not causally convergent:\n{}",
                        result.witness ? result.witness->text : result.reason);
@@ -123,7 +191,7 @@ std::string CausalClients::judge() const {
   const bool told = asked.monotonic_reads;
   const bool judged[] = {asked.read_your_writes, asked.monotonic_reads,
                          asked.monotonic_writes && told, asked.writes_follow_reads && told};
-  const auto results = checker::check_session_guarantees(session_.history());
+  const auto results = checker::check_session_guarantees(surviving(Level::session));
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!judged[i] || results[i].verdict == checker::Verdict::yes) continue;
     return fmt::format("session operations violate {}:\n{}",

@@ -8,19 +8,23 @@
 // Others read the same keys at linearizable: so the log brings operations, ahead of what they
 // depend on and of what is durable.
 //
-// A session that does not know what became of a write ends, and another one begins. A disk that is
-// lost takes with it what it alone had acknowledged, so runs in which that happens have none of
-// these clients.
+// A session that does not know what became of a write ends, and another one begins.
+//
+// A disk that is lost takes with it what it alone had acknowledged (replication/causal/causal.h):
+// such writes, told by their numbers, and whatever was read of them are left out of what is judged,
+// and so are reads of writes whose outcome and number are not known. A write that is gone although
+// its node has kept its disk since breaks the run.
 //
 // Not thread-safe.
 #pragma once
 
-#include <array>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "consistency/session_guarantees.h"
+#include "simulation/checks.h"
 #include "simulation/permitted.h"
 #include "simulation/recorder.h"
 #include "simulation/world.h"
@@ -39,7 +43,8 @@ struct CausalOptions {
 
 class CausalClients {
  public:
-  CausalClients(World& world, Trace* trace, CausalOptions options);
+  /// `checks` know who has lost a disk.
+  CausalClients(World& world, const Checks& checks, Trace* trace, CausalOptions options);
 
   void start();
   /// No new operations; what is under way goes on.
@@ -63,6 +68,16 @@ class CausalClients {
     std::optional<SessionToken> token;
   };
 
+  using Losses = std::map<NodeId, std::uint64_t>;
+  /// A write that may have happened.
+  struct Write {
+    Level level;
+    std::size_t record;
+    Origin origin;  ///< node 0: its number is not known
+    std::uint64_t number = 0;
+    Losses losses;  ///< of disks, as it was issued
+  };
+
   Session begin(Level level);
   NodeId any_node();
 
@@ -70,17 +85,24 @@ class CausalClients {
   void next(std::size_t session);
   void issue(std::size_t session);
   void adopt(NodeId node, const std::string& key);
-  void finish(std::size_t session, std::optional<std::size_t> record, const Recorder::Call& call,
-              const Request& request, const Reply& reply);
+  Losses losses() const;
+  void note_end(std::size_t session, std::size_t record, const Request& request, const Reply& reply,
+                const Losses& losses);
+  bool is_gone(const Write& write) const;
+  checker::History surviving(Level level) const;
+  void finish(std::size_t session, const Recorder::Call& call, const Request& request,
+              const Reply& reply);
   Recorder& recorder(Level level) { return level == Level::causal ? causal_ : session_; }
 
   World& world_;
+  const Checks& checks_;
   Trace* trace_;
   CausalOptions options_;
   Random random_;
   std::vector<Session> sessions_;
   Recorder causal_;
   Recorder session_;
+  std::vector<Write> writes_;
   std::size_t next_number_;
   std::uint64_t issued_ = 0;
   std::uint64_t answered_ = 0;

@@ -151,13 +151,7 @@ CausalOptions Habits::causal() {
     sessions.clients = 3;
     sessions.keys = 2;
   }
-  bool loses = false;
-  for (const FaultKind kind : {FaultKind::wipe, FaultKind::corruption}) {
-    loses = loses || plan_.kinds.contains(kind);
-  }
-  if (loses || !options_.level.empty() || (!random_.chance(0.7) && !left_out)) {
-    sessions.clients = 0;
-  }
+  if (!options_.level.empty() || (!random_.chance(0.7) && !left_out)) sessions.clients = 0;
   return sessions;
 }
 

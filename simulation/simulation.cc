@@ -42,7 +42,7 @@ class Run {
         clients_(world_, checks_, &trace_, habits_.clients()),
         leaderless_(world_, checks_, &trace_, habits_.leaderless()),
         crdts_(world_, checks_, &trace_, habits_.crdts()),
-        causal_(world_, &trace_, habits_.causal()),
+        causal_(world_, checks_, &trace_, habits_.causal()),
         log_clients_(world_, checks_, &trace_, habits_.log_clients(world_options_)) {
     world_.limit_steps(options.max_steps);
     for (NodeId id : ids_) world_.set_monotonic_drift(id, habits_.monotonic_drift(world_options_));
@@ -185,6 +185,7 @@ class Run {
         if (!may_lose_disk(id)) return;
         count(event, id);
         if (event.variant % 3 == 0) return amnesia(event, id);
+        if (event.variant % 3 == 1) return lose_alone(event, id);
         world_.wipe(id);
         return restart_after(id, event.lasts);
       case FaultKind::corruption:
@@ -301,6 +302,20 @@ class Run {
       world_.join(id, victim);
       start(victim);
       world_.after(event.lasts + 1s, [this] { world_.heal_links(); });
+    });
+  }
+
+  /// What it acknowledges while nobody hears it, nobody else has.
+  void lose_alone(const FaultEvent& event, NodeId id) {
+    world_.isolate(id);
+    world_.after(std::chrono::milliseconds(50 + event.variant / 3 % 500), [this, event, id] {
+      for (NodeId other : world_.others(id)) {
+        world_.join(id, other);
+        world_.join(other, id);
+      }
+      if (settling_ || !may_lose_disk(id)) return;
+      world_.wipe(id);
+      restart_after(id, event.lasts);
     });
   }
 

@@ -5,12 +5,13 @@
 namespace parallax {
 namespace {
 
-/// `vector` without the origins of `sent` that `answer` does not name.
+/// `vector` without the origins of `sent` that `answer`, a part of `token`, sheds.
 OriginVector without(const OriginVector& vector, const OriginVector& sent,
-                     const OriginVector& answer) {
+                     const OriginVector& answer, const SessionToken& token) {
   std::vector<OriginVector::Entry> kept;
   for (const OriginVector::Entry& entry : vector.entries()) {
-    const bool shed = sent.at(entry.first) != 0 && answer.at(entry.first) == 0;
+    const Origin& origin = entry.first;
+    const bool shed = sent.at(origin) != 0 && answer.at(origin) == 0 && token.names_later(origin);
     if (!shed) kept.push_back(entry);
   }
   return OriginVector(std::move(kept));
@@ -63,8 +64,8 @@ Result<void> Session::follow(const SessionToken& sent, const SessionToken& answe
   const std::lock_guard lock(state_->mutex);
   PARALLAX_TRY(join_locked(answer));
   SessionToken& seen = state_->seen;
-  seen.read = without(seen.read, sent.read, answer.read);
-  seen.write = without(seen.write, sent.write, answer.write);
+  seen.read = without(seen.read, sent.read, answer.read, answer);
+  seen.write = without(seen.write, sent.write, answer.write, answer);
   return {};
 }
 

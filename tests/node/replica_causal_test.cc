@@ -480,6 +480,33 @@ TEST_CASE_METHOD(CausalReady, "causal: a token outlives what a lost disk alone h
   CHECK(stranger.token.read.entries().size() == 3);
 }
 
+TEST_CASE_METHOD(CausalReady, "causal: a token sheds what is over once it names what came after") {
+  Client client{world};
+  written(client.put(third, "k", "v"));
+  world.run_for(300ms);
+  REQUIRE(client.get(leader, "k"));
+  const Origin over = client.token.write.entries().front().first;
+  REQUIRE(over.node == third);
+  world.wipe(third);
+  REQUIRE(world.start(third));
+  REQUIRE(world.run_until(
+      [&] { return world.replica(third).status().membership == Membership::member; }, 30s));
+  world.run_for(3s);
+  // Everybody has all of it; but nothing would tell the session that this is why it is left out.
+  Reply reply = client.get(leader, "k");
+  REQUIRE(reply);
+  CHECK(reply->session.read.at(over) == 1);
+  CHECK(reply->session.write.at(over) == 1);
+  Client{world}.put(third, "k", "w");
+  world.run_for(300ms);
+  reply = client.get(leader, "k");
+  REQUIRE(reply);
+  CHECK(reply->value == Bytes{"w"});
+  CHECK(reply->session.names_later(over));
+  CHECK(reply->session.read.at(over) == 0);
+  CHECK(reply->session.write.at(over) == 0);
+}
+
 TEST_CASE("causal: tokens have their bound") {
   const std::size_t nodes = GENERATE(std::size_t{3}, std::size_t{5}, std::size_t{9});
   World world({.nodes = nodes});

@@ -83,14 +83,6 @@ TEST_CASE("session: late answers take nothing back") {
   CHECK(session.value() == token(8));
 }
 
-OriginVector counts(std::vector<std::pair<std::uint32_t, std::uint64_t>> numbers) {
-  OriginVector vector;
-  for (const auto& [node, count] : numbers) {
-    vector.advance({NodeId{node}, Incarnation{1}}, count);
-  }
-  return vector;
-}
-
 SessionToken with_vectors(std::uint64_t index, OriginVector read, OriginVector write) {
   SessionToken out = token(index);
   out.read = std::move(read);
@@ -99,31 +91,42 @@ SessionToken with_vectors(std::uint64_t index, OriginVector read, OriginVector w
 }
 
 TEST_CASE("session: what a node sheds is shed and nothing else") {
-  // The first node is over: whoever answers does not name it any more.
+  constexpr Origin kOver{NodeId{1}, Incarnation{1}};
+  constexpr Origin kNext{NodeId{1}, Incarnation{2}};
+  constexpr Origin kOther{NodeId{2}, Incarnation{1}};
+  using Vector = OriginVector;
+  // The first life of node 1 is over: whoever answers does not name it any more.
   FakeServer server([&](const SeenRequest& request) {
     if (request.path == "/v1/cluster") return cluster_answer(0, {});
     return with_token(value_answer("v"),
-                      with_vectors(9, counts({{2, 7}}), counts({{3, 4}})).encode());
+                      with_vectors(9, Vector({{kNext, 1}, {kOther, 7}}), {}).encode());
   });
   const auto client = open({server.endpoint()});
-  const std::string before = with_vectors(5, counts({{1, 5}, {2, 6}}), counts({{1, 2}})).encode();
+  const std::string before =
+      with_vectors(5, Vector({{kOver, 5}, {kOther, 6}}), Vector({{kOver, 2}})).encode();
   Session session = *Session::from_token(before);
   REQUIRE(client->get("k", {.session = session}));
-  CHECK(session.value() == with_vectors(9, counts({{2, 7}}), counts({{3, 4}})));
+  CHECK(session.value() == with_vectors(9, Vector({{kNext, 1}, {kOther, 7}}), {}));
   // What went with no request, or with another one, is not shed by its answer.
   session = *Session::from_token(before);
-  REQUIRE(session.follow(token(3), with_vectors(4, counts({{2, 8}}), {})));
-  CHECK(session.value() == with_vectors(5, counts({{1, 5}, {2, 8}}), counts({{1, 2}})));
-  REQUIRE(session.follow(with_vectors(3, {}, counts({{1, 1}})), token(4)));
-  CHECK(session.value() == with_vectors(5, counts({{1, 5}, {2, 8}}), {}));
-  REQUIRE(session.follow(with_vectors(3, counts({{1, 1}}), {}), token(4)));
-  CHECK(session.value() == with_vectors(5, counts({{2, 8}}), {}));
+  const Vector next({{kNext, 1}});
+  REQUIRE(session.follow(token(3), with_vectors(4, next, {})));
+  CHECK(session.value().read == Vector({{kOver, 5}, {kNext, 1}, {kOther, 6}}));
+  REQUIRE(session.follow(with_vectors(3, {}, Vector({{kOver, 1}})), with_vectors(4, next, {})));
+  CHECK(session.value().write == Vector());
+  CHECK(session.value().read.at(kOver) == 5);
+  // Nor by one that does not show that it is over: that node has forgotten something.
+  REQUIRE(session.follow(with_vectors(3, Vector({{kOver, 5}, {kOther, 6}}), {}), token(4)));
+  CHECK(session.value().read == Vector({{kOver, 5}, {kNext, 1}, {kOther, 6}}));
+  REQUIRE(session.follow(with_vectors(3, Vector({{kOver, 5}}), {}), with_vectors(4, {}, next)));
+  CHECK(session.value().read == Vector({{kNext, 1}, {kOther, 6}}));
   // A node that does not know yet brings it back.
-  REQUIRE(session.follow(token(3), with_vectors(4, counts({{1, 9}}), {})));
-  CHECK(session.value().read == counts({{1, 9}, {2, 8}}));
+  REQUIRE(session.follow(token(3), with_vectors(4, Vector({{kOver, 9}}), {})));
+  CHECK(session.value().read.at(kOver) == 9);
   // One of another cluster changes nothing.
-  CHECK_FALSE(session.follow(with_vectors(3, counts({{1, 9}}), {}), token(4, 2)));
-  CHECK(session.value().read == counts({{1, 9}, {2, 8}}));
+  const SessionToken kept = session.value();
+  CHECK_FALSE(session.follow(with_vectors(3, Vector({{kOver, 9}}), {}), token(4, 2)));
+  CHECK(session.value() == kept);
 }
 
 TEST_CASE("session: a token that is none, or another cluster's, spoils the answer") {
