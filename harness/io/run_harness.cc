@@ -28,6 +28,8 @@ constexpr auto kTick = 10ms;
 constexpr auto kMostToStart = 60s;
 constexpr auto kMostToHeal = 60s;
 constexpr auto kMostToConverge = 30s;
+/// Or a tenth of the run's time, if that is more: what is to be read grows with it.
+constexpr auto kMostToReadLast = 30s;
 constexpr int kFinalAttempts = 5;
 
 /// The clients: a thread each, and what they share.
@@ -52,7 +54,8 @@ class Clients {
   /// Each ends the operation that it is at.
   void stop() {
     stop_ = true;
-    join();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
   }
   /// What answers were worth by their own evidence. Nothing may be under way.
   void tell(Evidences& evidences) const {
@@ -60,24 +63,25 @@ class Clients {
     evidences.answers_refused = refused_;
     evidences.first_refused = first_refused_;
   }
-  /// Reads what the workload wants read at the end. Blocks; stop() must have been called.
-  void read_last() {
-    const std::vector<Step> steps = generator_->final_reads();
-    std::atomic<std::size_t> next{0};
+  /// Begins to read what the workload wants read at the end. stop() must have been called.
+  void start_last_reads() {
+    last_reads_ = generator_->final_reads();
+    unread_ = last_reads_.size();
+    stop_ = false;
     for (std::uint32_t i = 0; i < options_.clients; ++i) {
-      threads_.emplace_back([this, i, &steps, &next] {
-        for (std::size_t at = next++; at < steps.size(); at = next++) read_surely(i, steps[at]);
+      threads_.emplace_back([this, i] {
+        for (std::size_t at = next_++; !stop_ && at < last_reads_.size(); at = next_++) {
+          read_surely(i, last_reads_[at]);
+          --unread_;
+        }
       });
     }
-    join();
   }
+  /// How many of them have not been tried to the end.
+  std::size_t unread() const { return unread_; }
+  std::size_t last_reads() const { return last_reads_.size(); }
 
  private:
-  void join() {
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-  }
-
   Performed perform(std::uint32_t client, const Step& step) {
     // People count from 1.
     const std::size_t place = recorder_.begin(client + 1, step);
@@ -121,7 +125,7 @@ class Clients {
   }
 
   void read_surely(std::uint32_t client, const Step& step) {
-    for (int attempt = 0; attempt < kFinalAttempts; ++attempt) {
+    for (int attempt = 0; !stop_ && attempt < kFinalAttempts; ++attempt) {
       if (perform(client, step).outcome == Outcome::ok) return;
       std::this_thread::sleep_for(200ms);
     }
@@ -134,6 +138,9 @@ class Clients {
   std::vector<std::unique_ptr<ParallaxSession>> sessions_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stop_{false};
+  std::vector<Step> last_reads_;
+  std::atomic<std::size_t> next_{0};  ///< of them
+  std::atomic<std::size_t> unread_{0};
   std::atomic<std::size_t> verified_{0};
   std::size_t refused_ = 0;
   std::string first_refused_;
@@ -240,8 +247,8 @@ class Stages {
     PARALLAX_TRY(heal(nemesis));
     enter("converging");
     PARALLAX_TRY(converge(store, prefix));
-    clients.read_last();
-    return {};
+    enter("last reads");
+    return read_last(clients);
   }
 
   Result<void> heal(Nemesis& nemesis) {
@@ -273,6 +280,21 @@ class Stages {
       }
       if (same) break;
       PARALLAX_TRY(breathe());
+    }
+    return {};
+  }
+
+  Result<void> read_last(Clients& clients) {
+    const Duration limit = std::max<Duration>(kMostToReadLast, options_.time / 10);
+    clients.start_last_reads();
+    while (clients.unread() > 0) {
+      PARALLAX_TRY(breathe());
+      if (elapsed() < limit) continue;
+      return definite(ErrorCode::io,
+                      fmt::format("{} of {} last reads were not over after {} s; a smaller --keys "
+                                  "or --time leaves fewer",
+                                  clients.unread(), clients.last_reads(),
+                                  std::chrono::duration_cast<std::chrono::seconds>(limit).count()));
     }
     return {};
   }

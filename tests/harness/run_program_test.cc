@@ -202,6 +202,33 @@ TEST_CASE("an interrupt ends a run at once and leaves no node") {
   CHECK(program.output().find("the run broke: it was interrupted") != std::string::npos);
 }
 
+/// 300,000 last reads by one client, one after the other: minutes.
+const std::vector<std::string> kManyLastReads{"--workload", "unique-ids", "--keys", "100000",
+                                              "--clients",  "1",          "--time", "1s"};
+
+TEST_CASE("an interrupt ends the last reads") {
+  Program program(kManyLastReads);
+  const auto nodes = await_nodes(program, 3);
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (program.output().find("last reads") == std::string::npos) {
+    INFO(program.output());
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(10ms);
+  }
+  program.child.signal(SIGINT);
+  CHECK(program.await_end(15s) == 2);
+  CHECK(all_gone(nodes));
+  CHECK(program.output().find("the run broke: it was interrupted") != std::string::npos);
+}
+
+TEST_CASE("last reads that take too long break the run") {
+  Program program(kManyLastReads);
+  CHECK(program.await_end(120s) == 2);
+  INFO(program.output());
+  CHECK(program.output().find(" of 300000 last reads were not over after 30 s") !=
+        std::string::npos);
+}
+
 TEST_CASE("a cluster that cannot be reached makes a broken run and no violation") {
   Program program({"--endpoints", "127.0.0.1:1", "--time", "1s"});
   CHECK(program.await_end(60s) == 2);
