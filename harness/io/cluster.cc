@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "harness/io/plain_http.h"
+#include "harness/members.h"
 
 namespace parallax::harness {
 namespace {
@@ -53,22 +54,38 @@ Result<Cluster> Cluster::open(const RunOptions& options, const std::string& prog
     for (std::uint32_t node = 1; node <= options.nodes; ++node) PARALLAX_TRY(cluster.start(node));
     return cluster;
   }
-  cluster.nodes_.resize(options.endpoints.size());
   for (const std::string& endpoint : options.endpoints) {
-    const auto id = number_in(ask(endpoint, "GET", "/v1/status", {}, 5s), "id");
-    if (id == 0) {
+    if (number_in(ask(endpoint, "GET", "/v1/status", {}, 5s), "id") == 0) {
       return definite(ErrorCode::io, fmt::format("--endpoints {}: no node answers", endpoint));
     }
-    if (id > cluster.nodes_.size() || !cluster.nodes_[id - 1].endpoint.empty()) {
-      return definite(ErrorCode::bad_parameter,
-                      fmt::format("--endpoints {}: it is node {}; name each of the nodes 1 to {} "
-                                  "once",
-                                  endpoint, id, cluster.nodes_.size()));
-    }
-    cluster.nodes_[id - 1].endpoint = endpoint;
-    cluster.nodes_[id - 1].ours = false;
+    Node node;
+    node.endpoint = endpoint;
+    node.ours = false;
+    cluster.nodes_.push_back(std::move(node));
   }
   return cluster;
+}
+
+Result<void> Cluster::identify() {
+  std::vector<EndpointSeen> all;
+  for (const Node& node : nodes_) {
+    if (node.ours) return {};
+    const auto status = ask(node.endpoint, "GET", "/v1/status", {}, 5s);
+    const auto cluster = ask(node.endpoint, "GET", "/v1/cluster", {}, 5s);
+    const auto id = static_cast<std::uint32_t>(number_in(status, "id"));
+    if (id == 0 || !cluster || cluster->status != 200) {
+      return definite(ErrorCode::io,
+                      fmt::format("--endpoints {}: it does not say which node of which cluster it "
+                                  "is; is it parallaxd's --client-address?",
+                                  node.endpoint));
+    }
+    EndpointSeen seen{.endpoint = node.endpoint, .id = NodeId{id}, .cluster = {}};
+    PARALLAX_ASSIGN(seen.cluster, parse_cluster_view(cluster->body));
+    all.push_back(std::move(seen));
+  }
+  PARALLAX_ASSIGN(const auto endpoints, one_whole_cluster(all));
+  for (std::size_t i = 0; i < endpoints.size(); ++i) nodes_[i].endpoint = endpoints[i];
+  return {};
 }
 
 std::string Cluster::data_dir(std::uint32_t node) const {

@@ -19,10 +19,14 @@ namespace parallax::harness {
 class Cluster {
  public:
   /// Starts as many nodes as `options` says, with their data below `directory`; `program` is the
-  /// path of parallaxd. Or finds those that run already. Errors: io; bad_parameter, when what
-  /// listens there is not one whole cluster.
+  /// path of parallaxd. Or takes those that run already, which identify() must tell apart once all
+  /// are ready. Errors: io.
   static Result<Cluster> open(const RunOptions& options, const std::string& program,
                               const std::string& directory);
+
+  /// Learns which endpoint is which node. Until then the nodes are in the endpoints' order. Errors:
+  /// io; bad_parameter, when what listens there is not one whole cluster (harness/members.h).
+  Result<void> identify();
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(nodes_.size()); }
   const std::string& endpoint(std::uint32_t node) const { return at(node).endpoint; }

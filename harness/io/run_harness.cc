@@ -205,9 +205,14 @@ class Stages {
       }
       PARALLAX_TRY(breathe());
       if (cluster->running(node) && elapsed() < kMostToStart) continue;
+      if (!options_.endpoints.empty()) {
+        return definite(ErrorCode::io, fmt::format("--endpoints {}: it did not become ready",
+                                                   cluster->endpoint(node)));
+      }
       return definite(ErrorCode::io, fmt::format("node {} did not become ready; its log ends:\n{}",
                                                  node, cluster->last_words(node)));
     }
+    PARALLAX_TRY(cluster->identify());
     return cluster;
   }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness/io/child_process.h"
+#include "harness/io/cluster.h"
 #include "harness/report/report.h"
 #include "harness/run_json.h"
 
@@ -234,6 +235,37 @@ TEST_CASE("a cluster that cannot be reached makes a broken run and no violation"
   CHECK(program.await_end(60s) == 2);
   INFO(program.output());
   CHECK(program.output().find("--endpoints 127.0.0.1:1: no node answers") != std::string::npos);
+}
+
+TEST_CASE("endpoints are one whole cluster or the run says what they are and breaks") {
+  const Directory directory;
+  RunOptions asked;
+  asked.nodes = 3;
+  auto cluster =
+      Cluster::open(asked, std::string(PARALLAX_BINARY_DIR) + "/bin/parallaxd", directory.path());
+  REQUIRE(cluster.has_value());
+  REQUIRE(cluster->await_ready(60s));
+  const auto run_on = [](const std::string& endpoints, int code) {
+    Program program({"--endpoints", endpoints, "--time", "1s", "--rate", "100"});
+    CHECK(program.await_end() == code);
+    INFO(program.output());
+    return program.output();
+  };
+  const auto at = [&](std::uint32_t node) { return cluster->endpoint(node); };
+  CHECK(run_on(at(3) + "," + at(1) + "," + at(2), 0).find("\nheld: ") != std::string::npos);
+  const std::string part = run_on(at(1) + "," + at(2), 2);
+  CHECK(
+      part.find("the run broke: --endpoints: they are a part of a cluster of the nodes 1, 2, 3") !=
+      std::string::npos);
+  CHECK(part.find("add " + at(3)) != std::string::npos);
+  const Directory elsewhere;
+  asked.nodes = 1;
+  auto other =
+      Cluster::open(asked, std::string(PARALLAX_BINARY_DIR) + "/bin/parallaxd", elsewhere.path());
+  REQUIRE(other.has_value());
+  REQUIRE(other->await_ready(60s));
+  CHECK(run_on(at(1) + "," + at(2) + "," + at(3) + "," + other->endpoint(1), 2)
+            .find("name the nodes of one of them") != std::string::npos);
 }
 
 TEST_CASE("options that are wrong are named and nothing is started") {
