@@ -342,8 +342,11 @@ Verdict judge_evidence(const Evidences& evidences) {
 
 void set_outcome(Run& run) {
   std::size_t acknowledged = 0;
+  std::size_t written = 0;
   for (const Operation& operation : run.history.operations) {
-    acknowledged += operation.outcome == Outcome::ok ? 1 : 0;
+    if (operation.outcome != Outcome::ok) continue;
+    ++acknowledged;
+    if (operation.kind != OperationKind::read) ++written;
   }
   std::string broken;
   std::string open;
@@ -361,6 +364,10 @@ void set_outcome(Run& run) {
   } else if (acknowledged == 0) {
     run.outcome = RunOutcome::undecided;
     run.reason = "undecided: not one operation was acknowledged";
+  } else if (written == 0) {
+    // Reads of nothing keep every promise.
+    run.outcome = RunOutcome::undecided;
+    run.reason = "undecided: not one write was acknowledged";
   } else if (!open.empty()) {
     run.outcome = RunOutcome::undecided;
     run.reason = "undecided: " + open;

@@ -223,6 +223,19 @@ TEST_CASE("a run without an acknowledged operation is undecided and so is one th
   CHECK(run.outcome == RunOutcome::violated);
 }
 
+TEST_CASE("a run in which no write was acknowledged is undecided") {
+  // The write may have happened, so that every checker is content.
+  Run run =
+      run_of("register", "linearizable", "linearizable",
+             R"({"client":1,"op":"write","key":"r","value":"1","call":1,"ok":"unknown"}
+{"client":2,"op":"read","key":"r","value":null,"call":10,"return":12,"ok":true,"node":2}
+)");
+  judge(run);
+  CHECK(of(run, "linearizable").verdict == checker::Verdict::yes);
+  CHECK(run.outcome == RunOutcome::undecided);
+  CHECK(run.reason == "undecided: not one write was acknowledged");
+}
+
 TEST_CASE("of mixed levels only linearizable reads must be linearizable") {
   std::string lines(kStale);
   Run run = run_of("mixed-level", "linearizable", "linearizable", lines);
