@@ -35,6 +35,15 @@ std::uint64_t number_in(const std::optional<PlainAnswer>& answer, std::string_vi
   return error ? 0 : number;
 }
 
+/// What a node says of why it refused.
+std::string detail_of(const PlainAnswer& answer) {
+  boost::system::error_code error;
+  const json::value body = json::parse(answer.body, error);
+  if (error || !body.is_object()) return answer.body;
+  const json::value* detail = body.get_object().if_contains("detail");
+  return detail != nullptr && detail->is_string() ? std::string(detail->get_string()) : answer.body;
+}
+
 }  // namespace
 
 Result<Cluster> Cluster::open(const RunOptions& options, const std::string& program,
@@ -171,10 +180,16 @@ std::uint32_t Cluster::leader() {
   return static_cast<std::uint32_t>(leads);
 }
 
-bool Cluster::set_faults(std::uint32_t node, const std::string& body) {
+Result<void> Cluster::set_faults(std::uint32_t node, const std::string& body) {
   const auto answer =
       ask(endpoint(node), body.empty() ? "DELETE" : "POST", "/v1/faults", body, kShortPatience);
-  return answer && answer->status == 204;
+  if (answer && answer->status == 204) return {};
+  if (answer && answer->status >= 400 && answer->status < 500) {
+    return definite(ErrorCode::io, fmt::format("node {} at {} refuses faults with {}: {}", node,
+                                               endpoint(node), answer->status, detail_of(*answer)));
+  }
+  return indefinite(ErrorCode::io,
+                    fmt::format("node {} at {} says nothing of faults", node, endpoint(node)));
 }
 
 bool Cluster::transfer_leadership(std::uint32_t from, std::uint32_t to) {

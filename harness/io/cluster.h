@@ -50,8 +50,9 @@ class Cluster {
   bool await_ready(std::chrono::seconds limit);
   /// Who leads, as far as those that can be asked know; 0: nobody.
   std::uint32_t leader();
-  /// An empty body ends all faults. False when the node did not say that it has done so.
-  bool set_faults(std::uint32_t node, const std::string& body);
+  /// An empty body ends all faults. Errors: io, definite when the node refused, indefinite when it
+  /// said nothing, so that they may be there or not.
+  Result<void> set_faults(std::uint32_t node, const std::string& body);
   bool transfer_leadership(std::uint32_t from, std::uint32_t to);
 
  private:
