@@ -45,6 +45,8 @@ class Recorder {
     std::uint64_t unknown = 0;  ///< ended without anybody knowing
   };
   Counts counts() const;
+  /// Operations that were begun.
+  std::size_t size() const;
   /// Leaves nothing here.
   checker::History take();
 

@@ -240,10 +240,11 @@ class Stages {
     enter("running");
     nemesis.begin(recorder_.now());
     clients.start();
-    while (elapsed() < options_.time) {
+    while (elapsed() < options_.time && recorder_.size() < surroundings_.most_operations) {
       PARALLAX_TRY(nemesis.tick());
       PARALLAX_TRY(breathe(nemesis.under_way()));
     }
+    const Duration ran = elapsed();
     enter("healing");
     PARALLAX_ASSIGN(const bool healed_at_once, nemesis.heal());
     static_cast<void>(
@@ -253,7 +254,13 @@ class Stages {
     enter("converging");
     PARALLAX_TRY(converge(store, prefix));
     enter("last reads");
-    return read_last(clients);
+    PARALLAX_TRY(read_last(clients));
+    if (ran >= options_.time) return {};
+    return definite(
+        ErrorCode::io,
+        fmt::format("{} operations, as many as a run may have, were there after {:.1f} "
+                    "s; a smaller --rate or --time makes fewer",
+                    surroundings_.most_operations, std::chrono::duration<double>(ran).count()));
   }
 
   Result<void> heal(Nemesis& nemesis) {
@@ -312,12 +319,30 @@ class Stages {
   Clock::time_point entered_ = Clock::now();
 };
 
-Result<void> write_file(const std::filesystem::path& path, const std::string& text) {
+/// `write` is given the file's stream.
+template <class Write>
+Result<void> write_file(const std::filesystem::path& path, const Write& write) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << text;
+  write(out);
   out.close();
   if (!out) return definite(ErrorCode::io, fmt::format("{}: cannot be written", path.string()));
   return {};
+}
+
+Result<void> write_text(const std::filesystem::path& path, const std::string& text) {
+  return write_file(path, [&](std::ofstream& out) { out << text; });
+}
+
+/// Line by line: as a whole it would be several times what it is in memory.
+Result<void> write_history(const std::filesystem::path& path, const checker::History& history) {
+  return write_file(path, [&](std::ofstream& out) {
+    std::string line;
+    for (const checker::Operation& operation : history.operations) {
+      line.clear();
+      checker::append_line(line, history.texts, operation);
+      out << line;
+    }
+  });
 }
 
 }  // namespace
@@ -353,10 +378,10 @@ Result<void> write_run(const Run& run, const std::string& directory) {
     return definite(ErrorCode::io,
                     fmt::format("{}: cannot be made ({})", directory, error.message()));
   }
-  PARALLAX_TRY(write_file(path / "history.jsonl", checker::write_history(run.history)));
-  PARALLAX_TRY(write_file(path / "faults.jsonl", write_faults(run.faults)));
-  PARALLAX_TRY(write_file(path / "report.html", report_page(run)));
-  return write_file(path / "results.json", write_results(run));
+  PARALLAX_TRY(write_history(path / "history.jsonl", run.history));
+  PARALLAX_TRY(write_text(path / "faults.jsonl", write_faults(run.faults)));
+  PARALLAX_TRY(write_text(path / "report.html", report_page(run)));
+  return write_text(path / "results.json", write_results(run));
 }
 
 }  // namespace parallax::harness

@@ -28,6 +28,8 @@ struct RunSurroundings {
   /// Both are called about ten times a second, by the thread that runs.
   std::function<void(const Progress&)> progress;
   std::function<bool()> interrupted;
+  /// Clients stop at so many operations, and the run counts as broken.
+  std::size_t most_operations = kMostOperations;
 };
 
 /// Call it on the thread that lives longest (io/child_process.h). `options` must have passed

@@ -225,9 +225,8 @@ TEST_CASE("a run without an acknowledged operation is undecided and so is one th
 
 TEST_CASE("a run in which no write was acknowledged is undecided") {
   // The write may have happened, so that every checker is content.
-  Run run =
-      run_of("register", "linearizable", "linearizable",
-             R"({"client":1,"op":"write","key":"r","value":"1","call":1,"ok":"unknown"}
+  Run run = run_of("register", "linearizable", "linearizable",
+                   R"({"client":1,"op":"write","key":"r","value":"1","call":1,"ok":"unknown"}
 {"client":2,"op":"read","key":"r","value":null,"call":10,"return":12,"ok":true,"node":2}
 )");
   judge(run);

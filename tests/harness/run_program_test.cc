@@ -12,6 +12,7 @@
 
 #include "harness/io/child_process.h"
 #include "harness/io/cluster.h"
+#include "harness/io/run_harness.h"
 #include "harness/report/report.h"
 #include "harness/run_json.h"
 
@@ -228,6 +229,25 @@ TEST_CASE("last reads that take too long break the run") {
   INFO(program.output());
   CHECK(program.output().find(" of 300000 last reads were not over after 30 s") !=
         std::string::npos);
+}
+
+TEST_CASE("clients stop at the most operations that a run may have and it says so") {
+  const Directory directory;
+  RunOptions asked;
+  asked.nodes = 1;
+  asked.time = 60s;
+  const auto began = std::chrono::steady_clock::now();
+  const Run run =
+      run_harness(asked, {.parallaxd = std::string(PARALLAX_BINARY_DIR) + "/bin/parallaxd",
+                          .directory = directory.path(),
+                          .progress = [](const Progress&) {},
+                          .interrupted = [] { return false; },
+                          .most_operations = 100});
+  CHECK(std::chrono::steady_clock::now() - began < 55s);
+  CHECK(run.outcome == RunOutcome::undecided);
+  CHECK(run.reason.starts_with("the run broke: 100 operations, as many as a run may have, were "));
+  CHECK(run.history.operations.size() >= 100);
+  CHECK(run.convergence);
 }
 
 TEST_CASE("a cluster that cannot be reached makes a broken run and no violation") {
