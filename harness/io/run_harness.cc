@@ -87,7 +87,7 @@ class Clients {
     const std::size_t place = recorder_.begin(client + 1, step);
     Performed performed = sessions_[client]->perform(step);
     recorder_.end(place, performed);
-    if (performed.verified) ++verified_;
+    verified_ += performed.verified;
     if (!performed.refused.empty()) {
       const std::lock_guard lock(mutex_);
       if (refused_++ == 0) first_refused_ = performed.refused;
