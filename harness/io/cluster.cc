@@ -152,6 +152,13 @@ bool Cluster::ready(std::uint32_t node) {
   return answer && answer->status == 200;
 }
 
+std::string Cluster::why_not_ready(std::uint32_t node) {
+  const auto status = ask(endpoint(node), "GET", "/v1/status", {}, kPatience);
+  std::string text = status ? status->body : "it does not answer\n";
+  if (at(node).ours) text += "its log ends:\n" + last_words(node);
+  return text;
+}
+
 bool Cluster::await_ready(std::chrono::seconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   for (std::uint32_t node = 1; node <= size();) {

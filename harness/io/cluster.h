@@ -46,6 +46,8 @@ class Cluster {
   void resume(std::uint32_t node);
 
   bool ready(std::uint32_t node);
+  /// Why it is not ready, as far as it says: its status, and the end of its log.
+  std::string why_not_ready(std::uint32_t node);
   /// False when not all are ready by then.
   bool await_ready(std::chrono::seconds limit);
   /// Who leads, as far as those that can be asked know; 0: nobody.

@@ -205,12 +205,9 @@ class Stages {
       }
       PARALLAX_TRY(breathe());
       if (cluster->running(node) && elapsed() < kMostToStart) continue;
-      if (!options_.endpoints.empty()) {
-        return definite(ErrorCode::io, fmt::format("--endpoints {}: it did not become ready",
-                                                   cluster->endpoint(node)));
-      }
-      return definite(ErrorCode::io, fmt::format("node {} did not become ready; its log ends:\n{}",
-                                                 node, cluster->last_words(node)));
+      return definite(ErrorCode::io,
+                      fmt::format("the node at {} did not become ready: {}",
+                                  cluster->endpoint(node), cluster->why_not_ready(node)));
     }
     PARALLAX_TRY(cluster->identify());
     return cluster;
@@ -271,7 +268,8 @@ class Stages {
       if (elapsed() < kMostToHeal) continue;
       std::string missing;
       for (std::uint32_t node = 1; node <= cluster_->size(); ++node) {
-        if (!cluster_->ready(node)) missing += fmt::format(" n{}", node);
+        if (cluster_->ready(node)) continue;
+        missing += fmt::format("\nnode {}: {}", node, cluster_->why_not_ready(node));
       }
       return definite(ErrorCode::io, "after all was healed these did not become ready:" + missing);
     }
