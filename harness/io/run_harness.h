@@ -15,8 +15,8 @@ namespace parallax::harness {
 
 /// How far a run is.
 struct Progress {
-  std::string_view
-      stage;           ///< "starting", "running", "healing", "converging", "last reads", "judging"
+  /// "starting", "running", "healing", "converging", "last reads", "judging"
+  std::string_view stage;
   Duration elapsed{};  ///< of the stage
   Recorder::Counts counts;
   std::string faults;  ///< under way; empty: none

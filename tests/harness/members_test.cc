@@ -1,6 +1,7 @@
 #include "harness/members.h"
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 namespace parallax::harness {
 namespace {
