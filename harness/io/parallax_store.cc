@@ -230,7 +230,7 @@ Performed ParallaxSession::grow(const Step& step) {
   const Performed looked = done(look, OperationKind::read, *before);
   Performed performed = put_grown(step, *before);
   performed.verified += looked.verified;
-  if (performed.refused.empty()) performed.refused = looked.refused;
+  if (!looked.refused.empty()) performed.refused = looked.refused;
   return performed;
 }
 

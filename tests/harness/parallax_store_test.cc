@@ -8,11 +8,22 @@
 namespace parallax::harness {
 namespace {
 
+/// `answer` with the session that follows from its evidence.
+testing::Action with_session(testing::Action answer) {
+  SessionToken token;
+  token.cluster = {1, 1};
+  token.clock = Hlc{1'000'000};
+  token.index = LogIndex{120};
+  answer.bytes.insert(answer.bytes.find("\r\n") + 2,
+                      "Parallax-Session: " + token.encode() + "\r\n");
+  return answer;
+}
+
 /// An append to a key whose value is read at `level`, whatever was asked for.
 Performed append_over(const std::string& level) {
   testing::FakeServer server([&level](const testing::SeenRequest& request) {
-    return request.method == "GET" ? testing::value_answer("1,", 1, level)
-                                   : testing::stored_answer(1);
+    return with_session(request.method == "GET" ? testing::value_answer("1,", 1, level)
+                                                : testing::stored_answer(1));
   });
   RunOptions options;
   options.workload = Workload::append;
