@@ -236,7 +236,8 @@ json::array json_witness(const Report& report) {
   json::array lines;
   const checker::History& witness = report.judgement.witness;
   for (const checker::Operation& operation : witness.operations) {
-    std::string line = checker::write_history({witness.texts, {operation}});
+    std::string line;
+    checker::append_line(line, witness.texts, operation);
     boost::system::error_code error;
     lines.push_back(json::parse(std::string_view(json_text(std::move(line))), error));
   }

@@ -79,8 +79,9 @@ class Judge {
       case Guarantee::regular:
         return regular(verdict);
       case Guarantee::prefix:
+        return prefix(verdict);
       case Guarantee::bounded:
-        return by_log(verdict, guarantee);
+        return bounded(verdict);
       case Guarantee::no_loss:
         if (!evidences_.healed_ns) return never_healed(verdict);
         return take(verdict, check_no_loss(history(), *evidences_.healed_ns));
@@ -127,34 +128,78 @@ class Judge {
     point_at(verdict, {result.witness->earlier, result.witness->read});
   }
 
-  void by_log(Verdict& verdict, Guarantee guarantee) {
-    const bool bound = guarantee == Guarantee::bounded;
-    const History part = of_log(bound);
-    auto log = checker::log_by_stamps(part);
-    if (!log) {
-      verdict.reason = log.error().message;
-      return;
+  void prefix(Verdict& verdict) {
+    const History part = of_log([this](const Operation& operation) {
+      return !mixed() || operation.kind != OperationKind::read ||
+             in_log(history().texts[operation.level]);
+    });
+    if (auto result = against_log(verdict, part, {})) {
+      take_witness(verdict, result->prefix, result->prefix_witness);
     }
-    checker::LogOptions options{.observer = checker::Observer::node};
-    if (bound) options.max_age_ns = bound_ns();
-    auto result = checker::check_against_log(part, *log, options);
-    verdict.verdict = bound ? result.bounded : result.prefix;
-    verdict.reason = std::move(result.reason);
-    const auto& witness = bound ? result.bounded_witness : result.prefix_witness;
+  }
+
+  /// Each answer is held to the bound of its own level.
+  void bounded(Verdict& verdict) {
+    const std::map<checker::Text, std::uint32_t> bounds = bounds_of_levels();
+    std::set<std::uint32_t> different;
+    for (const auto& [level, ms] : bounds) different.insert(ms);
+    verdict.verdict = checker::Verdict::yes;
+    for (const std::uint32_t ms : different) {
+      const History part = of_log([&](const Operation& operation) {
+        const auto found = bounds.find(operation.level);
+        return found != bounds.end() && found->second == ms;
+      });
+      auto result = against_log(verdict, part, std::int64_t{ms} * 1'000'000);
+      if (!result) return;
+      if (result->bounded == checker::Verdict::yes) continue;
+      if (result->bounded_witness) {
+        result->bounded_witness->pattern += fmt::format(" (within {} ms)", ms);
+      }
+      return take_witness(verdict, result->bounded, result->bounded_witness);
+    }
+  }
+
+  /// The bounds in time, in ms, of the levels that have one.
+  std::map<checker::Text, std::uint32_t> bounds_of_levels() const {
+    std::map<checker::Text, std::uint32_t> bounds;
+    std::set<checker::Text> seen;
+    for (const Operation& operation : history().operations) {
+      if (!seen.insert(operation.level).second) continue;
+      const auto level = parse_consistency(history().texts[operation.level]);
+      if (!level || level->level != Level::bounded || !level->max_staleness_ms) continue;
+      bounds[operation.level] = *level->max_staleness_ms;
+    }
+    return bounds;
+  }
+
+  /// Nothing, and a reason, when there is no log to hold it against.
+  static std::optional<checker::LogResult> against_log(Verdict& verdict, const History& part,
+                                                       std::optional<std::int64_t> max_age_ns) {
+    const auto log = checker::log_by_stamps(part);
+    if (!log) {
+      verdict.verdict = checker::Verdict::undecided;
+      verdict.reason = log.error().message;
+      return std::nullopt;
+    }
+    auto result = checker::check_against_log(
+        part, *log, {.observer = checker::Observer::node, .max_age_ns = max_age_ns});
+    verdict.reason = result.reason;
+    return result;
+  }
+
+  void take_witness(Verdict& verdict, checker::Verdict said,
+                    const std::optional<checker::Witness>& witness) {
+    verdict.verdict = said;
     if (!witness) return;
     verdict.witness = fmt::format("{}\n{}", witness->pattern, witness->text);
     point_at(verdict, witness->part.operations);
   }
 
-  std::int64_t bound_ns() const {
-    const auto asked = run_.asked.read_level.max_staleness_ms.value_or(1'000);
-    return std::int64_t{asked} * 1'000'000;
-  }
-
   /// The part that the log explains. A node that was started anew is another observer: it may have
   /// shown what was committed and not yet on its disk. A write of unknown outcome has the stamp
-  /// that somebody saw on its value.
-  History of_log(bool bounded_alone) const {
+  /// that somebody saw on its value. Of what shows something only what is `wanted`.
+  template <class Wanted>
+  History of_log(const Wanted& wanted) const {
     History part{history().texts, {}};
     std::map<std::pair<checker::Text, checker::Text>, checker::Text> seen;
     for (const Operation& operation : history().operations) {
@@ -165,9 +210,9 @@ class Judge {
     }
     for (Operation operation : history().operations) {
       const bool read = operation.kind == OperationKind::read;
-      if (read && mixed() && !in_log(history().texts[operation.level], bounded_alone)) continue;
+      const bool shows = read || operation.outcome == Outcome::mismatch;
       const auto life = life_of(operation);
-      if (!life && (read || operation.outcome == Outcome::mismatch)) continue;
+      if (shows && (!life || !wanted(operation))) continue;
       if (!read && operation.stamp == checker::kNothing) {
         const auto found = seen.find({operation.key, operation.value});
         if (found != seen.end()) operation.stamp = found->second;
@@ -178,8 +223,7 @@ class Judge {
     return part;
   }
 
-  static bool in_log(std::string_view level, bool bounded_alone) {
-    if (bounded_alone) return level.starts_with("bounded");
+  static bool in_log(std::string_view level) {
     for (const std::string_view name : {"linearizable", "sequential", "bounded", "prefix"}) {
       if (level.starts_with(name)) return true;
     }
@@ -222,11 +266,8 @@ class Judge {
   /// A checker's result that has a Witness.
   template <class Result>
   void take(Verdict& verdict, const Result& result) {
-    verdict.verdict = result.verdict;
     verdict.reason = result.reason;
-    if (!result.witness) return;
-    verdict.witness = fmt::format("{}\n{}", result.witness->pattern, result.witness->text);
-    point_at(verdict, result.witness->part.operations);
+    take_witness(verdict, result.verdict, result.witness);
   }
   void take(Verdict& verdict, Finding finding) {
     verdict.verdict = finding.verdict;
@@ -301,8 +342,11 @@ Verdict judge_evidence(const Evidences& evidences) {
 
 void set_outcome(Run& run) {
   std::size_t acknowledged = 0;
+  std::size_t written = 0;
   for (const Operation& operation : run.history.operations) {
-    acknowledged += operation.outcome == Outcome::ok ? 1 : 0;
+    if (operation.outcome != Outcome::ok) continue;
+    ++acknowledged;
+    if (operation.kind != OperationKind::read) ++written;
   }
   std::string broken;
   std::string open;
@@ -320,6 +364,10 @@ void set_outcome(Run& run) {
   } else if (acknowledged == 0) {
     run.outcome = RunOutcome::undecided;
     run.reason = "undecided: not one operation was acknowledged";
+  } else if (written == 0) {
+    // Reads of nothing keep every promise.
+    run.outcome = RunOutcome::undecided;
+    run.reason = "undecided: not one write was acknowledged";
   } else if (!open.empty()) {
     run.outcome = RunOutcome::undecided;
     run.reason = "undecided: " + open;

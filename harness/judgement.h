@@ -1,10 +1,11 @@
 // What the checkers say of a run.
 //
-// The operations' levels play a part only in `mixed-level`: there linearizability is asked of the
-// writes and of the reads that were linearizable, the prefix and the bound of those that the log
-// serves.
+// The operations' levels play a part in `mixed-level`: there linearizability is asked of the writes
+// and of the reads that were linearizable, the prefix of those that the log serves. A bound in time
+// is always that of the operation's own level.
 //
-// What it does not do: look at anything but the recorded history and the replicas' digests.
+// What it does not do: look at anything but the recorded history and the replicas' digests; judge
+// bounds in log entries (max_lag), as a history does not have the log's places.
 #pragma once
 
 #include <chrono>

@@ -167,6 +167,11 @@ Result<void> check_options(const RunOptions& options) {
   if (options.time < 1s || options.time > 24h) {
     return bad(fmt::format("--time {}ms: it must be from 1s to 24h", options.time.count()));
   }
+  const std::int64_t operations = options.rate * options.time.count() / 1'000;
+  if (operations > std::int64_t{kMostOperations}) {
+    return bad(fmt::format("--rate {} for --time {}ms is {} operations; a run has at most {}",
+                           options.rate, options.time.count(), operations, kMostOperations));
+  }
   for (const std::string& endpoint : options.endpoints) {
     if (is_endpoint(endpoint)) continue;
     return bad(

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -67,6 +68,9 @@ Result<std::vector<Fault>> parse_faults(std::string_view text);
 
 /// "500ms", "30s", "5m", "1h". Errors: bad_parameter.
 Result<std::chrono::milliseconds> parse_time(std::string_view text);
+
+/// That one run records: its history and what judges it are in memory, a few GB then.
+inline constexpr std::size_t kMostOperations = 5'000'000;
 
 struct RunOptions {
   std::string target = "parallax";     ///< or etcd, redis, exec:COMMAND

@@ -87,5 +87,8 @@ struct History {
 Result<History> read_history(std::string_view lines);
 /// Writes JSON lines that read_history() reads back as the same operations. Texts must be UTF-8.
 std::string write_history(const History& history);
+/// One of them, with its line end, behind what `out` has: for histories that are written bit by
+/// bit.
+void append_line(std::string& out, const Texts& texts, const Operation& operation);
 
 }  // namespace parallax::checker

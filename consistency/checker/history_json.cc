@@ -209,7 +209,28 @@ void append_value(std::string& out, const Texts& texts, std::string_view name, T
   }
 }
 
-void append_operation(std::string& out, const Texts& texts, const Operation& operation) {
+}  // namespace
+
+Result<History> read_history(std::string_view lines) {
+  History history;
+  json::stream_parser parser;
+  std::size_t number = 0;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    const std::string_view line = lines.substr(0, end);
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    auto operation = read_line(history.texts, parser, line);
+    if (!operation) {
+      return wrong(fmt::format("line {}: {}", number, operation.error().message));
+    }
+    history.operations.push_back(*operation);
+  }
+  return history;
+}
+
+void append_line(std::string& out, const Texts& texts, const Operation& operation) {
   const bool shown_as_value = operation.kind == OperationKind::read ||
                               operation.kind == OperationKind::scan ||
                               operation.outcome == Outcome::mismatch;
@@ -239,31 +260,10 @@ void append_operation(std::string& out, const Texts& texts, const Operation& ope
   out += "}\n";
 }
 
-}  // namespace
-
-Result<History> read_history(std::string_view lines) {
-  History history;
-  json::stream_parser parser;
-  std::size_t number = 0;
-  while (!lines.empty()) {
-    const std::size_t end = std::min(lines.find('\n'), lines.size());
-    const std::string_view line = lines.substr(0, end);
-    lines.remove_prefix(std::min(end + 1, lines.size()));
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    auto operation = read_line(history.texts, parser, line);
-    if (!operation) {
-      return wrong(fmt::format("line {}: {}", number, operation.error().message));
-    }
-    history.operations.push_back(*operation);
-  }
-  return history;
-}
-
 std::string write_history(const History& history) {
   std::string out;
   for (const Operation& operation : history.operations) {
-    append_operation(out, history.texts, operation);
+    append_line(out, history.texts, operation);
   }
   return out;
 }

@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "harness/io/plain_http.h"
+#include "harness/members.h"
 
 namespace parallax::harness {
 namespace {
@@ -34,6 +35,15 @@ std::uint64_t number_in(const std::optional<PlainAnswer>& answer, std::string_vi
   return error ? 0 : number;
 }
 
+/// What a node says of why it refused.
+std::string detail_of(const PlainAnswer& answer) {
+  boost::system::error_code error;
+  const json::value body = json::parse(answer.body, error);
+  if (error || !body.is_object()) return answer.body;
+  const json::value* detail = body.get_object().if_contains("detail");
+  return detail != nullptr && detail->is_string() ? std::string(detail->get_string()) : answer.body;
+}
+
 }  // namespace
 
 Result<Cluster> Cluster::open(const RunOptions& options, const std::string& program,
@@ -53,22 +63,38 @@ Result<Cluster> Cluster::open(const RunOptions& options, const std::string& prog
     for (std::uint32_t node = 1; node <= options.nodes; ++node) PARALLAX_TRY(cluster.start(node));
     return cluster;
   }
-  cluster.nodes_.resize(options.endpoints.size());
   for (const std::string& endpoint : options.endpoints) {
-    const auto id = number_in(ask(endpoint, "GET", "/v1/status", {}, 5s), "id");
-    if (id == 0) {
+    if (number_in(ask(endpoint, "GET", "/v1/status", {}, 5s), "id") == 0) {
       return definite(ErrorCode::io, fmt::format("--endpoints {}: no node answers", endpoint));
     }
-    if (id > cluster.nodes_.size() || !cluster.nodes_[id - 1].endpoint.empty()) {
-      return definite(ErrorCode::bad_parameter,
-                      fmt::format("--endpoints {}: it is node {}; name each of the nodes 1 to {} "
-                                  "once",
-                                  endpoint, id, cluster.nodes_.size()));
-    }
-    cluster.nodes_[id - 1].endpoint = endpoint;
-    cluster.nodes_[id - 1].ours = false;
+    Node node;
+    node.endpoint = endpoint;
+    node.ours = false;
+    cluster.nodes_.push_back(std::move(node));
   }
   return cluster;
+}
+
+Result<void> Cluster::identify() {
+  std::vector<EndpointSeen> all;
+  for (const Node& node : nodes_) {
+    if (node.ours) return {};
+    const auto status = ask(node.endpoint, "GET", "/v1/status", {}, 5s);
+    const auto cluster = ask(node.endpoint, "GET", "/v1/cluster", {}, 5s);
+    const auto id = static_cast<std::uint32_t>(number_in(status, "id"));
+    if (id == 0 || !cluster || cluster->status != 200) {
+      return definite(ErrorCode::io,
+                      fmt::format("--endpoints {}: it does not say which node of which cluster it "
+                                  "is; is it parallaxd's --client-address?",
+                                  node.endpoint));
+    }
+    EndpointSeen seen{.endpoint = node.endpoint, .id = NodeId{id}, .cluster = {}};
+    PARALLAX_ASSIGN(seen.cluster, parse_cluster_view(cluster->body));
+    all.push_back(std::move(seen));
+  }
+  PARALLAX_ASSIGN(const auto endpoints, one_whole_cluster(all));
+  for (std::size_t i = 0; i < endpoints.size(); ++i) nodes_[i].endpoint = endpoints[i];
+  return {};
 }
 
 std::string Cluster::data_dir(std::uint32_t node) const {
@@ -126,6 +152,13 @@ bool Cluster::ready(std::uint32_t node) {
   return answer && answer->status == 200;
 }
 
+std::string Cluster::why_not_ready(std::uint32_t node) {
+  const auto status = ask(endpoint(node), "GET", "/v1/status", {}, kPatience);
+  std::string text = status ? status->body : "it does not answer\n";
+  if (at(node).ours) text += "its log ends:\n" + last_words(node);
+  return text;
+}
+
 bool Cluster::await_ready(std::chrono::seconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   for (std::uint32_t node = 1; node <= size();) {
@@ -154,10 +187,16 @@ std::uint32_t Cluster::leader() {
   return static_cast<std::uint32_t>(leads);
 }
 
-bool Cluster::set_faults(std::uint32_t node, const std::string& body) {
+Result<void> Cluster::set_faults(std::uint32_t node, const std::string& body) {
   const auto answer =
       ask(endpoint(node), body.empty() ? "DELETE" : "POST", "/v1/faults", body, kShortPatience);
-  return answer && answer->status == 204;
+  if (answer && answer->status == 204) return {};
+  if (answer && answer->status >= 400 && answer->status < 500) {
+    return definite(ErrorCode::io, fmt::format("node {} at {} refuses faults with {}: {}", node,
+                                               endpoint(node), answer->status, detail_of(*answer)));
+  }
+  return indefinite(ErrorCode::io,
+                    fmt::format("node {} at {} says nothing of faults", node, endpoint(node)));
 }
 
 bool Cluster::transfer_leadership(std::uint32_t from, std::uint32_t to) {

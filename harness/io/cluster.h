@@ -19,10 +19,14 @@ namespace parallax::harness {
 class Cluster {
  public:
   /// Starts as many nodes as `options` says, with their data below `directory`; `program` is the
-  /// path of parallaxd. Or finds those that run already. Errors: io; bad_parameter, when what
-  /// listens there is not one whole cluster.
+  /// path of parallaxd. Or takes those that run already, which identify() must tell apart once all
+  /// are ready. Errors: io.
   static Result<Cluster> open(const RunOptions& options, const std::string& program,
                               const std::string& directory);
+
+  /// Learns which endpoint is which node. Until then the nodes are in the endpoints' order. Errors:
+  /// io; bad_parameter, when what listens there is not one whole cluster (harness/members.h).
+  Result<void> identify();
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(nodes_.size()); }
   const std::string& endpoint(std::uint32_t node) const { return at(node).endpoint; }
@@ -42,12 +46,15 @@ class Cluster {
   void resume(std::uint32_t node);
 
   bool ready(std::uint32_t node);
+  /// Why it is not ready, as far as it says: its status, and the end of its log.
+  std::string why_not_ready(std::uint32_t node);
   /// False when not all are ready by then.
   bool await_ready(std::chrono::seconds limit);
   /// Who leads, as far as those that can be asked know; 0: nobody.
   std::uint32_t leader();
-  /// An empty body ends all faults. False when the node did not say that it has done so.
-  bool set_faults(std::uint32_t node, const std::string& body);
+  /// An empty body ends all faults. Errors: io, definite when the node refused, indefinite when it
+  /// said nothing, so that they may be there or not.
+  Result<void> set_faults(std::uint32_t node, const std::string& body);
   bool transfer_leadership(std::uint32_t from, std::uint32_t to);
 
  private:

@@ -52,13 +52,22 @@ Result<bool> Nemesis::heal() {
 std::vector<FaultWindow> Nemesis::windows() const {
   std::vector<FaultWindow> all = over_;
   for (const Running& running : running_) {
-    all.push_back(running.window);
-    all.back().end_ns = now_();
+    if (auto window = window_of(running, now_())) all.push_back(std::move(*window));
   }
   std::stable_sort(all.begin(), all.end(), [](const FaultWindow& a, const FaultWindow& b) {
     return a.begin_ns < b.begin_ns;
   });
   return all;
+}
+
+std::optional<FaultWindow> Nemesis::window_of(const Running& running, std::int64_t end_ns) {
+  if (!running.asked) return std::nullopt;
+  FaultWindow window = running.window;
+  window.end_ns = end_ns;
+  if (!running.confirmed) {
+    window.detail += fmt::format("{}not confirmed", window.detail.empty() ? "" : ", ");
+  }
+  return window;
 }
 
 std::string Nemesis::under_way() const {
@@ -165,7 +174,8 @@ std::optional<Nemesis::Running> Nemesis::inject(PlannedFault planned) {
       break;
   }
   const std::int64_t until = window.begin_ns + planned.lasts.count();
-  return Running{std::move(fault), std::move(window), until};
+  const bool told = !faults_body(planned.node, {fault}).empty() || !fault.links.empty();
+  return Running{std::move(fault), std::move(window), until, !told, !told};
 }
 
 bool Nemesis::take_down(PlannedFault& planned, FaultWindow& window) {
@@ -247,7 +257,7 @@ void Nemesis::end(Running running) {
       start_if_free(node);
       break;
     case Fault::crash:
-      if (cluster_.running(node)) {
+      if (running.asked && cluster_.running(node)) {
         // It may reach the point any moment.
         running.window.detail += ", not reached";
         cluster_.kill(node);
@@ -259,7 +269,7 @@ void Nemesis::end(Running running) {
       break;
     case Fault::disk_full:
       // A node whose disk was full needs a start.
-      cluster_.kill(node);
+      if (running.asked) cluster_.kill(node);
       start_if_free(node);
       break;
     case Fault::pause:
@@ -272,8 +282,7 @@ void Nemesis::end(Running running) {
       change(node);
       break;
   }
-  running.window.end_ns = now_();
-  over_.push_back(std::move(running.window));
+  if (auto window = window_of(running, now_())) over_.push_back(std::move(*window));
 }
 
 bool Nemesis::is_held_down(std::uint32_t node) const {
@@ -331,11 +340,30 @@ void Nemesis::tell() {
   if (untold_.empty() || now_() < tell_again_ns_) return;
   const auto all = active();
   for (auto it = untold_.begin(); it != untold_.end();) {
+    if (!cluster_.awake(*it)) {
+      ++it;
+      continue;
+    }
+    const std::int64_t at = now_();
+    const auto told = cluster_.set_faults(*it, faults_body(*it, all));
+    if (!told && told.error().definite()) {
+      failure_ = told.error();
+      return;
+    }
+    note_told(*it, at, told.has_value());
     // A node that starts listens soon.
-    const bool told = cluster_.awake(*it) && cluster_.set_faults(*it, faults_body(*it, all));
     it = told ? untold_.erase(it) : std::next(it);
   }
   if (!untold_.empty()) tell_again_ns_ = now_() + 50 * kMillisecond;
+}
+
+void Nemesis::note_told(std::uint32_t node, std::int64_t at_ns, bool confirmed) {
+  for (Running& running : running_) {
+    if (faults_body(node, {running.fault}).empty()) continue;
+    if (!running.asked) running.window.begin_ns = at_ns;
+    running.asked = true;
+    running.confirmed = running.confirmed || confirmed;
+  }
 }
 
 }  // namespace parallax::harness

@@ -2,7 +2,9 @@
 //
 // Called again and again by the thread that started the processes. What it did, and when, is what
 // windows() says; the plan is only what it wanted. A fault that cannot be done when it is due (its
-// node is down, nobody leads) is left out; a bit that cannot be flipped yet is put off.
+// node is down, nobody leads) is left out; a bit that cannot be flipped yet is put off. What a node
+// refuses to do breaks the run; what it was asked to do and did not confirm counts as done, and
+// says so.
 //
 // A bit flips on one node of a run only: what two disks have lost may be lost for good.
 #pragma once
@@ -28,8 +30,8 @@ class Nemesis {
 
   /// `began_ns`: when the clients began, by the clock.
   void begin(std::int64_t began_ns) { began_ns_ = began_ns; }
-  /// Does what is due. Errors: io, when a node ended and nobody had meant it to; the message has
-  /// the end of its log.
+  /// Does what is due. Errors: io, when a node ended and nobody had meant it to, with the end of
+  /// its log; when a node refuses faults.
   Result<void> tick();
   /// Ends all faults and starts what is down. True once every node is ready and has been told; to
   /// be called until then. Errors: as above.
@@ -45,6 +47,9 @@ class Nemesis {
     ActiveFault fault;
     FaultWindow window;
     std::int64_t until_ns;
+    /// Of a fault that nodes are told of: whether one was, and whether one said that it has it.
+    bool asked = true;
+    bool confirmed = true;
   };
 
   void start_due();
@@ -57,6 +62,10 @@ class Nemesis {
   void put_off(PlannedFault planned);
   void end_over(std::int64_t now);
   void end(Running running);
+  /// Nothing if it never came about.
+  static std::optional<FaultWindow> window_of(const Running& running, std::int64_t end_ns);
+  /// `node` was told at `at_ns` what is the matter with it.
+  void note_told(std::uint32_t node, std::int64_t at_ns, bool confirmed);
   void move_clocks();
   /// Starts the node if no other fault wants it down.
   void start_if_free(std::uint32_t node);

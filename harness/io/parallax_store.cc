@@ -94,12 +94,19 @@ Performed ParallaxSession::done(const Step& step, OperationKind kind, const Answ
                     .session = sent_,
                     .members = members_,
                     .lease_reads = accepts_leases_};
-  performed.verified = true;
+  performed.verified = 1;
   if (const auto proven = verify(asked, answer); !proven) {
     performed.refused = fmt::format("{} of {} at n{}: {}", asked.is_read ? "read" : "write",
                                     step.key, step.node, proven.error().message);
   }
   return performed;
+}
+
+Step ParallaxSession::as(const Step& step, OperationKind kind, const Consistency& level) {
+  Step other = step;
+  other.kind = kind;
+  other.level = level;
+  return other;
 }
 
 template <class Options>
@@ -143,9 +150,7 @@ Performed ParallaxSession::perform(const Step& step) {
 
 /// A read in place of a cas is one at the level of reads.
 Performed ParallaxSession::look(const Step& step) {
-  Step instead = step;
-  instead.level = read_level_;
-  Performed performed = read(instead);
+  Performed performed = read(as(step, step.kind, read_level_));
   performed.level = read_level_;
   return performed;
 }
@@ -219,23 +224,30 @@ Performed ParallaxSession::increment(const Step& step) {
 }
 
 Performed ParallaxSession::grow(const Step& step) {
-  GetOptions get = options_of<GetOptions>(step);
-  get.consistency = Consistency{.level = Level::linearizable};
-  const auto before = client_of(step).get(step.key, get);
+  const Step look = as(step, OperationKind::read, {.level = Level::linearizable});
+  const auto before = client_of(look).get(look.key, options_of<GetOptions>(look));
   if (!before) return {.kind = step.kind, .outcome = Outcome::failed};
-  std::string value = before->found ? before->value.to_string() : std::string();
+  const Performed looked = done(look, OperationKind::read, *before);
+  Performed performed = put_grown(step, *before);
+  performed.verified += looked.verified;
+  if (!looked.refused.empty()) performed.refused = looked.refused;
+  return performed;
+}
+
+Performed ParallaxSession::put_grown(const Step& step, const Answer& before) {
+  std::string value = before.found ? before.value.to_string() : std::string();
   if (step.kind == OperationKind::append) {
     value += step.value;
   } else {
-    auto members = before->found ? checker::parse_members(value)
-                                 : std::optional<std::vector<std::string>>(std::in_place);
+    auto members = before.found ? checker::parse_members(value)
+                                : std::optional<std::vector<std::string>>(std::in_place);
     if (!members) return {.kind = step.kind, .outcome = Outcome::failed};
     members->push_back(step.value);
     value = checker::members_text(*members);
   }
   PutOptions options = options_of<PutOptions>(step);
-  if (before->found) {
-    options.if_match = this_version(*before->stamp);
+  if (before.found) {
+    options.if_match = this_version(*before.stamp);
   } else {
     options.if_none_match = any_version();
   }

@@ -49,6 +49,8 @@ class ParallaxSession {
   template <class Options>
   Options options_of(const Step& step);
   Performed done(const Step& step, checker::OperationKind kind, const Answer& answer) const;
+  /// `step` as another operation at another level.
+  static Step as(const Step& step, checker::OperationKind kind, const Consistency& level);
   Client& client_of(const Step& step) { return *store_.clients_.at(step.node - 1); }
 
   Performed look(const Step& step);
@@ -57,6 +59,7 @@ class ParallaxSession {
   Performed cas(const Step& step);
   Performed increment(const Step& step);
   Performed grow(const Step& step);
+  Performed put_grown(const Step& step, const Answer& before);
   Performed update_merged(const Step& step, CrdtType type, CrdtUpdate update);
   void know(const std::string& key, std::optional<std::string> value, std::optional<Stamp> stamp);
 

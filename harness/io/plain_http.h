@@ -10,19 +10,21 @@
 
 namespace parallax::harness {
 
-/// A TCP connection. Every wait for an answer is bounded.
+/// A TCP connection. Every wait is bounded, but for names that the system looks up. Signals
+/// interrupt nothing.
 class Connection {
  public:
-  /// At "host:port". Throws std::runtime_error when nobody accepts.
-  explicit Connection(const std::string& endpoint);
+  static constexpr std::chrono::seconds kPatience{10};
+  /// At "host:port". Throws std::runtime_error when nobody accepts within `limit`.
+  explicit Connection(const std::string& endpoint, std::chrono::milliseconds limit = kPatience);
   /// At this machine.
   explicit Connection(std::uint16_t port);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// False when the other side has closed.
-  bool send(std::string_view bytes);
+  /// False when the other side has closed, or does not take it within `limit`.
+  bool send(std::string_view bytes, std::chrono::milliseconds limit = kPatience);
   /// All bytes until the other side closes; nothing when it does not within `limit`.
   std::optional<std::string> receive_all(std::chrono::milliseconds limit);
 
@@ -40,12 +42,12 @@ std::string plain_request(std::string_view method, std::string_view target,
 /// Nothing when the text is no answer.
 std::optional<PlainAnswer> parse_answer(std::string_view text);
 /// One request on a connection of its own, at "host:port" or at a port of this machine; nothing
-/// when there is no answer within `limit` or nobody listens.
+/// when nobody listens or there is no whole answer within `limit`, connecting included.
 std::optional<PlainAnswer> ask(const std::string& endpoint, std::string_view method,
                                std::string_view target, std::string_view body = {},
-                               std::chrono::milliseconds limit = std::chrono::seconds{10});
+                               std::chrono::milliseconds limit = Connection::kPatience);
 std::optional<PlainAnswer> ask(std::uint16_t port, std::string_view method, std::string_view target,
                                std::string_view body = {},
-                               std::chrono::milliseconds limit = std::chrono::seconds{10});
+                               std::chrono::milliseconds limit = Connection::kPatience);
 
 }  // namespace parallax::harness

@@ -63,6 +63,11 @@ Recorder::Counts Recorder::counts() const {
   return counts_;
 }
 
+std::size_t Recorder::size() const {
+  const std::lock_guard lock(mutex_);
+  return history_.operations.size();
+}
+
 checker::History Recorder::take() {
   const std::lock_guard lock(mutex_);
   return std::exchange(history_, {});

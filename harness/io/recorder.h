@@ -26,8 +26,8 @@ struct Performed {
   std::optional<std::string> shown = std::nullopt;
   std::uint32_t node = 0;  ///< who answered; 0: nobody
   std::string stamp = {};
-  bool verified = false;     ///< whether the answer was held against its evidence
-  std::string refused = {};  ///< why it is not what it says; empty: it is
+  std::size_t verified = 0;  ///< answers that were held against their evidence
+  std::string refused = {};  ///< why one is not what it says; empty: all are
 };
 
 class Recorder {
@@ -45,6 +45,8 @@ class Recorder {
     std::uint64_t unknown = 0;  ///< ended without anybody knowing
   };
   Counts counts() const;
+  /// Operations that were begun.
+  std::size_t size() const;
   /// Leaves nothing here.
   checker::History take();
 

@@ -28,6 +28,8 @@ constexpr auto kTick = 10ms;
 constexpr auto kMostToStart = 60s;
 constexpr auto kMostToHeal = 60s;
 constexpr auto kMostToConverge = 30s;
+/// Or a tenth of the run's time, if that is more: what is to be read grows with it.
+constexpr auto kMostToReadLast = 30s;
 constexpr int kFinalAttempts = 5;
 
 /// The clients: a thread each, and what they share.
@@ -52,7 +54,8 @@ class Clients {
   /// Each ends the operation that it is at.
   void stop() {
     stop_ = true;
-    join();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
   }
   /// What answers were worth by their own evidence. Nothing may be under way.
   void tell(Evidences& evidences) const {
@@ -60,30 +63,31 @@ class Clients {
     evidences.answers_refused = refused_;
     evidences.first_refused = first_refused_;
   }
-  /// Reads what the workload wants read at the end. Blocks; stop() must have been called.
-  void read_last() {
-    const std::vector<Step> steps = generator_->final_reads();
-    std::atomic<std::size_t> next{0};
+  /// Begins to read what the workload wants read at the end. stop() must have been called.
+  void start_last_reads() {
+    last_reads_ = generator_->final_reads();
+    unread_ = last_reads_.size();
+    stop_ = false;
     for (std::uint32_t i = 0; i < options_.clients; ++i) {
-      threads_.emplace_back([this, i, &steps, &next] {
-        for (std::size_t at = next++; at < steps.size(); at = next++) read_surely(i, steps[at]);
+      threads_.emplace_back([this, i] {
+        for (std::size_t at = next_++; !stop_ && at < last_reads_.size(); at = next_++) {
+          read_surely(i, last_reads_[at]);
+          --unread_;
+        }
       });
     }
-    join();
   }
+  /// How many of them have not been tried to the end.
+  std::size_t unread() const { return unread_; }
+  std::size_t last_reads() const { return last_reads_.size(); }
 
  private:
-  void join() {
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-  }
-
   Performed perform(std::uint32_t client, const Step& step) {
     // People count from 1.
     const std::size_t place = recorder_.begin(client + 1, step);
     Performed performed = sessions_[client]->perform(step);
     recorder_.end(place, performed);
-    if (performed.verified) ++verified_;
+    verified_ += performed.verified;
     if (!performed.refused.empty()) {
       const std::lock_guard lock(mutex_);
       if (refused_++ == 0) first_refused_ = performed.refused;
@@ -121,7 +125,7 @@ class Clients {
   }
 
   void read_surely(std::uint32_t client, const Step& step) {
-    for (int attempt = 0; attempt < kFinalAttempts; ++attempt) {
+    for (int attempt = 0; !stop_ && attempt < kFinalAttempts; ++attempt) {
       if (perform(client, step).outcome == Outcome::ok) return;
       std::this_thread::sleep_for(200ms);
     }
@@ -134,6 +138,9 @@ class Clients {
   std::vector<std::unique_ptr<ParallaxSession>> sessions_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stop_{false};
+  std::vector<Step> last_reads_;
+  std::atomic<std::size_t> next_{0};  ///< of them
+  std::atomic<std::size_t> unread_{0};
   std::atomic<std::size_t> verified_{0};
   std::size_t refused_ = 0;
   std::string first_refused_;
@@ -153,7 +160,7 @@ class Stages {
     faults = nemesis.windows();
     // Whatever has ended the run: a cluster that was there before is not left with faults.
     for (std::uint32_t n = 1; !options_.endpoints.empty() && n <= cluster_->size(); ++n) {
-      cluster_->set_faults(n, {});
+      static_cast<void>(cluster_->set_faults(n, {}));
     }
     cluster_.reset();  // the checkers need the machine now
     return driven;
@@ -198,9 +205,11 @@ class Stages {
       }
       PARALLAX_TRY(breathe());
       if (cluster->running(node) && elapsed() < kMostToStart) continue;
-      return definite(ErrorCode::io, fmt::format("node {} did not become ready; its log ends:\n{}",
-                                                 node, cluster->last_words(node)));
+      return definite(ErrorCode::io,
+                      fmt::format("the node at {} did not become ready: {}",
+                                  cluster->endpoint(node), cluster->why_not_ready(node)));
     }
+    PARALLAX_TRY(cluster->identify());
     return cluster;
   }
 
@@ -228,10 +237,11 @@ class Stages {
     enter("running");
     nemesis.begin(recorder_.now());
     clients.start();
-    while (elapsed() < options_.time) {
+    while (elapsed() < options_.time && recorder_.size() < surroundings_.most_operations) {
       PARALLAX_TRY(nemesis.tick());
       PARALLAX_TRY(breathe(nemesis.under_way()));
     }
+    const Duration ran = elapsed();
     enter("healing");
     PARALLAX_ASSIGN(const bool healed_at_once, nemesis.heal());
     static_cast<void>(
@@ -240,8 +250,14 @@ class Stages {
     PARALLAX_TRY(heal(nemesis));
     enter("converging");
     PARALLAX_TRY(converge(store, prefix));
-    clients.read_last();
-    return {};
+    enter("last reads");
+    PARALLAX_TRY(read_last(clients));
+    if (ran >= options_.time) return {};
+    return definite(
+        ErrorCode::io,
+        fmt::format("{} operations, as many as a run may have, were there after {:.1f} "
+                    "s; a smaller --rate or --time makes fewer",
+                    surroundings_.most_operations, std::chrono::duration<double>(ran).count()));
   }
 
   Result<void> heal(Nemesis& nemesis) {
@@ -252,7 +268,8 @@ class Stages {
       if (elapsed() < kMostToHeal) continue;
       std::string missing;
       for (std::uint32_t node = 1; node <= cluster_->size(); ++node) {
-        if (!cluster_->ready(node)) missing += fmt::format(" n{}", node);
+        if (cluster_->ready(node)) continue;
+        missing += fmt::format("\nnode {}: {}", node, cluster_->why_not_ready(node));
       }
       return definite(ErrorCode::io, "after all was healed these did not become ready:" + missing);
     }
@@ -277,6 +294,21 @@ class Stages {
     return {};
   }
 
+  Result<void> read_last(Clients& clients) {
+    const Duration limit = std::max<Duration>(kMostToReadLast, options_.time / 10);
+    clients.start_last_reads();
+    while (clients.unread() > 0) {
+      PARALLAX_TRY(breathe());
+      if (elapsed() < limit) continue;
+      return definite(ErrorCode::io,
+                      fmt::format("{} of {} last reads were not over after {} s; a smaller --keys "
+                                  "or --time leaves fewer",
+                                  clients.unread(), clients.last_reads(),
+                                  std::chrono::duration_cast<std::chrono::seconds>(limit).count()));
+    }
+    return {};
+  }
+
   const RunOptions& options_;
   const RunSurroundings& surroundings_;
   Recorder recorder_;
@@ -285,12 +317,30 @@ class Stages {
   Clock::time_point entered_ = Clock::now();
 };
 
-Result<void> write_file(const std::filesystem::path& path, const std::string& text) {
+/// `write` is given the file's stream.
+template <class Write>
+Result<void> write_file(const std::filesystem::path& path, const Write& write) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << text;
+  write(out);
   out.close();
   if (!out) return definite(ErrorCode::io, fmt::format("{}: cannot be written", path.string()));
   return {};
+}
+
+Result<void> write_text(const std::filesystem::path& path, const std::string& text) {
+  return write_file(path, [&](std::ofstream& out) { out << text; });
+}
+
+/// Line by line: as a whole it would be several times what it is in memory.
+Result<void> write_history(const std::filesystem::path& path, const checker::History& history) {
+  return write_file(path, [&](std::ofstream& out) {
+    std::string line;
+    for (const checker::Operation& operation : history.operations) {
+      line.clear();
+      checker::append_line(line, history.texts, operation);
+      out << line;
+    }
+  });
 }
 
 }  // namespace
@@ -326,10 +376,10 @@ Result<void> write_run(const Run& run, const std::string& directory) {
     return definite(ErrorCode::io,
                     fmt::format("{}: cannot be made ({})", directory, error.message()));
   }
-  PARALLAX_TRY(write_file(path / "history.jsonl", checker::write_history(run.history)));
-  PARALLAX_TRY(write_file(path / "faults.jsonl", write_faults(run.faults)));
-  PARALLAX_TRY(write_file(path / "report.html", report_page(run)));
-  return write_file(path / "results.json", write_results(run));
+  PARALLAX_TRY(write_history(path / "history.jsonl", run.history));
+  PARALLAX_TRY(write_text(path / "faults.jsonl", write_faults(run.faults)));
+  PARALLAX_TRY(write_text(path / "report.html", report_page(run)));
+  return write_text(path / "results.json", write_results(run));
 }
 
 }  // namespace parallax::harness

@@ -1,7 +1,8 @@
 // A whole run: a cluster, clients, faults, healing, convergence, verdicts.
 //
 // Bounded in time: the run's own time, then at most two minutes for healing, convergence and last
-// reads, then the checkers' limits. Whatever happens, no process that was started is left.
+// reads (a long run's last reads have a tenth of its time), then the checkers' limits. Whatever
+// happens, no process that was started is left.
 #pragma once
 
 #include <functional>
@@ -14,8 +15,9 @@ namespace parallax::harness {
 
 /// How far a run is.
 struct Progress {
-  std::string_view stage;  ///< "starting", "running", "healing", "converging", "judging"
-  Duration elapsed{};      ///< of the stage
+  /// "starting", "running", "healing", "converging", "last reads", "judging"
+  std::string_view stage;
+  Duration elapsed{};  ///< of the stage
   Recorder::Counts counts;
   std::string faults;  ///< under way; empty: none
 };
@@ -26,6 +28,8 @@ struct RunSurroundings {
   /// Both are called about ten times a second, by the thread that runs.
   std::function<void(const Progress&)> progress;
   std::function<bool()> interrupted;
+  /// Clients stop at so many operations, and the run counts as broken.
+  std::size_t most_operations = kMostOperations;
 };
 
 /// Call it on the thread that lives longest (io/child_process.h). `options` must have passed

@@ -223,6 +223,18 @@ TEST_CASE("a run without an acknowledged operation is undecided and so is one th
   CHECK(run.outcome == RunOutcome::violated);
 }
 
+TEST_CASE("a run in which no write was acknowledged is undecided") {
+  // The write may have happened, so that every checker is content.
+  Run run = run_of("register", "linearizable", "linearizable",
+                   R"({"client":1,"op":"write","key":"r","value":"1","call":1,"ok":"unknown"}
+{"client":2,"op":"read","key":"r","value":null,"call":10,"return":12,"ok":true,"node":2}
+)");
+  judge(run);
+  CHECK(of(run, "linearizable").verdict == checker::Verdict::yes);
+  CHECK(run.outcome == RunOutcome::undecided);
+  CHECK(run.reason == "undecided: not one write was acknowledged");
+}
+
 TEST_CASE("of mixed levels only linearizable reads must be linearizable") {
   std::string lines(kStale);
   Run run = run_of("mixed-level", "linearizable", "linearizable", lines);
@@ -237,6 +249,40 @@ TEST_CASE("of mixed levels only linearizable reads must be linearizable") {
   set_level("linearizable");
   CHECK(of(run, "linearizable").verdict == checker::Verdict::no);
   CHECK(run.outcome == RunOutcome::violated);
+}
+
+TEST_CASE("a bounded read is held to the bound of its own level") {
+  // The read begins 5 s after the value that it shows was replaced.
+  Run run = run_of(
+      "mixed-level", "linearizable", "bounded; max_staleness_ms=9000",
+      R"({"client":1,"op":"write","key":"r","value":"1","call":1,"return":2,"ok":true,"node":1,"stamp":"1-1"}
+{"client":1,"op":"write","key":"r","value":"2","call":3,"return":4,"ok":true,"node":1,"stamp":"2-1"}
+{"client":2,"op":"read","key":"r","value":"1","call":5000000004,"return":5000000005,"ok":true,"node":2,"stamp":"1-1"}
+)");
+  const auto bounded_at = [&](std::string_view level, std::string_view asked) {
+    run.history.operations[2].level = run.history.texts.intern(level);
+    run.asked.read_level = *parse_consistency(asked);
+    run.verdicts.clear();
+    judge(run);
+    return of(run, "bounded staleness");
+  };
+  constexpr std::string_view kLong = "bounded; max_staleness_ms=9000";
+  constexpr std::string_view kShort = "bounded; max_staleness_ms=1000";
+  const Verdict broken = bounded_at(kShort, kLong);
+  CHECK(broken.verdict == checker::Verdict::no);
+  CHECK(broken.promised);
+  CHECK(broken.operations == std::vector<std::size_t>{1, 2});
+  CHECK(broken.witness.starts_with("TooStale (within 1000 ms)\n"));
+  CHECK(run.outcome == RunOutcome::violated);
+  CHECK(bounded_at(kLong, kShort).verdict == checker::Verdict::yes);
+  // What has no bound in time, or another level, breaks none.
+  CHECK(bounded_at("bounded; max_lag=3", kShort).verdict == checker::Verdict::yes);
+  CHECK(bounded_at("prefix", kShort).verdict == checker::Verdict::yes);
+  // Of two bounds both are looked at, whichever is the longer one.
+  run.history.operations.push_back(run.history.operations[2]);
+  run.history.operations.back().client = 3;
+  run.history.operations.back().level = run.history.texts.intern(kShort);
+  CHECK(bounded_at(kLong, kLong).operations == std::vector<std::size_t>{1, 3});
 }
 
 TEST_CASE("a node that goes back in the log violates the prefix unless it was started anew") {

@@ -54,6 +54,12 @@ TEST_CASE("options out of their bounds are refused with the bounds") {
            Case{[](RunOptions& o) { o.keys = 0; }, "--keys 0: it must be from 1 to 100000"},
            Case{[](RunOptions& o) { o.rate = 2'000'000; },
                 "--rate 2000000: it must be from 0 to 1000000"},
+           Case{
+               [](RunOptions& o) {
+                 o.rate = 100;
+                 o.time = 24h;
+               },
+               "--rate 100 for --time 86400000ms is 8640000 operations; a run has at most 5000000"},
            Case{[](RunOptions& o) { o.time = 999ms; }, "--time 999ms: it must be from 1s to 24h"},
            Case{[](RunOptions& o) {
                   o.endpoints = {"127.0.0.1:1", "here"};

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "harness/io/child_process.h"
+#include "harness/io/cluster.h"
+#include "harness/io/run_harness.h"
 #include "harness/report/report.h"
 #include "harness/run_json.h"
 
@@ -202,11 +204,88 @@ TEST_CASE("an interrupt ends a run at once and leaves no node") {
   CHECK(program.output().find("the run broke: it was interrupted") != std::string::npos);
 }
 
+/// 300,000 last reads by one client, one after the other: minutes.
+const std::vector<std::string> kManyLastReads{"--workload", "unique-ids", "--keys", "100000",
+                                              "--clients",  "1",          "--time", "1s"};
+
+TEST_CASE("an interrupt ends the last reads") {
+  Program program(kManyLastReads);
+  const auto nodes = await_nodes(program, 3);
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (program.output().find("last reads") == std::string::npos) {
+    INFO(program.output());
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(10ms);
+  }
+  program.child.signal(SIGINT);
+  CHECK(program.await_end(15s) == 2);
+  CHECK(all_gone(nodes));
+  CHECK(program.output().find("the run broke: it was interrupted") != std::string::npos);
+}
+
+TEST_CASE("last reads that take too long break the run") {
+  Program program(kManyLastReads);
+  CHECK(program.await_end(120s) == 2);
+  INFO(program.output());
+  CHECK(program.output().find(" of 300000 last reads were not over after 30 s") !=
+        std::string::npos);
+}
+
+TEST_CASE("clients stop at the most operations that a run may have and it says so") {
+  const Directory directory;
+  RunOptions asked;
+  asked.nodes = 1;
+  asked.time = 60s;
+  const auto began = std::chrono::steady_clock::now();
+  const Run run =
+      run_harness(asked, {.parallaxd = std::string(PARALLAX_BINARY_DIR) + "/bin/parallaxd",
+                          .directory = directory.path(),
+                          .progress = [](const Progress&) {},
+                          .interrupted = [] { return false; },
+                          .most_operations = 100});
+  CHECK(std::chrono::steady_clock::now() - began < 55s);
+  CHECK(run.outcome == RunOutcome::undecided);
+  CHECK(run.reason.starts_with("the run broke: 100 operations, as many as a run may have, were "));
+  CHECK(run.history.operations.size() >= 100);
+  CHECK(run.convergence);
+}
+
 TEST_CASE("a cluster that cannot be reached makes a broken run and no violation") {
   Program program({"--endpoints", "127.0.0.1:1", "--time", "1s"});
   CHECK(program.await_end(60s) == 2);
   INFO(program.output());
   CHECK(program.output().find("--endpoints 127.0.0.1:1: no node answers") != std::string::npos);
+}
+
+TEST_CASE("endpoints are one whole cluster or the run says what they are and breaks") {
+  const Directory directory;
+  RunOptions asked;
+  asked.nodes = 3;
+  auto cluster =
+      Cluster::open(asked, std::string(PARALLAX_BINARY_DIR) + "/bin/parallaxd", directory.path());
+  REQUIRE(cluster.has_value());
+  REQUIRE(cluster->await_ready(60s));
+  const auto run_on = [](const std::string& endpoints, int code) {
+    Program program({"--endpoints", endpoints, "--time", "1s", "--rate", "100"});
+    CHECK(program.await_end() == code);
+    INFO(program.output());
+    return program.output();
+  };
+  const auto at = [&](std::uint32_t node) { return cluster->endpoint(node); };
+  CHECK(run_on(at(3) + "," + at(1) + "," + at(2), 0).find("\nheld: ") != std::string::npos);
+  const std::string part = run_on(at(1) + "," + at(2), 2);
+  CHECK(
+      part.find("the run broke: --endpoints: they are a part of a cluster of the nodes 1, 2, 3") !=
+      std::string::npos);
+  CHECK(part.find("add " + at(3)) != std::string::npos);
+  const Directory elsewhere;
+  asked.nodes = 1;
+  auto other =
+      Cluster::open(asked, std::string(PARALLAX_BINARY_DIR) + "/bin/parallaxd", elsewhere.path());
+  REQUIRE(other.has_value());
+  REQUIRE(other->await_ready(60s));
+  CHECK(run_on(at(1) + "," + at(2) + "," + at(3) + "," + other->endpoint(1), 2)
+            .find("name the nodes of one of them") != std::string::npos);
 }
 
 TEST_CASE("options that are wrong are named and nothing is started") {
