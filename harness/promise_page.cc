@@ -16,17 +16,18 @@ namespace {
 
 constexpr std::string_view kIntroduction = R"(# What each level promises, and what it does not
 
-This page is generated, and a test holds it against what is generated. Do not edit it; after a change of `harness/promises.cc` or
-`harness/promise_denials.cc`:
+This page is generated, and a test holds it against what is generated. Do not edit it; after a
+change of `harness/promises.cc` or `harness/promise_denials.cc`:
 
 ```sh
 ninja -C build/dev parallax-harness && build/dev/bin/parallax-harness promises > docs/CONSISTENCY.md
 ```
 
-Each *yes* is what `parallax-harness run` holds a run at that level to (`promised()` in `harness/promises.cc`), or what that implies. Each *no*
-leads to a kept run of the simulator that shows it, which the suite runs again; below the table stands why it shows it. What
-contradicts a guarantee contradicts those that imply it. A *no* without a link has no such run, and why is said there, too. All is of
-three nodes, and of operations on single keys.
+Each *yes* is what `parallax-harness run` holds a run at that level to (`promised()` in
+`harness/promises.cc`), or what that implies. Each *no* leads to a kept run of the simulator that
+shows it, which the suite runs again; below the table stands why it shows it. What contradicts a
+guarantee contradicts those that imply it. A *no* without a link has no such run, and why is said
+there, too. All is of three nodes, and of operations on single keys.
 )";
 
 std::string link_to_run(std::string_view kept) {
