@@ -11,6 +11,7 @@
 
 #include "harness/io/run_harness.h"
 #include "harness/judgement.h"
+#include "harness/promise_page.h"
 
 namespace parallax::harness {
 namespace {
@@ -229,6 +230,8 @@ int main(int argc, char** argv) {
       "A directory for history, faults, results and a page to look at (report.html)");
   run_command->add_option("--parallaxd", arguments.parallaxd, "The program; beside this one");
   run_command->add_flag("--quiet", quiet, "No progress");
+  const CLI::App* promises_command =
+      app.add_subcommand("promises", "Prints docs/CONSISTENCY.md: what each level promises");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& e) {
@@ -237,6 +240,10 @@ int main(int argc, char** argv) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
     return usage_error(e.what());
+  }
+  if (promises_command->parsed()) {
+    fmt::print("{}", promise_page());
+    return kHeld;
   }
   return run(arguments, quiet);
 }
