@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "base/assert.h"
 #include "harness/promise_table.h"
 
 namespace parallax::harness {
@@ -32,12 +31,6 @@ there, too. All is of three nodes, and of operations on single keys.
 
 std::string link_to_run(std::string_view kept) {
   return fmt::format("../tests/data/permitted/{}.txt", kept);
-}
-
-Consistency parsed(std::string_view level) {
-  const auto consistency = parse_consistency(level);
-  PARALLAX_ASSERT(consistency.has_value(), "a row's level is one: {}", level);
-  return *consistency;
 }
 
 /// Each with `shown`, with commas between.
@@ -91,7 +84,7 @@ std::string table() {
 std::string level_by_level() {
   std::string out = "\n## Level by level\n";
   for (const LevelRow& row : kLevelRows) {
-    const Consistency level = parsed(row.level);
+    const Consistency level = level_of(row.level);
     out += fmt::format("\n### `{}`\n\n", row.level);
     if (!row.note.empty()) out += fmt::format("({})\n\n", row.note);
     const Demands promised = promised_demands(level, level);
@@ -162,8 +155,8 @@ std::string pairs() {
   for (const PairSide& write : kWrites) {
     out += fmt::format("| {} |", write.shown);
     for (const PairSide& read : kReads) {
-      const Consistency writes = parsed(write.level);
-      const Consistency reads = parsed(read.level);
+      const Consistency writes = level_of(write.level);
+      const Consistency reads = level_of(read.level);
       const Demands promised = promised_demands(writes, reads);
       Demands shown;
       for (const DemandInfo& info : kDemands) {

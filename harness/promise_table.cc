@@ -30,12 +30,6 @@ bool promises(const RunOptions& options, Guarantee guarantee) {
   return std::find(all.begin(), all.end(), guarantee) != all.end();
 }
 
-Consistency level_of(const LevelRow& row) {
-  const auto level = parse_consistency(row.level);
-  PARALLAX_ASSERT(level.has_value(), "a row's level is one: {}", row.level);
-  return *level;
-}
-
 /// Who denies it; what is denied of a guarantee is denied of those that imply it.
 std::vector<std::pair<const Denial*, Demand>> denied_by(std::span<const Denial> denials,
                                                         const LevelRow& row, Demand demand) {
@@ -56,6 +50,12 @@ std::vector<std::pair<const Denial*, Demand>> denied_by(std::span<const Denial> 
 }
 
 }  // namespace
+
+Consistency level_of(std::string_view text) {
+  const auto level = parse_consistency(text);
+  PARALLAX_ASSERT(level.has_value(), "a row's level is one: {}", text);
+  return *level;
+}
 
 const DemandInfo& demand_info(Demand demand) {
   return kDemands[static_cast<std::size_t>(demand)];
@@ -136,7 +136,7 @@ bool has_place(const Consistency& level, Demand demand) {
 }
 
 Standing standing(const LevelRow& row, Demand demand) {
-  const Consistency level = level_of(row);
+  const Consistency level = level_of(row.level);
   if (!has_place(level, demand)) return {.kind = Standing::Kind::no_place};
   if (promised_demands(level, level).contains(demand)) return {};
   const auto found = denied_by(denials(), row, demand);
@@ -148,7 +148,7 @@ Standing standing(const LevelRow& row, Demand demand) {
 std::vector<std::string> contradictions(std::span<const Denial> denials) {
   std::vector<std::string> out;
   for (const LevelRow& row : kLevelRows) {
-    const Consistency level = level_of(row);
+    const Consistency level = level_of(row.level);
     const Demands promises = promised_demands(level, level);
     for (const DemandInfo& info : kDemands) {
       const auto denied = denied_by(denials, row, info.demand);

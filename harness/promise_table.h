@@ -117,6 +117,8 @@ inline constexpr std::array kLevelRows{
     LevelRow{"eventual", ""},
     LevelRow{"weak", ""},
 };
+/// What a row's text stands for.
+Consistency level_of(std::string_view text);
 
 /// Why something is not promised.
 struct Denial {
