@@ -33,6 +33,7 @@ struct Step {
   std::string value;       ///< to be written, appended or added; of an increment by how much
   std::uint32_t node = 0;  ///< which node to ask, from 1
   Consistency level = {};
+  std::uint32_t part = 0;  ///< of the load: a client has a session for each
   friend bool operator==(const Step&, const Step&) = default;
 };
 

@@ -42,9 +42,9 @@ std::optional<std::string> value_of(const Answer& answer) {
 
 }  // namespace
 
-Result<ParallaxStore> ParallaxStore::open(const std::vector<std::string>& endpoints,
-                                          const RunOptions& options) {
-  ParallaxStore store;
+Result<std::unique_ptr<ParallaxStore>> ParallaxStore::open(
+    const std::vector<std::string>& endpoints, const RunOptions& options) {
+  auto store = std::make_unique<ParallaxStore>();
   for (const std::string& endpoint : endpoints) {
     ClientOptions client;
     client.endpoints = {endpoint};
@@ -56,9 +56,13 @@ Result<ParallaxStore> ParallaxStore::open(const std::vector<std::string>& endpoi
     client.max_connections_per_endpoint = options.clients + 8;
     client.seed = options.seed;
     PARALLAX_ASSIGN(auto opened, Client::open(std::move(client)));
-    store.clients_.push_back(std::move(opened));
+    store->clients_.push_back(std::move(opened));
   }
   return store;
+}
+
+std::unique_ptr<StoreSession> ParallaxStore::session(const RunOptions& options) {
+  return std::make_unique<ParallaxSession>(*this, options);
 }
 
 Result<std::string> ParallaxStore::digest(std::uint32_t node, const std::string& prefix) {

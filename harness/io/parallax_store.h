@@ -11,33 +11,29 @@
 #include <vector>
 
 #include "client/client.h"
-#include "harness/io/recorder.h"
-#include "harness/run_options.h"
-#include "harness/workload.h"
+#include "harness/io/store.h"
 
 namespace parallax::harness {
 
 /// One client library for each node, which asks that node alone. Thread-safe.
-class ParallaxStore {
+class ParallaxStore final : public Store {
  public:
   /// Errors: bad_parameter.
-  static Result<ParallaxStore> open(const std::vector<std::string>& endpoints,
-                                    const RunOptions& options);
+  static Result<std::unique_ptr<ParallaxStore>> open(const std::vector<std::string>& endpoints,
+                                                     const RunOptions& options);
 
-  /// A digest of what `node` holds below `prefix`: keys, versions and values. Errors: those of the
-  /// read.
-  Result<std::string> digest(std::uint32_t node, const std::string& prefix);
+  std::unique_ptr<StoreSession> session(const RunOptions& options) override;
+  Result<std::string> digest(std::uint32_t node, const std::string& prefix) override;
 
  private:
   friend class ParallaxSession;
   std::vector<std::unique_ptr<Client>> clients_;  ///< by node - 1
 };
 
-/// One client of the run, with what it knows. One thread at a time.
-class ParallaxSession {
+class ParallaxSession final : public StoreSession {
  public:
   ParallaxSession(ParallaxStore& store, const RunOptions& options);
-  Performed perform(const Step& step);
+  Performed perform(const Step& step) override;
 
  private:
   /// A version that this client has seen of a key: what a cas expects.

@@ -1,15 +1,14 @@
 #include "harness/io/run_harness.h"
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "harness/io/clients.h"
 #include "harness/io/cluster.h"
 #include "harness/io/nemesis.h"
 #include "harness/io/parallax_store.h"
@@ -22,7 +21,6 @@ namespace parallax::harness {
 namespace {
 
 using namespace std::chrono_literals;
-using checker::Outcome;
 
 constexpr auto kTick = 10ms;
 constexpr auto kMostToStart = 60s;
@@ -30,127 +28,12 @@ constexpr auto kMostToHeal = 60s;
 constexpr auto kMostToConverge = 30s;
 /// Or a tenth of the run's time, if that is more: what is to be read grows with it.
 constexpr auto kMostToReadLast = 30s;
-constexpr int kFinalAttempts = 5;
-
-/// The clients: a thread each, and what they share.
-class Clients {
- public:
-  Clients(ParallaxStore& store, const RunOptions& options, const std::string& prefix,
-          Recorder& recorder)
-      : options_(options), recorder_(recorder), generator_(make_generator(options, prefix)) {
-    for (std::uint32_t i = 0; i < options.clients; ++i) {
-      sessions_.push_back(std::make_unique<ParallaxSession>(store, options));
-    }
-  }
-  ~Clients() { stop(); }
-  Clients(const Clients&) = delete;
-  Clients& operator=(const Clients&) = delete;
-
-  void start() {
-    for (std::uint32_t i = 0; i < options_.clients; ++i) {
-      threads_.emplace_back([this, i] { work(i); });
-    }
-  }
-  /// Each ends the operation that it is at.
-  void stop() {
-    stop_ = true;
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
-  }
-  /// What answers were worth by their own evidence. Nothing may be under way.
-  void tell(Evidences& evidences) const {
-    evidences.answers_verified = verified_;
-    evidences.answers_refused = refused_;
-    evidences.first_refused = first_refused_;
-  }
-  /// Begins to read what the workload wants read at the end. stop() must have been called.
-  void start_last_reads() {
-    last_reads_ = generator_->final_reads();
-    unread_ = last_reads_.size();
-    stop_ = false;
-    for (std::uint32_t i = 0; i < options_.clients; ++i) {
-      threads_.emplace_back([this, i] {
-        for (std::size_t at = next_++; !stop_ && at < last_reads_.size(); at = next_++) {
-          read_surely(i, last_reads_[at]);
-          --unread_;
-        }
-      });
-    }
-  }
-  /// How many of them have not been tried to the end.
-  std::size_t unread() const { return unread_; }
-  std::size_t last_reads() const { return last_reads_.size(); }
-
- private:
-  Performed perform(std::uint32_t client, const Step& step) {
-    // People count from 1.
-    const std::size_t place = recorder_.begin(client + 1, step);
-    Performed performed = sessions_[client]->perform(step);
-    recorder_.end(place, performed);
-    verified_ += performed.verified;
-    if (!performed.refused.empty()) {
-      const std::lock_guard lock(mutex_);
-      if (refused_++ == 0) first_refused_ = performed.refused;
-    }
-    return performed;
-  }
-
-  void work(std::uint32_t client) {
-    const auto pause = options_.rate == 0
-                           ? std::chrono::nanoseconds(0)
-                           : std::chrono::nanoseconds(1s) * options_.clients / options_.rate;
-    auto due = std::chrono::steady_clock::now() + pause * client / options_.clients;
-    while (!stop_) {
-      if (pause > 0ns) {
-        // What could not be done in time is not made up for.
-        due = std::max(due + pause, std::chrono::steady_clock::now() - pause);
-        while (!stop_ && std::chrono::steady_clock::now() < due) {
-          std::this_thread::sleep_until(std::min(due, std::chrono::steady_clock::now() + 50ms));
-        }
-        if (stop_) break;
-      }
-      Step step;
-      {
-        const std::lock_guard lock(mutex_);
-        step = generator_->next(client);
-      }
-      Performed performed = perform(client, step);
-      {
-        const std::lock_guard lock(mutex_);
-        generator_->done(client, step, {performed.outcome, std::move(performed.shown)});
-      }
-      // A node that refuses at once must not be asked in a tight loop.
-      if (performed.outcome == Outcome::failed) std::this_thread::sleep_for(5ms);
-    }
-  }
-
-  void read_surely(std::uint32_t client, const Step& step) {
-    for (int attempt = 0; !stop_ && attempt < kFinalAttempts; ++attempt) {
-      if (perform(client, step).outcome == Outcome::ok) return;
-      std::this_thread::sleep_for(200ms);
-    }
-  }
-
-  const RunOptions& options_;
-  Recorder& recorder_;
-  std::unique_ptr<Generator> generator_;
-  std::mutex mutex_;  ///< of the generator
-  std::vector<std::unique_ptr<ParallaxSession>> sessions_;
-  std::vector<std::thread> threads_;
-  std::atomic<bool> stop_{false};
-  std::vector<Step> last_reads_;
-  std::atomic<std::size_t> next_{0};  ///< of them
-  std::atomic<std::size_t> unread_{0};
-  std::atomic<std::size_t> verified_{0};
-  std::size_t refused_ = 0;
-  std::string first_refused_;
-};
 
 /// The stages of a run, one after the other. Errors: what broke it.
 class Stages {
  public:
-  Stages(const RunOptions& options, const RunSurroundings& surroundings)
-      : options_(options), surroundings_(surroundings) {}
+  Stages(const RunOptions& options, const Load& load, const RunSurroundings& surroundings)
+      : options_(options), load_(load), surroundings_(surroundings) {}
 
   Result<void> run() {
     enter("starting");
@@ -167,7 +50,7 @@ class Stages {
   }
 
   checker::History take_history() { return recorder_.take(); }
-  void judging() { enter("judging"); }
+  Recorder::Counts counts() const { return recorder_.counts(); }
 
   std::vector<FaultWindow> faults;
   Evidences evidences;
@@ -219,21 +102,20 @@ class Stages {
       endpoints.push_back(cluster_->endpoint(n));
       evidences.nodes.emplace_back(n);
     }
-    PARALLAX_ASSIGN(ParallaxStore store, ParallaxStore::open(endpoints, options_));
+    PARALLAX_ASSIGN(const auto store, ParallaxStore::open(endpoints, options_));
     // In a cluster that was there before, so may be keys of another run.
     const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::system_clock::now().time_since_epoch());
     const std::string prefix =
         options_.endpoints.empty() ? std::string() : fmt::format("run-{}/", unix_ms.count());
-    Clients clients(store, options_, prefix, recorder_);
-    const Result<void> worked = work(nemesis, store, clients, prefix);
+    Clients clients(*store, options_, load_.parts, load_.generator(prefix), recorder_);
+    const Result<void> worked = work(nemesis, *store, clients, prefix);
     clients.stop();
     clients.tell(evidences);
     return worked;
   }
 
-  Result<void> work(Nemesis& nemesis, ParallaxStore& store, Clients& clients,
-                    const std::string& prefix) {
+  Result<void> work(Nemesis& nemesis, Store& store, Clients& clients, const std::string& prefix) {
     enter("running");
     nemesis.begin(recorder_.now());
     clients.start();
@@ -277,7 +159,7 @@ class Stages {
     return {};
   }
 
-  Result<void> converge(ParallaxStore& store, const std::string& prefix) {
+  Result<void> converge(Store& store, const std::string& prefix) {
     while (elapsed() < kMostToConverge) {
       std::optional<std::string> first;
       bool same = true;
@@ -310,6 +192,7 @@ class Stages {
   }
 
   const RunOptions& options_;
+  const Load& load_;
   const RunSurroundings& surroundings_;
   Recorder recorder_;
   std::unique_ptr<Cluster> cluster_;
@@ -345,26 +228,42 @@ Result<void> write_history(const std::filesystem::path& path, const checker::His
 
 }  // namespace
 
+Recording record(const RunOptions& options, const Load& load, const RunSurroundings& surroundings) {
+  Stages stages(options, load, surroundings);
+  Result<void> ended = stages.run();
+  const Recorder::Counts counts = stages.counts();
+  return {.history = stages.take_history(),
+          .faults = std::move(stages.faults),
+          .evidences = std::move(stages.evidences),
+          .counts = counts,
+          .ended = std::move(ended)};
+}
+
+std::int64_t steady_now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 Run run_harness(const RunOptions& options, const RunSurroundings& surroundings) {
   Run run;
   run.asked = options;
   run.replay_command = replay_command(options);
-  auto stages = std::make_unique<Stages>(options, surroundings);
-  const Result<void> ran = stages->run();
-  run.faults = std::move(stages->faults);
-  run.history = stages->take_history();
+  const Load load{
+      .generator =
+          [&options](std::string prefix) { return make_generator(options, std::move(prefix)); },
+      .parts = {options}};
+  Recording recording = record(options, load, surroundings);
+  run.faults = std::move(recording.faults);
+  run.history = std::move(recording.history);
   resolve_mismatches(run.history);
-  const Evidences evidences = std::move(stages->evidences);
-  const bool interrupted = !ran && ran.error().code == ErrorCode::shutting_down;
+  const bool interrupted =
+      !recording.ended && recording.ended.error().code == ErrorCode::shutting_down;
   if (!interrupted) {
-    stages->judging();
-    judge_run(run, evidences, [] {
-      return std::chrono::duration_cast<std::chrono::nanoseconds>(
-                 std::chrono::steady_clock::now().time_since_epoch())
-          .count();
-    });
+    surroundings.progress({"judging", {}, recording.counts, {}});
+    judge_run(run, recording.evidences, steady_now);
   }
-  if (!ran) set_broken(run, ran.error().message);
+  if (!recording.ended) set_broken(run, recording.ended.error().message);
   return run;
 }
 

@@ -6,9 +6,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "harness/io/recorder.h"
+#include "harness/judgement.h"
 #include "harness/run.h"
 
 namespace parallax::harness {
@@ -31,6 +34,29 @@ struct RunSurroundings {
   /// Clients stop at so many operations, and the run counts as broken.
   std::size_t most_operations = kMostOperations;
 };
+
+/// What the clients of a run do.
+struct Load {
+  /// Called once; every key it makes begins with the prefix that it is given.
+  std::function<std::unique_ptr<Generator>(std::string)> generator;
+  /// By Step::part: the levels that a client's session of that part is for.
+  std::vector<RunOptions> parts;
+};
+
+struct Recording {
+  checker::History history;
+  std::vector<FaultWindow> faults;  ///< by begin
+  Evidences evidences;
+  Recorder::Counts counts;
+  Result<void> ended;  ///< what broke it; shutting_down: it was interrupted
+};
+
+/// A cluster under `load` and the faults of `options`, healed at the end, and what was recorded of
+/// it. On which thread, and bounds, as run_harness().
+Recording record(const RunOptions& options, const Load& load, const RunSurroundings& surroundings);
+
+/// Nanoseconds of the steady clock.
+std::int64_t steady_now();
 
 /// Call it on the thread that lives longest (io/child_process.h). `options` must have passed
 /// check_options(). A run that broke says so in its outcome.

@@ -30,7 +30,7 @@ Performed append_over(const std::string& level) {
   options.endpoints = {server.endpoint(), server.endpoint(), server.endpoint()};
   auto store = ParallaxStore::open(options.endpoints, options);
   REQUIRE(store.has_value());
-  ParallaxSession session(*store, options);
+  ParallaxSession session(**store, options);
   return session.perform(
       {.kind = checker::OperationKind::append, .key = "k", .value = "2,", .node = 1});
 }
