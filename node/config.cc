@@ -419,6 +419,8 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
   std::array<std::string, std::size(kRows)> texts;
   std::array<bool, std::size(kRows)> switches{};
   app.add_flag("--version", version, "print the version and exit");
+  // Not for users, and release builds refuse it: no help shows it.
+  app.add_option("--canary", line.canary)->group("");
   app.add_option("--config", config_file, "TOML file with these names; flags win over it")
       ->option_text("FILE");
   for (std::size_t i = 0; i < std::size(kRows); ++i) {

@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
+#include "base/canary_switch.h"
 #include "node/config.h"
 #include "node/io/engine.h"
 #include "node/io/logging.h"
@@ -48,6 +49,9 @@ int run(const std::vector<std::string>& arguments) {
   if (line->print) {
     std::fputs(line->print->c_str(), stdout);
     return 0;
+  }
+  if (!line->canary.empty()) {
+    if (const Result<void> on = switch_canary_on(line->canary); !on) return fail(on.error());
   }
   if (const Result<void> logging = start_logging(line->config); !logging) {
     return fail(logging.error());

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/canary.h"
 
 #if defined(__SANITIZE_THREAD__)
 // The library is not built with the sanitizer, which cannot see the order that its atomics make.
@@ -281,6 +282,10 @@ Error open_error(const fs::path& directory, const leveldb::Status& status, bool 
   return directory_error(ErrorCode::corrupt, directory, text);
 }
 
+bool passed_over(const leveldb::Status& status) {
+  return status.IsCorruption() && canary(Canary::damage_passed_over);
+}
+
 Error read_error(const fs::path& directory, const leveldb::Status& status) {
   return directory_error(status.IsCorruption() ? ErrorCode::corrupt : ErrorCode::io, directory,
                          "read failed: " + status.ToString());
@@ -323,7 +328,7 @@ Result<std::optional<std::string>> LevelDbStore::Impl::get(
   std::optional<std::string> value(std::in_place);
   const leveldb::Status status = db->Get(read_options(snapshot), slice(key), &*value);
   if (status.ok()) return value;
-  if (status.IsNotFound()) return std::optional<std::string>{};
+  if (status.IsNotFound() || passed_over(status)) return std::optional<std::string>{};
   return read_error(directory, status);
 }
 
@@ -351,7 +356,7 @@ Result<void> LevelDbStore::Impl::scan(const ScanRange& range, const ScanVisitor&
     }
   }
   // Asked even when the visitor stopped: a block that cannot be read is skipped on the way.
-  if (!it->status().ok()) return read_error(directory, it->status());
+  if (!it->status().ok() && !passed_over(it->status())) return read_error(directory, it->status());
   return {};
 }
 

@@ -1,0 +1,138 @@
+#include "harness/mutants.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/assert.h"
+
+namespace parallax::harness {
+namespace {
+
+constexpr std::array kMutants{
+    // linearizable
+    Mutant{Canary::read_without_round, "register", "linearizable", "partition"},
+    Mutant{Canary::refusal_without_round, "register", "linearizable", "pause"},
+    Mutant{Canary::serve_before_no_op, "register", "linearizable", "transfer"},
+    Mutant{Canary::acknowledge_before_sync, "register", "linearizable", "restart,slow-disk"},
+    Mutant{Canary::stamp_without_observing, "register", "linearizable", "clock,transfer"},
+    // Two nodes: none of their writes commits while one is away, and all of them afterwards.
+    Mutant{.canary = Canary::unknown_called_definite,
+           .workload = "register",
+           .level = "linearizable",
+           .faults = "kill,pause",
+           .seconds = 12,
+           .nodes = 2},
+    // One node: nobody else's clock puts it right.
+    Mutant{.canary = Canary::stamp_reused_after_restart,
+           .workload = "register",
+           .level = "linearizable",
+           .faults = "clock,kill",
+           .nodes = 1},
+    Mutant{Canary::condition_without_pending, "unique-ids", "linearizable"},
+    Mutant{Canary::write_forwarded_again, "counter", "linearizable", "loss"},
+    Mutant{Canary::forward_copy_done_again, "counter", "linearizable", "duplicate"},
+    // the other levels of the log
+    Mutant{Canary::session_index_ignored, "session", "sequential", "delay"},
+    Mutant{Canary::freshness_at_contact, "register", "linearizable", "delay",
+           "bounded; max_staleness_ms=50"},
+    Mutant{Canary::early_arrival_shown, "register", "linearizable", "partition,delay", "prefix"},
+    // acknowledgement modes
+    Mutant{Canary::all_at_majority, "register", "linearizable; ack=all", "pause"},
+    Mutant{Canary::semi_sync_alone, "register", "linearizable; ack=semi-sync", "delay"},
+    Mutant{Canary::early_before_disk, "register", "linearizable; ack=leader", "slow-disk"},
+    // without a leader
+    Mutant{Canary::read_not_written_back, "register", "atomic", "delay"},
+    Mutant{Canary::stamp_not_above_seen, "register", "atomic", "clock"},
+    Mutant{Canary::quorum_first_answer, "register", "quorum", "loss"},
+    Mutant{Canary::failed_batch_counts, "register", "quorum; r=1; w=3", "disk-full"},
+    Mutant{Canary::recovery_without_states, "register", "quorum; r=1; w=3", "bit-flip"},
+    // Many keys: what is lost is seen before anti-entropy has brought it back.
+    Mutant{.canary = Canary::damage_passed_over,
+           .workload = "register",
+           .level = "quorum; r=1; w=3",
+           .faults = "bit-flip",
+           .keys = 200},
+    // causal
+    Mutant{Canary::causal_dependency_ignored, "causal", "causal", "delay"},
+    Mutant{Canary::causal_gap_ignored, "causal", "causal", "reorder"},
+    Mutant{Canary::causal_sent_before_durable, "session", "causal", "crash,slow-disk"},
+    Mutant{Canary::causal_write_forgotten, "session", "session; guarantees=\"ryw\"", "delay"},
+    Mutant{Canary::causal_read_forgotten, "session", "session; guarantees=\"mr\"", "delay"},
+    Mutant{Canary::causal_write_too_early, "sequential", "session; guarantees=\"mr,mw\"", "delay"},
+    // what only converges, and what promises nothing but its name
+    Mutant{Canary::siblings_not_merged, "counter", "eventual", "partition"},
+    Mutant{Canary::eventual_before_disk, "set", "eventual", "kill,slow-disk"},
+    Mutant{Canary::weak_called_eventual, "register", "weak"},
+};
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    words.emplace_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return words;
+}
+
+/// Of the table, which has no mistakes.
+template <class T>
+T must(Result<T> parsed) {
+  PARALLAX_ASSERT(parsed, "the table of mutants: {}", parsed.error().message);
+  return *std::move(parsed);
+}
+
+}  // namespace
+
+std::span<const Mutant> mutants() {
+  return kMutants;
+}
+
+const CanaryInfo& canary_of(const Mutant& mutant) {
+  const auto* found = std::find_if(kCanaries.begin(), kCanaries.end(), [&](const CanaryInfo& info) {
+    return info.canary == mutant.canary;
+  });
+  PARALLAX_ASSERT(found != kCanaries.end(), "canary {} has no name",
+                  static_cast<int>(mutant.canary));
+  return *found;
+}
+
+Result<const Mutant*> find_mutant(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Mutant& mutant : kMutants) {
+    names.push_back(canary_of(mutant).name);
+    if (names.back() == name) return &mutant;
+  }
+  return definite(ErrorCode::bad_parameter, fmt::format("no mutant is called '{}'; there are {}",
+                                                        name, fmt::join(names, ", ")));
+}
+
+RunOptions round_of(const Mutant& mutant, std::uint64_t seed) {
+  RunOptions options;
+  options.nodes = mutant.nodes;
+  options.workload = must(parse_workload(mutant.workload));
+  options.write_level = must(parse_consistency(mutant.level));
+  options.read_level =
+      mutant.read_level.empty() ? options.write_level : must(parse_consistency(mutant.read_level));
+  options.faults = must(parse_faults(mutant.faults));
+  options.clients = mutant.clients;
+  options.rate = mutant.rate;
+  options.time = std::chrono::seconds(mutant.seconds);
+  options.keys = mutant.keys;
+  options.seed = seed;
+  options.check = words_of(mutant.check);
+  return options;
+}
+
+bool caught(const MutantResult& result) {
+  return result.with_bug.outcome == RunOutcome::violated;
+}
+
+bool control_held(const MutantResult& result) {
+  return !result.control || result.control->outcome == RunOutcome::held;
+}
+
+}  // namespace parallax::harness
