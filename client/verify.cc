@@ -46,8 +46,14 @@ Result<void> check_replicas(const Evidence& evidence, std::size_t least, std::si
   if (!std::is_sorted(replicas.begin(), replicas.end(), std::less_equal<>{})) {
     return does_not_follow("replicas are no set in order");
   }
-  if (with_node && std::find(replicas.begin(), replicas.end(), evidence.node) == replicas.end()) {
-    return does_not_follow("node {} answered and is none of the replicas", evidence.node);
+  if (std::find(replicas.begin(), replicas.end(), evidence.node) == replicas.end()) {
+    if (with_node) {
+      return does_not_follow("node {} answered and is none of the replicas", evidence.node);
+    }
+    if (replicas.size() >= members) {
+      return does_not_follow("node {} answered and is none of {} replicas", evidence.node,
+                             replicas.size());
+    }
   }
   if (replicas.size() < least || replicas.size() > members) {
     return does_not_follow("{} replicas, {} to {} expected", replicas.size(), least, members);
@@ -184,7 +190,10 @@ Result<void> check_of_replicas(const Asked& asked, const Answer& answer) {
   const std::size_t least = level.level == Level::atomic   ? asked.members / 2 + 1
                             : level.level == Level::quorum ? (asked.is_read ? level.r : level.w)
                                                            : 1;
-  return check_replicas(evidence, least, asked.members);
+  // A node that asks others may itself have nothing to say: it recovers, or has an entry of the log
+  // that may or may not be decided. What it writes it has on its own disk first.
+  const bool asks_others = level.level == Level::atomic || level.level == Level::quorum;
+  return check_replicas(evidence, least, asked.members, !(asked.is_read && asks_others));
 }
 
 /// Whether `now` says less than `before`. Incarnations that are over leave a session once every

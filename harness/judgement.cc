@@ -328,18 +328,6 @@ void take_over_from_stronger(Run& run) {
   }
 }
 
-/// What answers say of themselves: beside the history, and never instead of it.
-Verdict judge_evidence(const Evidences& evidences) {
-  Verdict verdict{.guarantee = "evidence of answers", .promised = true};
-  verdict.verdict = evidences.answers_refused == 0 ? checker::Verdict::yes : checker::Verdict::no;
-  if (evidences.answers_refused > 0) {
-    verdict.witness =
-        fmt::format("{} of {} answers are not what they say they are; the first: {}",
-                    evidences.answers_refused, evidences.answers_verified, evidences.first_refused);
-  }
-  return verdict;
-}
-
 void set_outcome(Run& run) {
   std::size_t acknowledged = 0;
   std::size_t written = 0;
@@ -391,6 +379,17 @@ void judge_run(Run& run, const Evidences& evidences, const Now& now) {
   if (has_registers(run.asked.workload)) run.staleness = summarize_staleness(run.history);
   if (evidences.answers_verified > 0) run.verdicts.push_back(judge_evidence(evidences));
   set_outcome(run);
+}
+
+Verdict judge_evidence(const Evidences& evidences) {
+  Verdict verdict{.guarantee = "evidence of answers", .promised = true};
+  verdict.verdict = evidences.answers_refused == 0 ? checker::Verdict::yes : checker::Verdict::no;
+  if (evidences.answers_refused > 0) {
+    verdict.witness =
+        fmt::format("{} of {} answers are not what they say they are; the first: {}",
+                    evidences.answers_refused, evidences.answers_verified, evidences.first_refused);
+  }
+  return verdict;
 }
 
 void set_broken(Run& run, std::string reason) {

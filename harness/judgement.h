@@ -36,6 +36,9 @@ using Now = std::function<std::int64_t()>;
 /// passed held_to().
 void judge_run(Run& run, const Evidences& evidences, const Now& now);
 
+/// What answers say of themselves: beside the history, and never instead of it.
+Verdict judge_evidence(const Evidences& evidences);
+
 /// How the run ends when it broke before it was over.
 void set_broken(Run& run, std::string reason);
 

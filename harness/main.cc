@@ -1,22 +1,18 @@
 // parallax-harness: clusters under load and faults, and what their levels' promises came to.
-#include <csignal>
-#include <cstdio>
-#include <filesystem>
 #include <map>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
-#include "harness/io/run_harness.h"
-#include "harness/judgement.h"
+#include "harness/io/console.h"
+#include "harness/io/mutants_command.h"
+#include "harness/io/run_matrix.h"
+#include "harness/matrix_text.h"
 #include "harness/promise_page.h"
 
 namespace parallax::harness {
 namespace {
-
-enum ExitCode { kHeld = 0, kViolated = 1, kUndecided = 2, kUsage = 4 };
 
 constexpr const char* kExamples = R"(
 Examples:
@@ -26,19 +22,6 @@ Examples:
   parallax-harness run --endpoints 127.0.0.1:7101,127.0.0.1:7102,127.0.0.1:7103 --faults delay
 
 Exit: 0 all that was promised held, 1 something did not, 2 undecided, or the run broke, 4 wrong usage.)";
-
-volatile std::sig_atomic_t interrupts = 0;
-
-/// The first signal ends the run; a second one has its usual effect.
-void watch_for_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { interrupts = 1; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigaction(SIGHUP, &action, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-}
 
 struct Arguments {
   RunOptions options;
@@ -66,44 +49,6 @@ Result<RunOptions> parse(const Arguments& arguments) {
   PARALLAX_TRY(check_options(options));
   return options;
 }
-
-int usage_error(const std::string& message) {
-  fmt::print(stderr, "parallax-harness: {}\n", message);
-  return kUsage;
-}
-
-/// One line that is written again and again on a terminal, and now and then elsewhere.
-class ProgressLine {
- public:
-  explicit ProgressLine(bool quiet) : quiet_(quiet) {}
-  void show(const Progress& progress) {
-    const auto now = std::chrono::steady_clock::now();
-    const bool new_stage = progress.stage != stage_;
-    const double since = std::chrono::duration<double>(now - shown_).count();
-    if (quiet_ || (!new_stage && since < (terminal_ ? 0.5 : 5.0))) return;
-    const auto& counts = progress.counts;
-    const double rate = static_cast<double>(counts.ok - before_) / std::max(since, 0.1);
-    stage_ = progress.stage;
-    shown_ = now;
-    before_ = counts.ok;
-    const std::string line = fmt::format(
-        "{:10} {:6.1f} s  {:6.0f} ok/s  {} ok, {} failed, {} unknown  {}", progress.stage,
-        std::chrono::duration<double>(progress.elapsed).count(), rate, counts.ok, counts.failed,
-        counts.unknown, progress.faults.empty() ? "" : "faults: " + progress.faults);
-    fmt::print(stderr, "{}{}{}", terminal_ ? "\r\x1b[K" : "", line, terminal_ ? "" : "\n");
-    std::fflush(stderr);
-  }
-  void end() {
-    if (terminal_ && !quiet_) fmt::print(stderr, "\r\x1b[K");
-  }
-
- private:
-  const bool quiet_;
-  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  std::string_view stage_;
-  std::chrono::steady_clock::time_point shown_ = std::chrono::steady_clock::now();
-  std::uint64_t before_ = 0;
-};
 
 std::string summary(const Run& run) {
   std::map<checker::Outcome, std::size_t> counts;
@@ -138,44 +83,21 @@ std::string summary(const Run& run) {
   return text + run.reason + "\n" + "again: " + run.replay_command + "\n";
 }
 
-/// Removed with everything in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    path_ = (std::filesystem::temp_directory_path() / "parallax-harness.XXXXXX").string();
-    if (::mkdtemp(path_.data()) == nullptr) path_.clear();
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 int run(const Arguments& arguments, bool quiet) {
   const auto options = parse(arguments);
   if (!options) return usage_error(options.error().message);
   RunSurroundings surroundings;
   surroundings.parallaxd = arguments.parallaxd;
-  if (surroundings.parallaxd.empty()) {
-    surroundings.parallaxd =
-        (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "parallaxd").string();
-  }
-  if (options->endpoints.empty() && ::access(surroundings.parallaxd.c_str(), X_OK) != 0) {
-    return usage_error(fmt::format("{}: there is no such program; name parallaxd with --parallaxd",
-                                   surroundings.parallaxd));
+  if (surroundings.parallaxd.empty()) surroundings.parallaxd = beside("parallaxd");
+  if (options->endpoints.empty() && !is_program(surroundings.parallaxd, "--parallaxd")) {
+    return kUsage;
   }
   const TemporaryDirectory directory;
   if (directory.path().empty()) return usage_error("no temporary directory can be made");
   surroundings.directory = directory.path();
   ProgressLine line(quiet);
   surroundings.progress = [&line](const Progress& progress) { line.show(progress); };
-  surroundings.interrupted = [] { return interrupts != 0; };
+  surroundings.interrupted = interrupted;
   watch_for_interrupts();
   Run result = run_harness(*options, surroundings);
   line.end();
@@ -185,9 +107,60 @@ int run(const Arguments& arguments, bool quiet) {
     }
   }
   fmt::print("{}", summary(result));
-  return result.outcome == RunOutcome::held       ? kHeld
-         : result.outcome == RunOutcome::violated ? kViolated
-                                                  : kUndecided;
+  return exit_code(result.outcome);
+}
+
+struct MatrixArguments {
+  std::string time;
+  bool is_short = false;
+  std::uint64_t seed = 1;
+  std::string out;
+  std::string kept = "tests/data/permitted";
+  std::string parallaxd;
+  std::string simulator;
+  bool quiet = false;
+};
+
+int matrix(MatrixArguments arguments) {
+  if (arguments.time.empty()) arguments.time = arguments.is_short ? "70s" : "450s";
+  const auto time = parse_time(arguments.time);
+  if (!time) return usage_error(time.error().message);
+  if (*time < kLeastMatrixTime) {
+    return usage_error(fmt::format("--time {}: it must be {}s or more", arguments.time,
+                                   kLeastMatrixTime.count() / 1'000));
+  }
+  MatrixSurroundings surroundings{.kept = arguments.kept};
+  surroundings.simulator =
+      arguments.simulator.empty() ? beside("parallax-sim") : arguments.simulator;
+  surroundings.run.parallaxd =
+      arguments.parallaxd.empty() ? beside("parallaxd") : arguments.parallaxd;
+  if (!is_program(surroundings.run.parallaxd, "--parallaxd") ||
+      !is_program(surroundings.simulator, "--simulator")) {
+    return kUsage;
+  }
+  if (const auto there = check_kept_runs(surroundings.kept); !there) {
+    return usage_error(there.error().message);
+  }
+  const TemporaryDirectory directory;
+  if (directory.path().empty()) return usage_error("no temporary directory can be made");
+  surroundings.run.directory = directory.path();
+  ProgressLine line(arguments.quiet);
+  surroundings.progress = [&line](std::string_view what, const Progress& progress) {
+    line.show(progress, what);
+  };
+  surroundings.tell = [&line](const std::string& text) { line.show(text); };
+  surroundings.run.interrupted = interrupted;
+  watch_for_interrupts();
+  const Matrix result = run_matrix(*time, arguments.seed, surroundings);
+  line.end();
+  fmt::print("{}", matrix_text(result));
+  if (!arguments.out.empty()) {
+    if (const auto written = write_matrix(result, arguments.out); !written) {
+      usage_error(written.error().message);
+      return kUndecided;
+    }
+  }
+  return exit_code(result.outcome);
 }
 
 }  // namespace
@@ -230,6 +203,21 @@ int main(int argc, char** argv) {
       "A directory for history, faults, results and a page to look at (report.html)");
   run_command->add_option("--parallaxd", arguments.parallaxd, "The program; beside this one");
   run_command->add_flag("--quiet", quiet, "No progress");
+  MatrixArguments of_matrix;
+  CLI::App* matrix_command = app.add_subcommand(
+      "matrix", "Every level against every guarantee, and pairs of levels, under faults");
+  matrix_command->add_option("--time", of_matrix.time, "Under load in all; 450s, or 70s if short");
+  matrix_command->add_flag("--short", of_matrix.is_short, "A look, in less than three minutes");
+  matrix_command->add_option("--seed", of_matrix.seed, "Of clients and faults; 1");
+  matrix_command->add_option("--out", of_matrix.out,
+                             "A directory for the histories, matrix.json and matrix.html");
+  matrix_command->add_option("--kept", of_matrix.kept,
+                             "Where the simulator's kept runs are; tests/data/permitted");
+  matrix_command->add_option("--parallaxd", of_matrix.parallaxd, "The program; beside this one");
+  matrix_command->add_option("--simulator", of_matrix.simulator, "parallax-sim; beside this one");
+  matrix_command->add_flag("--quiet", of_matrix.quiet, "No progress");
+  MutantsArguments of_mutants;
+  const CLI::App* mutants = add_mutants_command(app, of_mutants);
   const CLI::App* promises_command =
       app.add_subcommand("promises", "Prints docs/CONSISTENCY.md: what each level promises");
   try {
@@ -245,5 +233,7 @@ int main(int argc, char** argv) {
     fmt::print("{}", promise_page());
     return kHeld;
   }
+  if (matrix_command->parsed()) return matrix(of_matrix);
+  if (mutants->parsed()) return mutants_command(of_mutants);
   return run(arguments, quiet);
 }

@@ -14,7 +14,13 @@ namespace {
 constexpr std::array kMutants{
     // linearizable
     Mutant{Canary::read_without_round, "register", "linearizable", "partition"},
-    Mutant{Canary::refusal_without_round, "register", "linearizable", "pause"},
+    // Many clients on few keys: most conditions are refused.
+    Mutant{.canary = Canary::refusal_without_round,
+           .workload = "register",
+           .level = "linearizable",
+           .faults = "partition",
+           .clients = 20,
+           .keys = 2},
     Mutant{Canary::serve_before_no_op, "register", "linearizable", "transfer"},
     Mutant{Canary::acknowledge_before_sync, "register", "linearizable", "restart,slow-disk"},
     Mutant{Canary::stamp_without_observing, "register", "linearizable", "clock,transfer"},
@@ -22,15 +28,9 @@ constexpr std::array kMutants{
     Mutant{.canary = Canary::unknown_called_definite,
            .workload = "register",
            .level = "linearizable",
-           .faults = "kill,pause",
+           .faults = "pause",
            .seconds = 12,
            .nodes = 2},
-    // One node: nobody else's clock puts it right.
-    Mutant{.canary = Canary::stamp_reused_after_restart,
-           .workload = "register",
-           .level = "linearizable",
-           .faults = "clock,kill",
-           .nodes = 1},
     Mutant{Canary::condition_without_pending, "unique-ids", "linearizable"},
     Mutant{Canary::write_forwarded_again, "counter", "linearizable", "loss"},
     Mutant{Canary::forward_copy_done_again, "counter", "linearizable", "duplicate"},
@@ -48,8 +48,19 @@ constexpr std::array kMutants{
     Mutant{Canary::stamp_not_above_seen, "register", "atomic", "clock"},
     Mutant{Canary::quorum_first_answer, "register", "quorum", "loss"},
     Mutant{Canary::failed_batch_counts, "register", "quorum; r=1; w=3", "disk-full"},
-    Mutant{Canary::recovery_without_states, "register", "quorum; r=1; w=3", "bit-flip"},
-    // Many keys: what is lost is seen before anti-entropy has brought it back.
+    // One node: nobody else's clock puts it right.
+    Mutant{.canary = Canary::stamp_reused_after_restart,
+           .workload = "register",
+           .level = "quorum",
+           .faults = "kill,clock",
+           .seconds = 8,
+           .nodes = 1},
+    // Many keys: what is lost is seen before somebody has brought it back.
+    Mutant{.canary = Canary::recovery_without_states,
+           .workload = "register",
+           .level = "quorum; r=1; w=3",
+           .faults = "bit-flip",
+           .keys = 200},
     Mutant{.canary = Canary::damage_passed_over,
            .workload = "register",
            .level = "quorum; r=1; w=3",

@@ -8,7 +8,9 @@
 // (harness/mutant_page.h).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>

@@ -111,36 +111,7 @@ std::string level_by_level() {
   return out;
 }
 
-struct PairSide {
-  std::string_view level;
-  std::string_view shown;
-};
-
 std::string pairs() {
-  constexpr std::array kWrites{
-      PairSide{"linearizable", "`linearizable`, `sequential`, `bounded`, `prefix`"},
-      PairSide{"linearizable; ack=leader", "the same with `ack=leader` or `semi-sync`"},
-      PairSide{"atomic", "`atomic`"},
-      PairSide{"quorum", "`quorum`"},
-      PairSide{"quorum; r=1; w=1", "`quorum; w=1`"},
-      PairSide{"causal", "`causal`"},
-      PairSide{"session; guarantees=\"mw,wfr\"", "`session; guarantees=\"mw,wfr\"`"},
-      PairSide{"eventual", "`eventual`"},
-      PairSide{"weak", "`weak`"},
-  };
-  constexpr std::array kReads{
-      PairSide{"linearizable", "`linearizable`"},
-      PairSide{"sequential", "`sequential`"},
-      PairSide{"bounded; max_staleness_ms=1000", "`bounded`"},
-      PairSide{"prefix", "`prefix`"},
-      PairSide{"atomic", "`atomic`"},
-      PairSide{"quorum", "`quorum`"},
-      PairSide{"quorum; r=1; w=1", "`quorum; r=1`"},
-      PairSide{"causal", "`causal`"},
-      PairSide{"session; guarantees=\"ryw,mr\"", "`session; guarantees=\"ryw,mr\"`"},
-      PairSide{"eventual", "`eventual`"},
-      PairSide{"weak", "`weak`"},
-  };
   std::string out =
       "\n## Writes at one level, reads at another\n\nWhat all clients get together that write a "
       "key at the row's level and read it at the column's; columns of the\ntable above, and the "
@@ -148,13 +119,13 @@ std::string pairs() {
       "way of writing a key and several\nof reading it are one cell for each; where several "
       "write, operations of one way keep their promise among themselves if the others' writes "
       "may take\neffect at any time after they began, or never.\n\n| writes \\ reads |";
-  for (const PairSide& read : kReads) out += fmt::format(" {} |", read.shown);
+  for (const PairSide& read : kPairReads) out += fmt::format(" {} |", read.shown);
   out += "\n|---|";
-  for (std::size_t i = 0; i < kReads.size(); ++i) out += "---|";
+  for (std::size_t i = 0; i < kPairReads.size(); ++i) out += "---|";
   out += "\n";
-  for (const PairSide& write : kWrites) {
+  for (const PairSide& write : kPairWrites) {
     out += fmt::format("| {} |", write.shown);
-    for (const PairSide& read : kReads) {
+    for (const PairSide& read : kPairReads) {
       const Consistency writes = level_of(write.level);
       const Consistency reads = level_of(read.level);
       const Demands promised = promised_demands(writes, reads);

@@ -1,7 +1,6 @@
 #include "harness/promise_table.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -59,6 +58,13 @@ Consistency level_of(std::string_view text) {
 
 const DemandInfo& demand_info(Demand demand) {
   return kDemands[static_cast<std::size_t>(demand)];
+}
+
+std::optional<Demand> demand_of(Guarantee guarantee) {
+  for (const auto& [of, demand] : kOfGuarantees) {
+    if (of == guarantee) return demand;
+  }
+  return std::nullopt;
 }
 
 Demands implied_by(Demand demand) {

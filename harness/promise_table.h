@@ -6,11 +6,13 @@
 // and why that run shows it; or, where there is none, why. A run that contradicts a guarantee
 // contradicts those that imply it.
 //
-// Rows are at three nodes. What it does not do: draw itself (harness/promise_page.h).
+// Rows are at three nodes. The matrix (harness/matrix.h) tries all of it on a cluster. What it does
+// not do: draw itself (harness/promise_page.h).
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -145,6 +147,9 @@ struct Standing {
 
 /// What reads at `read` and writes at `write` promise together, with what that implies.
 Demands promised_demands(const Consistency& write, const Consistency& read);
+/// What a guarantee of a run is asked as; nothing of no_loss and unique, which are about what is
+/// there at the end.
+std::optional<Demand> demand_of(Guarantee guarantee);
 /// Those of a set that no other of it implies.
 Demands strongest(Demands demands);
 
@@ -177,6 +182,35 @@ inline constexpr std::array<std::string_view, 8> kPairRules{
     "What one way of writing has acknowledged is no promise to another way of reading "
     "(docs/ARCHITECTURE.md). All versions of a key are merged by one rule on every node, so that "
     "nodes converge.",
+};
+/// Levels that are told of as one side of a pair.
+struct PairSide {
+  std::string_view level;
+  std::string_view shown;  ///< in Markdown, with those for which the same is true
+};
+inline constexpr std::array kPairWrites{
+    PairSide{"linearizable", "`linearizable`, `sequential`, `bounded`, `prefix`"},
+    PairSide{"linearizable; ack=leader", "the same with `ack=leader` or `semi-sync`"},
+    PairSide{"atomic", "`atomic`"},
+    PairSide{"quorum", "`quorum`"},
+    PairSide{"quorum; r=1; w=1", "`quorum; w=1`"},
+    PairSide{"causal", "`causal`"},
+    PairSide{"session; guarantees=\"mw,wfr\"", "`session; guarantees=\"mw,wfr\"`"},
+    PairSide{"eventual", "`eventual`"},
+    PairSide{"weak", "`weak`"},
+};
+inline constexpr std::array kPairReads{
+    PairSide{"linearizable", "`linearizable`"},
+    PairSide{"sequential", "`sequential`"},
+    PairSide{"bounded; max_staleness_ms=1000", "`bounded`"},
+    PairSide{"prefix", "`prefix`"},
+    PairSide{"atomic", "`atomic`"},
+    PairSide{"quorum", "`quorum`"},
+    PairSide{"quorum; r=1; w=1", "`quorum; r=1`"},
+    PairSide{"causal", "`causal`"},
+    PairSide{"session; guarantees=\"ryw,mr\"", "`session; guarantees=\"ryw,mr\"`"},
+    PairSide{"eventual", "`eventual`"},
+    PairSide{"weak", "`weak`"},
 };
 /// Of three nodes.
 PairRule pair_rule(const Consistency& write, const Consistency& read);

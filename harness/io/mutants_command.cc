@@ -1,19 +1,13 @@
 #include "harness/io/mutants_command.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include <fmt/format.h>
 
+#include "harness/io/console.h"
 #include "harness/mutant_page.h"
 
 namespace parallax::harness {
-namespace {
-
-enum ExitCode { kAllCaught = 0, kOneSurvived = 1, kBroken = 2, kUsage = 4 };
-
-}  // namespace
-
 CLI::App* add_mutants_command(CLI::App& app, MutantsArguments& arguments) {
   CLI::App* command = app.add_subcommand(
       "mutants", "Nodes with deliberate bugs, each in the run that must find it (test builds)");
@@ -29,27 +23,39 @@ CLI::App* add_mutants_command(CLI::App& app, MutantsArguments& arguments) {
   command->add_option("--seed", arguments.asked.seed, "Of the first round of each; 1");
   command->add_option("--time", arguments.limit, "In which each must be caught; 60s");
   command->add_flag("--no-controls", arguments.no_controls, "Not the same runs without the bug");
+  command->add_option("--parallaxd", arguments.parallaxd, "The program; beside this one");
+  command->add_flag("--quiet", arguments.quiet, "No progress");
   return command;
 }
 
-int mutants_command(const MutantsArguments& arguments, const RunSurroundings& surroundings,
-                    bool quiet) {
+int mutants_command(const MutantsArguments& arguments) {
   MutantsAsked asked = arguments.asked;
-  const auto fail = [](const Error& error) {
-    fmt::print(stderr, "parallax-harness: {}\n", error.message);
-    return error.code == ErrorCode::bad_parameter ? kUsage : kBroken;
-  };
   const auto limit = parse_time(arguments.limit);
-  if (!limit) return fail(limit.error());
+  if (!limit) return usage_error(limit.error().message);
   asked.limit = *limit;
   asked.controls = !arguments.no_controls;
-  const auto results = run_mutants(asked, surroundings, [quiet](const std::string& line) {
-    if (!quiet) fmt::print(stderr, "{}\n", line);
-  });
-  if (!results) return fail(results.error());
+  MutantsSurroundings surroundings;
+  surroundings.run.parallaxd =
+      arguments.parallaxd.empty() ? beside("parallaxd") : arguments.parallaxd;
+  if (!is_program(surroundings.run.parallaxd, "--parallaxd")) return kUsage;
+  const TemporaryDirectory directory;
+  if (directory.path().empty()) return usage_error("no temporary directory can be made");
+  surroundings.run.directory = directory.path();
+  ProgressLine line(arguments.quiet);
+  surroundings.progress = [&line](std::string_view what, const Progress& progress) {
+    line.show(progress, what);
+  };
+  surroundings.run.interrupted = interrupted;
+  watch_for_interrupts();
+  const auto results = run_mutants(asked, surroundings);
+  line.end();
+  if (!results) {
+    usage_error(results.error().message);
+    return results.error().code == ErrorCode::bad_parameter ? kUsage : kUndecided;
+  }
   fmt::print("{}", mutants_summary(*results));
-  if (!std::all_of(results->begin(), results->end(), control_held)) return kBroken;
-  return std::all_of(results->begin(), results->end(), caught) ? kAllCaught : kOneSurvived;
+  if (!std::all_of(results->begin(), results->end(), control_held)) return kUndecided;
+  return std::all_of(results->begin(), results->end(), caught) ? kHeld : kViolated;
 }
 
 }  // namespace parallax::harness

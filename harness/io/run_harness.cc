@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -10,6 +9,7 @@
 
 #include "harness/io/clients.h"
 #include "harness/io/cluster.h"
+#include "harness/io/files.h"
 #include "harness/io/nemesis.h"
 #include "harness/io/parallax_store.h"
 #include "harness/judgement.h"
@@ -201,20 +201,6 @@ class Stages {
   Clock::time_point entered_ = Clock::now();
 };
 
-/// `write` is given the file's stream.
-template <class Write>
-Result<void> write_file(const std::filesystem::path& path, const Write& write) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  write(out);
-  out.close();
-  if (!out) return definite(ErrorCode::io, fmt::format("{}: cannot be written", path.string()));
-  return {};
-}
-
-Result<void> write_text(const std::filesystem::path& path, const std::string& text) {
-  return write_file(path, [&](std::ofstream& out) { out << text; });
-}
-
 /// Line by line: as a whole it would be several times what it is in memory.
 Result<void> write_history(const std::filesystem::path& path, const checker::History& history) {
   return write_file(path, [&](std::ofstream& out) {
@@ -270,12 +256,7 @@ Run run_harness(const RunOptions& options, const RunSurroundings& surroundings) 
 
 Result<void> write_run(const Run& run, const std::string& directory) {
   const std::filesystem::path path(directory);
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) {
-    return definite(ErrorCode::io,
-                    fmt::format("{}: cannot be made ({})", directory, error.message()));
-  }
+  PARALLAX_TRY(make_directory(directory));
   PARALLAX_TRY(write_history(path / "history.jsonl", run.history));
   PARALLAX_TRY(write_text(path / "faults.jsonl", write_faults(run.faults)));
   PARALLAX_TRY(write_text(path / "report.html", report_page(run)));

@@ -1,10 +1,10 @@
 #include "harness/io/run_mutants.h"
 
 #include <filesystem>
-#include <fstream>
 
 #include <fmt/format.h>
 
+#include "harness/io/files.h"
 #include "harness/mutant_page.h"
 
 namespace parallax::harness {
@@ -20,28 +20,26 @@ double seconds_since(Clock::time_point begin) {
 /// Rounds of one mutant, with or without its bug.
 class Search {
  public:
-  Search(const Mutant& mutant, const RunSurroundings& surroundings, bool with_bug)
-      : mutant_(mutant), surroundings_(surroundings) {
-    if (!with_bug) return;
-    surroundings_.node_arguments.insert(surroundings_.node_arguments.end(),
-                                        {"--canary", std::string(canary_of(mutant).name)});
+  Search(const Mutant& mutant, const MutantsSurroundings& surroundings, bool with_bug)
+      : mutant_(mutant), name_(canary_of(mutant).name), surroundings_(surroundings) {
+    if (with_bug) arguments_ = {"--canary", name_};
   }
 
   /// Errors: io, when it did not come to any operation; shutting_down.
   Result<void> round(std::uint64_t seed) {
-    RunSurroundings here = surroundings_;
+    RunSurroundings here = surroundings_.run;
     here.directory += "/round";
-    std::error_code error;
-    fs::remove_all(here.directory, error);
-    if (!fs::create_directory(here.directory, error)) {
-      return definite(ErrorCode::io, fmt::format("{}: cannot be made", here.directory));
-    }
+    std::error_code ignored;
+    fs::remove_all(here.directory, ignored);
+    PARALLAX_TRY(make_directory(here.directory));
+    here.node_arguments = arguments_;
+    const std::string what = fmt::format(
+        "{}{}, round {}", name_, arguments_.empty() ? " without the bug" : "", rounds.count + 1);
+    here.progress = [&](const Progress& progress) { surroundings_.progress(what, progress); };
     run = run_harness(round_of(mutant_, seed), here);
-    if (surroundings_.interrupted()) {
-      return definite(ErrorCode::shutting_down, "it was interrupted");
-    }
+    if (here.interrupted()) return definite(ErrorCode::shutting_down, "it was interrupted");
     if (run.history.operations.empty()) {
-      return definite(ErrorCode::io, fmt::format("{}: {}", canary_of(mutant_).name, run.reason));
+      return definite(ErrorCode::io, fmt::format("{}: {}", what, run.reason));
     }
     ++rounds.count;
     rounds.operations += run.history.operations.size();
@@ -62,31 +60,28 @@ class Search {
 
  private:
   const Mutant& mutant_;
-  RunSurroundings surroundings_;
+  const std::string name_;
+  const MutantsSurroundings& surroundings_;
+  std::vector<std::string> arguments_;
   const Clock::time_point begin_ = Clock::now();
 };
 
 Result<MutantResult> look_for(const Mutant& mutant, const MutantsAsked& asked,
-                              const RunSurroundings& surroundings,
-                              const std::function<void(std::string)>& tell) {
-  const std::string_view name = canary_of(mutant).name;
+                              const MutantsSurroundings& surroundings) {
   MutantResult result{.mutant = &mutant};
   Search search(mutant, surroundings, true);
   const double limit = std::chrono::duration<double>(asked.limit).count();
   do {
-    const std::uint64_t seed = asked.seed + search.rounds.count;
-    tell(fmt::format("{}, round {}: {}", name, search.rounds.count + 1,
-                     replay_command(round_of(mutant, seed))));
-    PARALLAX_TRY(search.round(seed));
+    PARALLAX_TRY(search.round(asked.seed + search.rounds.count));
   } while (search.rounds.outcome != RunOutcome::violated && search.rounds.seconds < limit);
   result.with_bug = search.rounds;
-  if (!asked.out.empty())
-    PARALLAX_TRY(write_run(search.run, fmt::format("{}/{}", asked.out, name)));
+  if (!asked.out.empty()) {
+    PARALLAX_TRY(write_run(search.run, fmt::format("{}/{}", asked.out, canary_of(mutant).name)));
+  }
   if (!asked.controls) return result;
   Search control(mutant, surroundings, false);
   do {
-    // From the seed that caught it on, so that its faults are those of the control.
-    tell(fmt::format("{} without the bug, round {}", name, control.rounds.count + 1));
+    // From the seed on that caught it: with the same plan of faults.
     PARALLAX_TRY(control.round(result.with_bug.seed + control.rounds.count));
   } while (control.rounds.outcome == RunOutcome::undecided &&
            control.rounds.count < kControlRounds);
@@ -94,30 +89,21 @@ Result<MutantResult> look_for(const Mutant& mutant, const MutantsAsked& asked,
   return result;
 }
 
-Result<void> write_text(const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  if (!out) return definite(ErrorCode::io, path + ": cannot be written");
-  return {};
-}
-
 }  // namespace
 
 Result<std::vector<MutantResult>> run_mutants(const MutantsAsked& asked,
-                                              const RunSurroundings& surroundings,
-                                              const std::function<void(std::string)>& tell) {
+                                              const MutantsSurroundings& surroundings) {
   std::vector<const Mutant*> chosen;
-  for (const Mutant& mutant : mutants()) {
-    if (asked.only.empty()) chosen.push_back(&mutant);
-  }
   for (const std::string& name : asked.only) {
     PARALLAX_ASSIGN(const Mutant* mutant, find_mutant(name));
     chosen.push_back(mutant);
   }
+  for (const Mutant& mutant : mutants()) {
+    if (asked.only.empty()) chosen.push_back(&mutant);
+  }
   std::vector<MutantResult> results;
   for (const Mutant* mutant : chosen) {
-    PARALLAX_ASSIGN(MutantResult result, look_for(*mutant, asked, surroundings, tell));
+    PARALLAX_ASSIGN(MutantResult result, look_for(*mutant, asked, surroundings));
     results.push_back(std::move(result));
     if (asked.out.empty()) continue;
     // After each: a run of all takes a while.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/io/run_harness.h"
@@ -26,11 +27,16 @@ struct MutantsAsked {
   bool controls = true;
 };
 
-/// `surroundings` is as for run_harness(); each round gets a directory of its own below its.
-/// `tell` is given a line when a mutant or its control begins. Errors: bad_parameter, when a name
-/// is wrong; io, when a run could not be made or a result not be written; shutting_down.
+struct MutantsSurroundings {
+  /// Each round has a directory of its own below this one's. Its progress is not called.
+  RunSurroundings run;
+  /// How far the round is that `what` names.
+  std::function<void(std::string_view what, const Progress&)> progress;
+};
+
+/// Errors: bad_parameter, when a name is wrong; io, when a run could not be made or a result not be
+/// written; shutting_down.
 Result<std::vector<MutantResult>> run_mutants(const MutantsAsked& asked,
-                                              const RunSurroundings& surroundings,
-                                              const std::function<void(std::string)>& tell);
+                                              const MutantsSurroundings& surroundings);
 
 }  // namespace parallax::harness

@@ -141,6 +141,10 @@ bool beside_the_point(const std::string& name, const Request& request, const Ans
   // A majority of followers, and no word of the leader's own disk.
   const bool log_write = answer.evidence.path == Path::log;
   if (name == "node" && (count || (log_write && answer.evidence.replicas.size() < 3))) return true;
+  // A node that asks others need not have anything to say itself.
+  const bool asks_others =
+      is_read(request.operation) && (level == Level::atomic || level == Level::quorum);
+  if (name == "node" && asks_others && answer.evidence.replicas.size() < 3) return true;
   if (name == "path causal") return causal;
   if (name == "what was seen at causal") return request.session->read.empty();
   if (name == "what was written at causal") {
@@ -236,6 +240,25 @@ TEST_CASE("verify: incarnations that are over may leave a causal session and oth
   answer.session.read = OriginVector({{next, 1}, {other, 3}});
   answer.session.write = OriginVector({{over, 2}, {other, 1}});
   CHECK_THAT(verdict(asked, answer), Catch::Contains("has written, by a read"));
+}
+
+TEST_CASE("verify: a node that reads at others need not be one of them and one that writes must") {
+  Answer answer;
+  answer.evidence = {.node = NodeId{2}, .term = Term{2}, .replicas = {NodeId{1}, NodeId{3}}};
+  for (const Level level : {Level::atomic, Level::quorum}) {
+    answer.consistency = {.level = level};
+    if (level == Level::quorum) answer.consistency.r = answer.consistency.w = 2;
+    answer.evidence.path = level == Level::atomic ? Path::abd : Path::quorum;
+    INFO(level_info(level).name);
+    CHECK(verdict({.consistency = Consistency{.level = level}}, answer) == "");
+    CHECK_THAT(verdict({.is_read = false, .consistency = Consistency{.level = level}}, answer),
+               Catch::Contains("node 2 answered and is none of the replicas"));
+    Answer all = answer;
+    all.evidence.node = NodeId{4};
+    all.evidence.replicas.insert(all.evidence.replicas.begin() + 1, NodeId{2});
+    CHECK_THAT(verdict({.consistency = Consistency{.level = level}}, all),
+               Catch::Contains("node 4 answered and is none of 3 replicas"));
+  }
 }
 
 TEST_CASE("verify: what does not follow is named") {
