@@ -17,9 +17,9 @@ constexpr std::string_view kIntroduction = R"(# Seeded bugs, and what finds them
 A harness that finds nothing wrong has shown something only if it would have. So the store has
 deliberate bugs (`base/canary.h`), in test builds alone: one node program with one bug each is a
 *mutant*, and `parallax-harness mutants` looks for each with the workload, the levels and the faults
-that its row names (`harness/mutants.cc`), in short rounds with one seed after the other, until a
-round is *violated*. The same runs without the bug must hold: else a checker that says "violated"
-of everything would do.
+that its row names (`harness/mutants.cc`), in short rounds with one seed after the other, until the
+checker of its row finds a round *violated*. The same runs without the bug must hold: else a checker
+that says "violated" of everything would do.
 
 This page is written by the command, from runs that really were; a test holds its rows against the
 table of mutants. After a change of that:
@@ -36,8 +36,9 @@ not be made, or a control did not hold, 4 wrong usage. `--only NAME,...` runs so
 *Seconds* are measured, from the start of the first round to the verdict: starting the nodes, running,
 healing and judging, of all rounds up to the one that was violated. They are of one run of the
 command, with debug builds, and differ from run to run: how clients and faults meet in time is the
-machine's. *Operations* are those of the same rounds. *Caught by* are the promised guarantees that
-did not hold in the last one. The *control* is the same command with the same seeds, without the bug.
+machine's. *Operations* are those of the same rounds. *Violated besides* are the other promised
+guarantees that did not hold in the last one. The *control* is the same command with the same plan of
+faults, without the bug.
 
 The level `weak` promises nothing but that an answer says which level it is of. `ack=leader` and
 `ack=semi-sync` promise convergence, and that an answer says who has the write: answers are held
@@ -49,9 +50,12 @@ std::string level_of(const Mutant& mutant) {
   return fmt::format("{} / {}", mutant.level, mutant.read_level);
 }
 
-std::string caught_by(const MutantResult& result) {
+/// What was violated besides in the last round.
+std::string besides(const MutantResult& result) {
   if (!caught(result)) return "not caught: " + result.with_bug.reason;
-  return fmt::format("{}", fmt::join(result.with_bug.violated, ", "));
+  std::vector<std::string> others = result.with_bug.violated;
+  std::erase(others, result.mutant->checker);
+  return others.empty() ? "nothing" : fmt::format("{}", fmt::join(others, ", "));
 }
 
 std::string control_of(const MutantResult& result) {
@@ -74,20 +78,21 @@ json::object to_json(const Rounds& rounds) {
 
 std::string mutant_row(const Mutant& mutant) {
   const CanaryInfo& canary = canary_of(mutant);
-  return fmt::format("| `{}` | {} | `{}` | `{}` | {} |", canary.name, canary.bug, level_of(mutant),
-                     mutant.workload, mutant.faults);
+  return fmt::format("| `{}` | {} | `{}` | `{}` | {} | {} |", canary.name, canary.bug,
+                     level_of(mutant), mutant.workload, mutant.faults, mutant.checker);
 }
 
 std::string mutants_page(const std::vector<MutantResult>& results) {
   std::string out(kIntroduction);
   out +=
-      "\n| name | bug | level, of writes / reads | workload | faults | caught by | seconds | "
-      "rounds | operations | control |\n|---|---|---|---|---|---|---|---|---|---|\n";
+      "\n| name | bug | level, of writes / reads | workload | faults | caught by | violated "
+      "besides | seconds | "
+      "rounds | operations | control |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
   double seconds = 0;
   double slowest = 0;
   for (const MutantResult& result : results) {
     out += fmt::format("{} {} | {:.1f} | {} | {} | {} |\n", mutant_row(*result.mutant),
-                       caught_by(result), result.with_bug.seconds, result.with_bug.count,
+                       besides(result), result.with_bug.seconds, result.with_bug.count,
                        result.with_bug.operations, control_of(result));
     seconds += result.with_bug.seconds;
     slowest = std::max(slowest, result.with_bug.seconds);
@@ -108,7 +113,7 @@ std::string mutants_summary(const std::vector<MutantResult>& results) {
     out += fmt::format("{:28} {:7.1f} {:6} {:10}  {:32} {}\n", name, result.with_bug.seconds,
                        result.with_bug.count, result.with_bug.operations,
                        fmt::format("{}: {}, {}", level_of(mutant), mutant.workload, mutant.faults),
-                       caught_by(result));
+                       caught(result) ? mutant.checker : "not caught");
     if (!caught(result)) wrong += fmt::format("{}: not caught\n", name);
     if (!control_held(result)) {
       wrong += fmt::format("{}: without the bug, too, it is {}: {}\n", name,
@@ -130,6 +135,7 @@ std::string write_mutants(const std::vector<MutantResult>& results) {
                         {"level", level_of(mutant)},
                         {"workload", mutant.workload},
                         {"faults", mutant.faults},
+                        {"checker", mutant.checker},
                         {"caught", caught(result)},
                         {"command", replay_command(options)},
                         {"with_bug", to_json(result.with_bug)}};

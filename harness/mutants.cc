@@ -7,54 +7,78 @@
 #include <fmt/ranges.h>
 
 #include "base/assert.h"
+#include "harness/promises.h"
 
 namespace parallax::harness {
 namespace {
 
+constexpr std::string_view title(Guarantee guarantee) {
+  return kGuarantees[static_cast<std::size_t>(guarantee)].title;
+}
+constexpr std::string_view kLinearizable = title(Guarantee::linearizable);
+constexpr std::string_view kSequential = title(Guarantee::sequential);
+constexpr std::string_view kRegular = title(Guarantee::regular);
+constexpr std::string_view kUnique = title(Guarantee::unique);
+constexpr std::string_view kNoLoss = title(Guarantee::no_loss);
+constexpr std::string_view kBounded = title(Guarantee::bounded);
+constexpr std::string_view kPrefix = title(Guarantee::prefix);
+constexpr std::string_view kCausal = title(Guarantee::causal);
+constexpr std::string_view kReadYourWrites = title(Guarantee::read_your_writes);
+constexpr std::string_view kMonotonicReads = title(Guarantee::monotonic_reads);
+constexpr std::string_view kMonotonicWrites = title(Guarantee::monotonic_writes);
+
 constexpr std::array kMutants{
     // linearizable
-    Mutant{Canary::read_without_round, "register", "linearizable", "partition"},
+    Mutant{Canary::read_without_round, kLinearizable, "register", "linearizable", "partition"},
     // Many clients on few keys: most conditions are refused.
     Mutant{.canary = Canary::refusal_without_round,
+           .checker = kLinearizable,
            .workload = "register",
            .level = "linearizable",
            .faults = "partition",
            .clients = 20,
            .keys = 2},
-    Mutant{Canary::serve_before_no_op, "register", "linearizable", "transfer"},
-    Mutant{Canary::acknowledge_before_sync, "register", "linearizable", "restart,slow-disk"},
-    Mutant{Canary::stamp_without_observing, "register", "linearizable", "clock,transfer"},
+    Mutant{Canary::serve_before_no_op, kLinearizable, "register", "linearizable", "transfer"},
+    Mutant{Canary::acknowledge_before_sync, kLinearizable, "register", "linearizable",
+           "restart,slow-disk"},
     // Two nodes: none of their writes commits while one is away, and all of them afterwards.
     Mutant{.canary = Canary::unknown_called_definite,
+           .checker = kLinearizable,
            .workload = "register",
            .level = "linearizable",
            .faults = "pause",
            .seconds = 12,
            .nodes = 2},
-    Mutant{Canary::condition_without_pending, "unique-ids", "linearizable"},
-    Mutant{Canary::write_forwarded_again, "counter", "linearizable", "loss"},
-    Mutant{Canary::forward_copy_done_again, "counter", "linearizable", "duplicate"},
+    Mutant{Canary::condition_without_pending, kUnique, "unique-ids", "linearizable"},
+    Mutant{Canary::write_forwarded_again, kNoLoss, "counter", "linearizable", "loss"},
+    Mutant{Canary::forward_copy_done_again, kNoLoss, "counter", "linearizable", "duplicate"},
     // the other levels of the log
     // The search for one order of all is exponential: no more operations than it decides.
     Mutant{.canary = Canary::session_index_ignored,
+           .checker = kSequential,
            .workload = "session",
            .level = "sequential",
            .faults = "delay",
            .rate = 500},
-    Mutant{Canary::freshness_at_contact, "register", "linearizable", "delay",
+    Mutant{Canary::freshness_at_contact, kBounded, "register", "linearizable", "delay",
            "bounded; max_staleness_ms=50"},
-    Mutant{Canary::early_arrival_shown, "register", "linearizable", "partition,delay", "prefix"},
+    Mutant{Canary::early_arrival_shown, kPrefix, "register", "linearizable", "partition,loss",
+           "prefix"},
     // acknowledgement modes
-    Mutant{Canary::all_at_majority, "register", "linearizable; ack=all", "pause"},
-    Mutant{Canary::semi_sync_alone, "register", "linearizable; ack=semi-sync", "delay"},
-    Mutant{Canary::early_before_disk, "register", "linearizable; ack=leader", "slow-disk"},
+    Mutant{Canary::all_at_majority, kEvidenceOfAnswers, "register", "linearizable; ack=all",
+           "pause"},
+    Mutant{Canary::semi_sync_alone, kEvidenceOfAnswers, "register", "linearizable; ack=semi-sync",
+           "delay"},
+    Mutant{Canary::early_before_disk, kEvidenceOfAnswers, "register", "linearizable; ack=leader",
+           "slow-disk"},
     // without a leader
-    Mutant{Canary::read_not_written_back, "register", "atomic", "delay"},
-    Mutant{Canary::stamp_not_above_seen, "register", "atomic", "clock"},
-    Mutant{Canary::quorum_first_answer, "register", "quorum", "loss"},
-    Mutant{Canary::failed_batch_counts, "register", "quorum; r=1; w=3", "disk-full"},
+    Mutant{Canary::read_not_written_back, kLinearizable, "register", "atomic", "delay"},
+    Mutant{Canary::stamp_without_observing, kRegular, "register", "quorum", "clock"},
+    Mutant{Canary::quorum_first_answer, kRegular, "register", "quorum", "loss"},
+    Mutant{Canary::failed_batch_counts, kRegular, "register", "quorum; r=1; w=3", "disk-full"},
     // One node: nobody else's clock puts it right.
     Mutant{.canary = Canary::stamp_reused_after_restart,
+           .checker = kRegular,
            .workload = "register",
            .level = "quorum",
            .faults = "kill,clock",
@@ -62,26 +86,29 @@ constexpr std::array kMutants{
            .nodes = 1},
     // Many keys: what is lost is seen before somebody has brought it back.
     Mutant{.canary = Canary::recovery_without_states,
+           .checker = kRegular,
            .workload = "register",
            .level = "quorum; r=1; w=3",
            .faults = "bit-flip",
            .keys = 200},
     Mutant{.canary = Canary::damage_passed_over,
+           .checker = kRegular,
            .workload = "register",
            .level = "quorum; r=1; w=3",
            .faults = "bit-flip",
            .keys = 200},
     // causal
-    Mutant{Canary::causal_dependency_ignored, "causal", "causal", "delay"},
-    Mutant{Canary::causal_gap_ignored, "causal", "causal", "reorder"},
-    Mutant{Canary::causal_sent_before_durable, "session", "causal", "crash,slow-disk"},
-    Mutant{Canary::causal_write_forgotten, "session", "session; guarantees=\"ryw\"", "delay"},
-    Mutant{Canary::causal_read_forgotten, "session", "session; guarantees=\"mr\"", "delay"},
-    Mutant{Canary::causal_write_too_early, "sequential", "session; guarantees=\"mr,mw\"", "delay"},
+    Mutant{Canary::causal_dependency_ignored, kCausal, "causal", "causal", "reorder,loss"},
+    Mutant{Canary::causal_write_forgotten, kReadYourWrites, "session",
+           "session; guarantees=\"ryw\"", "delay"},
+    Mutant{Canary::causal_read_forgotten, kMonotonicReads, "session", "session; guarantees=\"mr\"",
+           "delay"},
+    Mutant{Canary::causal_write_too_early, kMonotonicWrites, "sequential",
+           "session; guarantees=\"mr,mw\"", "delay"},
     // what only converges, and what promises nothing but its name
-    Mutant{Canary::siblings_not_merged, "counter", "eventual", "partition"},
-    Mutant{Canary::eventual_before_disk, "set", "eventual", "kill,slow-disk"},
-    Mutant{Canary::weak_called_eventual, "register", "weak"},
+    Mutant{Canary::siblings_not_merged, kNoLoss, "counter", "eventual", "partition"},
+    Mutant{Canary::eventual_before_disk, kNoLoss, "set", "eventual", "crash,slow-disk"},
+    Mutant{Canary::weak_called_eventual, kEvidenceOfAnswers, "register", "weak"},
 };
 
 std::vector<std::string> words_of(std::string_view text) {
@@ -143,8 +170,14 @@ RunOptions round_of(const Mutant& mutant, std::uint64_t seed) {
   return options;
 }
 
+bool caught(const Mutant& mutant, const Rounds& rounds) {
+  return rounds.outcome == RunOutcome::violated &&
+         std::find(rounds.violated.begin(), rounds.violated.end(), mutant.checker) !=
+             rounds.violated.end();
+}
+
 bool caught(const MutantResult& result) {
-  return result.with_bug.outcome == RunOutcome::violated;
+  return caught(*result.mutant, result.with_bug);
 }
 
 bool control_held(const MutantResult& result) {

@@ -18,6 +18,7 @@
 
 #include "base/canary.h"
 #include "base/error.h"
+#include "harness/judgement.h"
 #include "harness/run.h"
 #include "harness/run_options.h"
 
@@ -25,6 +26,9 @@ namespace parallax::harness {
 
 struct Mutant {
   Canary canary;
+  /// Title of the promised guarantee (harness/promises.h) that must be found broken, or
+  /// kEvidenceOfAnswers.
+  std::string_view checker;
   std::string_view workload;         ///< one of kWorkloads
   std::string_view level;            ///< of writes, and of reads unless they have their own
   std::string_view faults = "none";  ///< with commas between
@@ -64,8 +68,9 @@ struct MutantResult {
   std::optional<Rounds> control;  ///< the same without the bug; absent: it was not asked for
 };
 
-/// Whether a round of it was violated.
+/// Whether a round of it was violated, as its checker says.
 bool caught(const MutantResult& result);
+bool caught(const Mutant& mutant, const Rounds& rounds);
 /// Whether the same runs hold without the bug, as far as they were asked for: a checker that says
 /// "violated" of everything has caught nothing.
 bool control_held(const MutantResult& result);

@@ -34,12 +34,12 @@ class Search {
     PARALLAX_TRY(make_directory(here.directory));
     here.node_arguments = arguments_;
     const std::string what = fmt::format(
-        "{}{}, round {}", name_, arguments_.empty() ? " without the bug" : "", rounds.count + 1);
+        "{}{}, round {}: ", name_, arguments_.empty() ? " without the bug" : "", rounds.count + 1);
     here.progress = [&](const Progress& progress) { surroundings_.progress(what, progress); };
     run = run_harness(round_of(mutant_, seed), here);
     if (here.interrupted()) return definite(ErrorCode::shutting_down, "it was interrupted");
     if (run.history.operations.empty()) {
-      return definite(ErrorCode::io, fmt::format("{}: {}", what, run.reason));
+      return definite(ErrorCode::io, fmt::format("{}{}", what, run.reason));
     }
     ++rounds.count;
     rounds.operations += run.history.operations.size();
@@ -73,7 +73,7 @@ Result<MutantResult> look_for(const Mutant& mutant, const MutantsAsked& asked,
   const double limit = std::chrono::duration<double>(asked.limit).count();
   do {
     PARALLAX_TRY(search.round(asked.seed + search.rounds.count));
-  } while (search.rounds.outcome != RunOutcome::violated && search.rounds.seconds < limit);
+  } while (!caught(mutant, search.rounds) && search.rounds.seconds < limit);
   result.with_bug = search.rounds;
   if (!asked.out.empty()) {
     PARALLAX_TRY(write_run(search.run, fmt::format("{}/{}", asked.out, canary_of(mutant).name)));
