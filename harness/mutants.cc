@@ -170,14 +170,14 @@ RunOptions round_of(const Mutant& mutant, std::uint64_t seed) {
   return options;
 }
 
-bool caught(const Mutant& mutant, const Rounds& rounds) {
+bool caught_in(const Mutant& mutant, const Rounds& rounds) {
   return rounds.outcome == RunOutcome::violated &&
          std::find(rounds.violated.begin(), rounds.violated.end(), mutant.checker) !=
              rounds.violated.end();
 }
 
 bool caught(const MutantResult& result) {
-  return caught(*result.mutant, result.with_bug);
+  return caught_in(*result.mutant, result.with_bug);
 }
 
 bool control_held(const MutantResult& result) {

@@ -70,7 +70,7 @@ struct MutantResult {
 
 /// Whether a round of it was violated, as its checker says.
 bool caught(const MutantResult& result);
-bool caught(const Mutant& mutant, const Rounds& rounds);
+bool caught_in(const Mutant& mutant, const Rounds& rounds);
 /// Whether the same runs hold without the bug, as far as they were asked for: a checker that says
 /// "violated" of everything has caught nothing.
 bool control_held(const MutantResult& result);

@@ -73,7 +73,7 @@ Result<MutantResult> look_for(const Mutant& mutant, const MutantsAsked& asked,
   const double limit = std::chrono::duration<double>(asked.limit).count();
   do {
     PARALLAX_TRY(search.round(asked.seed + search.rounds.count));
-  } while (!caught(mutant, search.rounds) && search.rounds.seconds < limit);
+  } while (!caught_in(mutant, search.rounds) && search.rounds.seconds < limit);
   result.with_bug = search.rounds;
   if (!asked.out.empty()) {
     PARALLAX_TRY(write_run(search.run, fmt::format("{}/{}", asked.out, canary_of(mutant).name)));
