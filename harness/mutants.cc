@@ -100,7 +100,7 @@ constexpr std::array kMutants{
     Mutant{Canary::causal_write_forgotten, kReadYourWrites, "session",
            "session; guarantees=\"ryw\"", "delay"},
     Mutant{Canary::causal_read_forgotten, kMonotonicReads, "session", "session; guarantees=\"mr\"",
-           "delay"},
+           "reorder"},
     Mutant{Canary::causal_write_too_early, kMonotonicWrites, "sequential",
            "session; guarantees=\"mr,mw\"", "delay"},
     // what only converges, and what promises nothing but its name
