@@ -88,10 +88,9 @@ namespace parallax {
   Y(causal_lost_too_early, "what a lost disk took is given up before every survivor spoke") \
   Y(causal_old_life_heard, "operations of an incarnation that is over are taken in")
 
-// Of what the simulator does not have: LevelDB's files below the store, and the client library that
-// holds answers against their evidence. Real runs find them (harness/mutants.h).
-#define PARALLAX_REAL_CANARIES(Y)                                     \
-  Y(damage_passed_over, "what the disk has damaged counts as absent") \
+// Of what answers say of themselves, which the client library holds against their evidence
+// (client/verify.h), and the simulator does not. Real runs find it (harness/mutants.h).
+#define PARALLAX_REAL_CANARIES(Y) \
   Y(weak_called_eventual, "an answer at weak says that it is of eventual")
 
 enum class Canary : std::uint8_t {

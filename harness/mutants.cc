@@ -95,12 +95,6 @@ constexpr std::array kMutants{
            .level = "quorum; r=1; w=3",
            .faults = "bit-flip",
            .keys = 200},
-    Mutant{.canary = Canary::damage_passed_over,
-           .checker = kRegular,
-           .workload = "register",
-           .level = "quorum; r=1; w=3",
-           .faults = "bit-flip",
-           .keys = 200},
     // causal
     Mutant{Canary::causal_dependency_ignored, kCausal, "causal", "causal", "partition"},
     Mutant{Canary::causal_write_forgotten, kReadYourWrites, "session",

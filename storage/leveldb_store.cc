@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "base/canary.h"
 
 #if defined(__SANITIZE_THREAD__)
 // The library is not built with the sanitizer, which cannot see the order that its atomics make.
@@ -282,13 +281,11 @@ Error open_error(const fs::path& directory, const leveldb::Status& status, bool 
   return directory_error(ErrorCode::corrupt, directory, text);
 }
 
-bool passed_over(const leveldb::Status& status) {
-  return status.IsCorruption() && canary(Canary::damage_passed_over);
-}
-
-Error read_error(const fs::path& directory, const leveldb::Status& status) {
+/// `what` failed.
+Error access_error(const fs::path& directory, std::string_view what,
+                   const leveldb::Status& status) {
   return directory_error(status.IsCorruption() ? ErrorCode::corrupt : ErrorCode::io, directory,
-                         "read failed: " + status.ToString());
+                         fmt::format("{} failed: {}", what, status.ToString()));
 }
 
 }  // namespace
@@ -328,8 +325,8 @@ Result<std::optional<std::string>> LevelDbStore::Impl::get(
   std::optional<std::string> value(std::in_place);
   const leveldb::Status status = db->Get(read_options(snapshot), slice(key), &*value);
   if (status.ok()) return value;
-  if (status.IsNotFound() || passed_over(status)) return std::optional<std::string>{};
-  return read_error(directory, status);
+  if (status.IsNotFound()) return std::optional<std::string>{};
+  return access_error(directory, "read", status);
 }
 
 Result<void> LevelDbStore::Impl::scan(const ScanRange& range, const ScanVisitor& visit,
@@ -356,7 +353,7 @@ Result<void> LevelDbStore::Impl::scan(const ScanRange& range, const ScanVisitor&
     }
   }
   // Asked even when the visitor stopped: a block that cannot be read is skipped on the way.
-  if (!it->status().ok() && !passed_over(it->status())) return read_error(directory, it->status());
+  if (!it->status().ok()) return access_error(directory, "read", it->status());
   return {};
 }
 
@@ -424,8 +421,8 @@ Result<void> LevelDbStore::write(const WriteBatch& batch) {
   synced.sync = true;
   const leveldb::Status status = impl_->db->Write(synced, &impl_->batch);
   if (status.ok()) return {};
-  Error error =
-      directory_error(ErrorCode::io, impl_->directory, "write failed: " + status.ToString());
+  // Damage is found by writes, too: they wait for tables to be merged.
+  Error error = access_error(impl_->directory, "write", status);
   error.certainty = Certainty::indefinite;
   impl_->failed = std::move(error);
   return *impl_->failed;
