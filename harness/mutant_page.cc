@@ -34,9 +34,9 @@ not be made, or a control did not hold, 4 wrong usage. `--only NAME,...` runs so
 `mutants/NAME/` is the round that caught it, with its report.
 
 *Seconds* are measured, from the start of the first round to the verdict: starting the nodes, running,
-healing and judging, of all rounds up to the one that was violated. They are of one run of the
-command, with debug builds, and differ from run to run: how clients and faults meet in time is the
-machine's. *Operations* are those of the same rounds. *Violated besides* are the other promised
+healing and judging, of all rounds up to the one that was violated. They are of debug builds on two
+cores that did other things besides, and differ from run to run: how clients and faults meet in time is
+the machine's. *Operations* are those of the same rounds. *Violated besides* are the other promised
 guarantees that did not hold in the last one. The *control* is the same command with the same plan of
 faults, without the bug.
 
