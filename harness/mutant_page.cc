@@ -33,12 +33,12 @@ Exit: 0 all were caught and their controls held, 1 one was not caught within `--
 not be made, or a control did not hold, 4 wrong usage. `--only NAME,...` runs some of them. In
 `mutants/NAME/` is the round that caught it, with its report.
 
-*Seconds* are measured, from the start of the first round to the verdict: starting the nodes, running,
-healing and judging, of all rounds up to the one that was violated. They are of debug builds on two
-cores that did other things besides, and differ from run to run: how clients and faults meet in time is
-the machine's. *Operations* are those of the same rounds. *Violated besides* are the other promised
-guarantees that did not hold in the last one. The *control* is the same command with the same plan of
-faults, without the bug.
+*Seconds* are measured, from the start of the first round to the verdict: starting the nodes,
+running, healing and judging, of all rounds up to the one that was violated. They are of debug
+builds on two cores that did other things besides, and differ from run to run: how clients and
+faults meet in time is the machine's. *Operations* are those of the same rounds. *Violated besides*
+are the other promised guarantees that did not hold in the last one. The *control* is the same
+command with the same plan of faults, without the bug.
 
 The level `weak` promises nothing but that an answer says which level it is of. `ack=leader` and
 `ack=semi-sync` promise convergence, and that an answer says who has the write: answers are held
