@@ -177,7 +177,8 @@ class Replica {
   /// The batch `sequence` is durable. They come in order.
   void on_persisted(std::uint64_t sequence);
   /// The disk refused a batch: from now on nothing is acknowledged, stamped or voted, requests get
-  /// read_only, and leadership is left to others.
+  /// read_only, and leadership is left to others. A store that is damaged (corrupt) ends all: see
+  /// fatal().
   void on_disk_failed(const Error& error);
   /// Errors: not_leader, bad_parameter.
   Result<void> transfer_leadership(NodeId to);

@@ -281,9 +281,11 @@ Error open_error(const fs::path& directory, const leveldb::Status& status, bool 
   return directory_error(ErrorCode::corrupt, directory, text);
 }
 
-Error read_error(const fs::path& directory, const leveldb::Status& status) {
+/// `what` failed.
+Error access_error(const fs::path& directory, std::string_view what,
+                   const leveldb::Status& status) {
   return directory_error(status.IsCorruption() ? ErrorCode::corrupt : ErrorCode::io, directory,
-                         "read failed: " + status.ToString());
+                         fmt::format("{} failed: {}", what, status.ToString()));
 }
 
 }  // namespace
@@ -324,7 +326,7 @@ Result<std::optional<std::string>> LevelDbStore::Impl::get(
   const leveldb::Status status = db->Get(read_options(snapshot), slice(key), &*value);
   if (status.ok()) return value;
   if (status.IsNotFound()) return std::optional<std::string>{};
-  return read_error(directory, status);
+  return access_error(directory, "read", status);
 }
 
 Result<void> LevelDbStore::Impl::scan(const ScanRange& range, const ScanVisitor& visit,
@@ -351,7 +353,7 @@ Result<void> LevelDbStore::Impl::scan(const ScanRange& range, const ScanVisitor&
     }
   }
   // Asked even when the visitor stopped: a block that cannot be read is skipped on the way.
-  if (!it->status().ok()) return read_error(directory, it->status());
+  if (!it->status().ok()) return access_error(directory, "read", it->status());
   return {};
 }
 
@@ -419,8 +421,8 @@ Result<void> LevelDbStore::write(const WriteBatch& batch) {
   synced.sync = true;
   const leveldb::Status status = impl_->db->Write(synced, &impl_->batch);
   if (status.ok()) return {};
-  Error error =
-      directory_error(ErrorCode::io, impl_->directory, "write failed: " + status.ToString());
+  // Damage is found by writes, too: they wait for tables to be merged.
+  Error error = access_error(impl_->directory, "write", status);
   error.certainty = Certainty::indefinite;
   impl_->failed = std::move(error);
   return *impl_->failed;

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -15,72 +14,16 @@
 #include "harness/io/run_harness.h"
 #include "harness/report/report.h"
 #include "harness/run_json.h"
+#include "tests/harness/program.h"
 
 namespace parallax::harness {
 namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-class Directory {
- public:
-  Directory() {
-    static const fs::path kBase = fs::temp_directory_path();  // before anybody changes TMPDIR
-    path_ = (kBase / "parallax-harness-test.XXXXXX").string();
-    REQUIRE(mkdtemp(path_.data()) != nullptr);
-  }
-  ~Directory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-/// parallax-harness run ..., while it runs.
-class Program {
- public:
-  explicit Program(const std::vector<std::string>& arguments, bool with_out = false) {
-    std::vector<std::string> argv{std::string(PARALLAX_BINARY_DIR) + "/bin/parallax-harness",
-                                  "run"};
-    argv.insert(argv.end(), arguments.begin(), arguments.end());
-    if (with_out) argv.insert(argv.end(), {"--out", directory / "out"});
-    // One that is killed leaves its temporary directory here.
-    ::setenv("TMPDIR", directory.path().c_str(), 1);
-    auto started = ChildProcess::start(argv, output_path());
-    REQUIRE(started.has_value());
-    child = std::move(*started);
-  }
-  std::string output() const { return read_text(output_path()); }
-  /// The exit code.
-  int await_end(std::chrono::seconds limit = 150s) {
-    const auto deadline = std::chrono::steady_clock::now() + limit;
-    while (child.running()) {
-      if (std::chrono::steady_clock::now() > deadline)
-        FAIL("it still runs; it said:\n" << output());
-      std::this_thread::sleep_for(10ms);
-    }
-    return child.code();
-  }
-
-  Directory directory;
-  ChildProcess child;
-
- private:
-  std::string output_path() const { return directory / "output"; }
-};
+using testing::Directory;
+using testing::Program;
+using testing::read_text;
 
 /// Processes that `parent` has started and that have not ended, by /proc.
 std::vector<pid_t> children_of(pid_t parent) {
