@@ -41,7 +41,7 @@ std::size_t anomaly_number(const Shown& shown, const Verdict& verdict) {
   return 0;
 }
 
-std::string step_html(const Shown& shown, const Step& step, std::size_t number) {
+std::string step_html(const Shown& shown, const AnomalyStep& step, std::size_t number) {
   const checker::History& history = shown.run.history;
   const Operation& operation = history.operations[step.operation];
   const auto took = took_us(shown.measures, operation);
@@ -61,7 +61,7 @@ std::string step_html(const Shown& shown, const Step& step, std::size_t number) 
 std::string faults_meanwhile(const Shown& shown, const Anomaly& anomaly) {
   std::int64_t begin = checker::kNever;
   std::int64_t end = 0;
-  for (const Step& step : anomaly.steps) {
+  for (const AnomalyStep& step : anomaly.steps) {
     if (!step.named) continue;
     const Operation& operation = shown.run.history.operations[step.operation];
     begin = std::min(begin, operation.call_ns);
