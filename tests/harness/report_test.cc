@@ -261,7 +261,7 @@ TEST_CASE("an anomaly is shown with what its clients did before and after") {
   const auto shown = [&](std::vector<std::size_t> named, std::size_t limit) {
     std::string text;
     const Verdict verdict{.verdict = checker::Verdict::no, .operations = std::move(named)};
-    for (const Step& step : steps_of(run, measures, verdict, {.steps = limit})) {
+    for (const AnomalyStep& step : steps_of(run, measures, verdict, {.steps = limit})) {
       text += fmt::format("{}{} ", step.operation, step.named ? "!" : "");
     }
     return text;
