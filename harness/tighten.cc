@@ -1,6 +1,7 @@
 #include "harness/tighten.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -36,22 +37,26 @@ class Logs {
   /// Entries up to here are in none of them; 0: all are there.
   std::uint64_t start() const { return start_; }
   bool whole() const { return whole_; }
-  std::uint64_t applied() const { return applied_; }
-
-  const LoggedWrite* find(std::string_view key, std::string_view value) const {
+  struct Known {
+    const LoggedWrite* entry = nullptr;  ///< nullptr: it is in no log
+    bool committed = false;              ///< a node has applied it
+  };
+  Known find(std::string_view key, std::string_view value) const {
     const auto found = by_value_.find({key, value});
-    return found == by_value_.end() ? nullptr : found->second;
+    return found == by_value_.end() ? Known{} : found->second;
   }
 
  private:
-  /// Of an index that is committed there is one entry.
+  /// Of an index that is committed there is one entry, which index and term tell.
   void add(const LogDump& dump) {
     for (const LoggedWrite& write : dump.writes) {
-      by_value_.try_emplace({write.key, write.value}, &write);
-      if (write.index > dump.applied) continue;
+      Known& known = by_value_[{write.key, write.value}];
+      const bool applied = write.index <= dump.applied;
+      if (known.entry == nullptr || applied) known = {&write, applied || known.committed};
+      if (!applied) continue;
       const auto [first, is_new] = committed_.try_emplace(write.index, &write);
       const LoggedWrite& other = *first->second;
-      if (is_new || (other.term == write.term && other.stamp == write.stamp)) continue;
+      if (is_new || (other.term == write.term && other.key == write.key)) continue;
       contradiction_ = fmt::format(
           "the logs differ in entry {}, which is applied: {} of \"{}\" in term {} and {} of \"{}\" "
           "in term {}",
@@ -74,7 +79,7 @@ class Logs {
     whole_ = start_ == 0 && !dumps.empty();
   }
 
-  std::map<std::pair<std::string_view, std::string_view>, const LoggedWrite*> by_value_;
+  std::map<std::pair<std::string_view, std::string_view>, Known> by_value_;
   std::map<std::uint64_t, const LoggedWrite*> committed_;
   std::string contradiction_;
   std::uint64_t start_ = 0;
@@ -97,7 +102,7 @@ class Tightener {
   }
 
  private:
-  const LoggedWrite* entry_of(const Operation& write) const {
+  Logs::Known log_of(const Operation& write) const {
     return logs_.find(out_.history.texts[write.key], out_.history.texts[write.value]);
   }
 
@@ -119,14 +124,13 @@ class Tightener {
     covered_after_ = logs_.whole() ? -1 : checker::kNever;
     for (const Operation& operation : out_.history.operations) {
       if (logs_.whole() || !writes(operation) || operation.outcome != Outcome::ok) continue;
-      const LoggedWrite* const entry = entry_of(operation);
-      if (entry == nullptr || !committed(*entry) || entry->index <= logs_.start()) continue;
+      const Logs::Known known = log_of(operation);
+      if (!known.committed || known.entry->index <= logs_.start()) continue;
       covered_after_ = std::min(covered_after_, operation.return_ns);
     }
   }
 
   bool covered(const Operation& write) const { return write.call_ns > covered_after_; }
-  bool committed(const LoggedWrite& entry) const { return entry.index <= logs_.applied(); }
   /// ack=leader and semi-sync do not promise that what they acknowledge stays.
   bool keeps_acknowledged() const {
     const Ack ack = options_.write_level.ack;
@@ -141,19 +145,19 @@ class Tightener {
       ++other_kinds_;
       return;
     }
-    const LoggedWrite* const entry = entry_of(operation);
-    compare_with_log(place, entry);
+    const Logs::Known known = log_of(operation);
+    compare_with_log(place, known);
     if (operation.outcome != Outcome::unknown) return;
     ++out_.counts.unknown;
     const bool shown = shown_.contains({operation.key, operation.value});
-    if (entry != nullptr && committed(*entry)) {
+    if (known.committed) {
       ++out_.counts.happened;
       if (operation.stamp == checker::kNothing) {
-        operation.stamp = out_.history.texts.intern(entry->stamp);
+        operation.stamp = out_.history.texts.intern(known.entry->stamp);
       }
     } else if (shown) {
       ++out_.counts.happened;
-    } else if (entry != nullptr) {
+    } else if (known.entry != nullptr) {
       ++beyond_applied_;
     } else if (covered(operation)) {
       ++out_.counts.never;
@@ -165,28 +169,29 @@ class Tightener {
     }
   }
 
-  void compare_with_log(std::size_t place, const LoggedWrite* entry) {
+  void compare_with_log(std::size_t place, const Logs::Known& known) {
     const Operation& operation = out_.history.operations[place];
     const auto shown = shown_.find({operation.key, operation.value});
-    const bool missing = entry == nullptr && covered(operation);
+    const bool missing = known.entry == nullptr && covered(operation);
     const bool refused =
         operation.outcome == Outcome::failed || operation.outcome == Outcome::mismatch;
     if (operation.outcome == Outcome::ok && missing && keeps_acknowledged()) {
       disagree("was acknowledged and is in no node's log", {place});
-    } else if (refused && entry != nullptr && committed(*entry)) {
-      disagree(fmt::format("was refused for certain and is entry {} of the log", entry->index),
-               {place});
+    } else if (refused && known.committed) {
+      disagree(
+          fmt::format("was refused for certain and is entry {} of the log", known.entry->index),
+          {place});
     } else if (shown != shown_.end() && missing) {
       disagree("was shown and is in no node's log", {place, shown->second});
     }
   }
 
-  void disagree(std::string what, std::vector<std::size_t> places) {
+  void disagree(std::string_view what, std::vector<std::size_t> places) {
     agreement_.verdict = checker::Verdict::no;
     if (disagreements_++ > 0) return;
     const History& history = out_.history;
-    agreement_.witness = fmt::format(
-        "{} {}.\n", describe(history.texts, history.operations[places[0]]), std::move(what));
+    agreement_.witness =
+        fmt::format("{}: it {}.\n", describe(history.texts, history.operations[places[0]]), what);
     for (std::size_t i = 1; i < places.size(); ++i) {
       agreement_.witness += "  " + describe(history.texts, history.operations[places[i]]) + "\n";
     }

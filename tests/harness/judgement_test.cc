@@ -345,7 +345,7 @@ TEST_CASE("a run of registers tells which levels its whole history reaches") {
   CHECK(linearizable.operations == std::vector<std::size_t>{0, 1, 2});
   // Searches are not made twice.
   CHECK(of_levels(run, "causal memory (CM)").reason == "because it is sequential");
-  CHECK(of_levels(run, "causal (CC)").reason == "because it is sequential");
+  CHECK(of_levels(run, "causal (CC)").reason == "because it is causal convergence (CCv)");
   const std::string text = findings_text(run);
   CHECK_THAT(text, Catch::Contains("the history as a whole is: sequential\n"));
   CHECK_THAT(text, Catch::Contains("    not linearizable:\n      Key \"r\" is not linearizable"));

@@ -182,9 +182,8 @@ TEST_CASE("what the log says of unknown outcomes is on the page beside the verdi
 
 TEST_CASE("the page says what a prediction rests on or why there is none") {
   Run run = fixture_run();
-  CHECK_THAT(report_page(run), Contains("Predicted for n = 3, r = 1, w = 1") &&
-                                   Contains("predicted by PBS") &&
-                                   Contains("</td><td class=\"amount\">7"));
+  CHECK_THAT(report_page(run),
+             Contains("Predicted for n = 3, r = 1, w = 1") && Contains("predicted by PBS"));
   run.staleness->prediction = "No prediction: at prefix the log decides.";
   for (StalenessPoint& point : run.staleness->curve) point.predicted.reset();
   CHECK_THAT(report_page(run), Contains("No prediction: at prefix the log decides.") &&

@@ -89,6 +89,17 @@ TEST_CASE("what is behind the applied entries stays open") {
   CHECK(tightened.history.operations[1].outcome == Outcome::unknown);
 }
 
+TEST_CASE("an entry that another one has replaced is not taken for a committed one") {
+  // Node 2 has been away: its entry 3 was never committed, and the others have another one there.
+  const Tightened tightened =
+      tighten({}, history_of(kOpen),
+              {log({entry(2, "1"), entry(3, "2", 2)}, 3), log({entry(2, "1"), entry(3, "3")}, 2)});
+  CHECK(tightened.counts.happened == 1);
+  CHECK(tightened.counts.open == 1);
+  CHECK(tightened.history.operations[2].outcome == Outcome::unknown);
+  CHECK(tightened.history.operations[2].stamp == checker::kNothing);
+}
+
 TEST_CASE("a compacted log tells of what was called after a write that it has had returned") {
   // The log begins behind entry 5. "2" and "3" may have been in it, had "1" not been in it still.
   const checker::History history = history_of(kOpen);
