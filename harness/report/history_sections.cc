@@ -25,6 +25,14 @@ std::string reached_badge(checker::Verdict verdict) {
   return R"(<span class="badge undecided">undecided</span>)";
 }
 
+/// The whole of a witness behind its first line.
+std::string witness_html(const Shown& shown, std::string_view witness) {
+  constexpr std::size_t kSummaryBytes = 160;
+  return fmt::format("<details><summary>{}</summary><pre>{}</pre></details>",
+                     html(clipped(witness.substr(0, witness.find('\n')), kSummaryBytes)),
+                     html(clipped(witness, shown.limits.witness_bytes)));
+}
+
 /// What a level fails by: the anomaly that the page tells of, or the witness itself.
 std::string why_not_html(const Shown& shown, const Verdict& level) {
   for (std::size_t i = 0; i < shown.anomalies.size(); ++i) {
@@ -33,10 +41,11 @@ std::string why_not_html(const Shown& shown, const Verdict& level) {
   }
   const std::string why = why_not(*shown.run.levels, level);
   if (why.empty()) {
-    return level.reason.empty() ? "as the level above it" : html(clipped(level.reason, kTextBytes));
+    return fmt::format("<span class=\"note\">{}</span>",
+                       level.reason.empty() ? "as a level above it"
+                                            : html(clipped(level.reason, kTextBytes)));
   }
-  return fmt::format("<details><summary>Why not</summary><pre>{}</pre></details>",
-                     html(clipped(why, shown.limits.witness_bytes)));
+  return witness_html(shown, why);
 }
 
 std::string level_row(const Shown& shown, const Verdict& level) {
@@ -62,15 +71,12 @@ std::string tightened_row(const Shown& shown, const Verdict& verdict) {
     first += fmt::format("<br><span class=\"note\">{}</span>",
                          html(clipped(verdict.reason, kTextBytes)));
   }
-  if (!verdict.witness.empty()) {
-    first += fmt::format("<details><summary>Why not</summary><pre>{}</pre></details>",
-                         html(clipped(verdict.witness, shown.limits.witness_bytes)));
-  }
+  if (!verdict.witness.empty()) first += witness_html(shown, verdict.witness);
   const Verdict* const alone = by_history(shown.run, verdict);
   const bool broken = verdict.promised && verdict.verdict == checker::Verdict::no;
   return fmt::format(
       "<tr{}><td class=\"whole\">{}</td><td data-title=\"by answers\">{}</td>"
-      "<td data-title=\"with the log\">{}</td><td class=\"whole\">{}</td></tr>\n",
+      "<td data-title=\"with the log\">{}</td><td class=\"whole muted\">{}</td></tr>\n",
       broken ? " class=\"broken\"" : "", first, alone == nullptr ? "–" : badge(*alone),
       badge(verdict), verdict.promised ? "promised" : "not promised");
 }

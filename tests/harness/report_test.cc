@@ -151,8 +151,9 @@ TEST_CASE("the levels that the history reaches are on the page and why not the o
   CHECK_THAT(page, Contains("<tr><td>linearizable</td><td>" + not_reached +
                             "<td class=\"whole\"><a href=\"#anomaly-1\">anomaly 1</a>"));
   CHECK(count_of(page, html("client 9 read them the other way around.")) == 1);
+  CHECK_THAT(page, Contains("<details><summary>CyclicCF</summary><pre>CyclicCF\nclient 7 read"));
   CHECK_THAT(page, Contains("<tr><td>causal convergence (CCv)</td><td>" + not_reached +
-                            "<td class=\"whole\">as the level above it</td>"));
+                            "<td class=\"whole\"><span class=\"note\">as a level above it</span></td>"));
   run.levels.reset();
   page = report_page(run);
   CHECK(count_of(page, "#levels\"") == 0);
