@@ -54,7 +54,8 @@ Result<LogDump> read_log_dump(std::string_view lines) {
     if (taken) taken = number == 0 ? read_head(*line, dump) : read_entry(*line, dump);
     ++number;
     if (taken) continue;
-    std::string_view said = taken.error().message;
+    const Error error = taken.error();
+    std::string_view said = error.message;
     if (said.starts_with(json_members::kNotUnderstood)) {
       said.remove_prefix(json_members::kNotUnderstood.size());
     }

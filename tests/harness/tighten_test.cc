@@ -134,7 +134,7 @@ TEST_CASE("answers that the log contradicts are found") {
   const std::string refused =
       R"({"client":1,"op":"write","key":"r","value":"1","call":10,"return":20,"ok":false})";
   const std::string mismatch =
-      R"({"client":1,"op":"cas","key":"r","expected":"0","value":"1","call":10,"return":20,)"
+      R"({"client":1,"op":"cas","key":"r","expected":"0","wanted":"1","call":10,"return":20,)"
       R"("ok":false,"mismatch":true})";
   for (const auto& [lines, entries, said] : {
            Case{acked, {entry(2, "1")}, ""},
@@ -174,7 +174,7 @@ TEST_CASE("a run keeps its verdicts beside the tightened ones") {
   run.history = history_of(
       R"({"client":1,"op":"write","key":"r","value":"1","call":10,"return":20,"ok":true,"stamp":"9-1","node":1}
 {"client":2,"op":"write","key":"r","value":"2","call":30,"ok":"unknown"}
-{"client":4,"op":"cas","key":"r","expected":"1","value":"4","call":50,"return":60,"ok":false,"mismatch":true,"node":1}
+{"client":4,"op":"cas","key":"r","expected":"1","wanted":"4","call":50,"return":60,"ok":false,"mismatch":true,"node":1}
 )");
   const Now now = [at = std::int64_t{0}]() mutable { return at += 5; };
   judge_run(run, {.digests = {{90, NodeId{1}, "a"}}, .nodes = {NodeId{1}}, .healed_ns = 80}, now);
