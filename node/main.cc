@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "node/config.h"
+#include "node/io/dump_log.h"
 #include "node/io/engine.h"
 #include "node/io/logging.h"
 
@@ -48,6 +49,10 @@ int run(const std::vector<std::string>& arguments) {
   if (line->print) {
     std::fputs(line->print->c_str(), stdout);
     return 0;
+  }
+  if (!line->dump_log.empty()) {
+    const Result<void> printed = print_log(line->dump_log);
+    return printed ? 0 : fail(printed.error());
   }
   if (const Result<void> logging = start_logging(line->config); !logging) {
     return fail(logging.error());
