@@ -387,7 +387,7 @@ void judge_run(Run& run, const Evidences& evidences, const Now& now) {
 }
 
 Verdict judge_evidence(const Evidences& evidences) {
-  Verdict verdict{.guarantee = "evidence of answers", .promised = true};
+  Verdict verdict{.guarantee = std::string(kEvidenceOfAnswers), .promised = true};
   verdict.verdict = evidences.answers_refused == 0 ? checker::Verdict::yes : checker::Verdict::no;
   if (evidences.answers_refused > 0) {
     verdict.witness =

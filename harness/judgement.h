@@ -10,6 +10,8 @@
 
 #include <chrono>
 #include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "consistency/checker/convergence.h"
@@ -18,6 +20,9 @@
 #include "harness/run.h"
 
 namespace parallax::harness {
+
+/// A verdict of every run in which answers were verified; it is always promised.
+inline constexpr std::string_view kEvidenceOfAnswers = "evidence of answers";
 
 /// What is known beside the history.
 struct Evidences {

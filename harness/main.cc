@@ -7,6 +7,7 @@
 
 #include "harness/findings_text.h"
 #include "harness/io/console.h"
+#include "harness/io/mutants_command.h"
 #include "harness/io/run_matrix.h"
 #include "harness/matrix_text.h"
 #include "harness/promise_page.h"
@@ -219,6 +220,8 @@ int main(int argc, char** argv) {
   matrix_command->add_option("--parallaxd", of_matrix.parallaxd, "The program; beside this one");
   matrix_command->add_option("--simulator", of_matrix.simulator, "parallax-sim; beside this one");
   matrix_command->add_flag("--quiet", of_matrix.quiet, "No progress");
+  MutantsArguments of_mutants;
+  const CLI::App* mutants = add_mutants_command(app, of_mutants);
   const CLI::App* promises_command =
       app.add_subcommand("promises", "Prints docs/CONSISTENCY.md: what each level promises");
   try {
@@ -235,5 +238,6 @@ int main(int argc, char** argv) {
     return kHeld;
   }
   if (matrix_command->parsed()) return matrix(of_matrix);
+  if (mutants->parsed()) return mutants_command(of_mutants);
   return run(arguments, quiet);
 }

@@ -422,6 +422,8 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
   app.add_option("--dump-log", line.dump_log,
                  "print the replicated log in a stopped node's data directory, and exit")
       ->option_text("DIR");
+  // Not for users, and release builds refuse it: no help shows it.
+  app.add_option("--canary", line.canary)->group("");
   app.add_option("--config", config_file, "TOML file with these names; flags win over it")
       ->option_text("FILE");
   for (std::size_t i = 0; i < std::size(kRows); ++i) {

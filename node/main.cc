@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
+#include "base/canary_switch.h"
 #include "node/config.h"
 #include "node/io/dump_log.h"
 #include "node/io/engine.h"
@@ -53,6 +54,9 @@ int run(const std::vector<std::string>& arguments) {
   if (!line->dump_log.empty()) {
     const Result<void> printed = print_log(line->dump_log);
     return printed ? 0 : fail(printed.error());
+  }
+  if (!line->canary.empty()) {
+    if (const Result<void> on = switch_canary_on(line->canary); !on) return fail(on.error());
   }
   if (const Result<void> logging = start_logging(line->config); !logging) {
     return fail(logging.error());

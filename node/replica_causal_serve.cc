@@ -141,7 +141,7 @@ Evidence Replica::Impl::Causality::evidence(const PendingRequest& pending) const
 SessionToken Replica::Impl::Causality::session(const Request& request,
                                                const OriginVector& shown) const {
   SessionToken token = at_.session_for(request, LogIndex{});
-  note_read(token, core_->told(shown));
+  if (!canary(Canary::causal_read_forgotten)) note_read(token, core_->told(shown));
   // What every node has need not be said, however long the session has carried it, where the
   // session can see that its incarnation is over.
   const auto shed = [&](const OriginVector& vector) {

@@ -134,7 +134,10 @@ void Replica::Impl::on_forward(const Envelope& envelope, const Forward& forward)
   if (recovering()) forward_floor_ = std::max(forward_floor_, raft_->term());
   const bool beside = forward.life != 0;
   if (beside ? forward.life != config_.life : forward.term <= forward_floor_) return;
-  if (!forward_filter_.first_time(envelope.from, forward.id)) return;
+  if (!forward_filter_.first_time(envelope.from, forward.id) &&
+      !canary(Canary::forward_copy_done_again)) {
+    return;
+  }
 
   Result<Request> request = decode_request(forward.request);
   if (!request) {

@@ -247,7 +247,8 @@ void Replica::Impl::write_leaderless(RequestHandle handle, const QuorumSizes& si
     drop_coordination(id);
     return;
   }
-  if (pending.request.consistency.level == Level::weak) {
+  const Level level = pending.request.consistency.level;
+  if (level == Level::weak || (level == Level::eventual && canary(Canary::eventual_before_disk))) {
     begun.answered = now_.monotonic;
     answer_write(handle, Path::local, {config_.id});
   }

@@ -342,6 +342,9 @@ void Replica::Impl::finish(RequestHandle handle, Reply reply) {
   const NodeId peer = pending.peer;
   const RequestId id = pending.id;
   requests_.erase(handle);
+  if (canary(Canary::weak_called_eventual) && reply && reply->consistency.level == Level::weak) {
+    reply->consistency.level = Level::eventual;
+  }
   answer(peer, id, std::move(reply));
 }
 

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "base/canary.h"
+#include "base/canary_switch.h"
 #include "simulation/seed_range.h"
 #include "simulation/simulation.h"
 
@@ -244,21 +244,6 @@ void parse_range(const std::string& text, Arguments& arguments) {
   arguments.range = true;
 }
 
-void choose_canary(const std::string& name) {
-#ifdef PARALLAX_TEST_BUILD
-  for (const CanaryInfo& info : kCanaries) {
-    if (info.name == name) {
-      g_active_canary = info.canary;
-      return;
-    }
-  }
-  usage_error(fmt::format("no canary is called '{}'", name));
-#else
-  usage_error(
-      fmt::format("--canary {}: this is a release build, canaries are in test builds", name));
-#endif
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -323,7 +308,9 @@ int main(int argc, char** argv) {
   arguments.run.skip = {skip.begin(), skip.end()};
   arguments.run.duration =
       std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-  if (!canary_name.empty()) choose_canary(canary_name);
+  if (!canary_name.empty()) {
+    if (const auto on = switch_canary_on(canary_name); !on) usage_error(on.error().message);
+  }
   for (std::size_t i = 0; i < permitted_names().size(); ++i) {
     if (permitted_names()[i] == shown) arguments.run.show = static_cast<Permitted>(i);
   }

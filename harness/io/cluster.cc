@@ -47,8 +47,9 @@ std::string detail_of(const PlainAnswer& answer) {
 }  // namespace
 
 Result<Cluster> Cluster::open(const RunOptions& options, const std::string& program,
-                              const std::string& directory) {
+                              const std::string& directory, const std::vector<std::string>& more) {
   Cluster cluster;
+  cluster.more_arguments_ = more;
   cluster.program_ = program;
   cluster.directory_ = directory;
   if (options.endpoints.empty()) {
@@ -125,6 +126,7 @@ Result<void> Cluster::start(std::uint32_t node, bool recover) {
       "--enable-fault-injection",
       // So that convergence is a matter of seconds.
       "--anti-entropy-interval", "500ms", "--max-reconnect-backoff-ms", "200"};
+  argv.insert(argv.end(), more_arguments_.begin(), more_arguments_.end());
   if (recover) argv.emplace_back("--recover");
   PARALLAX_ASSIGN(at(node).process, ChildProcess::start(argv, data_dir(node) + ".log"));
   at(node).paused = false;

@@ -20,10 +20,11 @@ namespace parallax::harness {
 class Cluster {
  public:
   /// Starts as many nodes as `options` says, with their data below `directory`; `program` is the
-  /// path of parallaxd. Or takes those that run already, which identify() must tell apart once all
-  /// are ready. Errors: io.
+  /// path of parallaxd, and `more` what every node gets beside its usual arguments. Or takes those
+  /// that run already, which identify() must tell apart once all are ready. Errors: io.
   static Result<Cluster> open(const RunOptions& options, const std::string& program,
-                              const std::string& directory);
+                              const std::string& directory,
+                              const std::vector<std::string>& more = {});
 
   /// Learns which endpoint is which node. Until then the nodes are in the endpoints' order. Errors:
   /// io; bad_parameter, when what listens there is not one whole cluster (harness/members.h).
@@ -74,6 +75,7 @@ class Cluster {
 
   std::string program_;
   std::string directory_;
+  std::vector<std::string> more_arguments_;
   std::vector<Node> nodes_;
 };
 

@@ -89,7 +89,8 @@ class Stages {
 
   Result<std::unique_ptr<Cluster>> open_cluster() {
     PARALLAX_ASSIGN(Cluster opened,
-                    Cluster::open(options_, surroundings_.parallaxd, surroundings_.directory));
+                    Cluster::open(options_, surroundings_.parallaxd, surroundings_.directory,
+                                  surroundings_.node_arguments));
     auto cluster = std::make_unique<Cluster>(std::move(opened));
     for (std::uint32_t node = 1; node <= cluster->size();) {
       if (cluster->ready(node)) {

@@ -29,6 +29,8 @@ struct Progress {
 struct RunSurroundings {
   std::string parallaxd;  ///< the program's path
   std::string directory;  ///< for the nodes' data and logs; must be there and empty
+  /// More than every node is started with anyhow.
+  std::vector<std::string> node_arguments = {};
   /// Both are called about ten times a second, by the thread that runs.
   std::function<void(const Progress&)> progress;
   std::function<bool()> interrupted;

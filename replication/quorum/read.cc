@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
 #include "replication/quorum/state_content.h"
 
 namespace parallax {
@@ -62,7 +63,7 @@ void QuorumRead::expire() {
 void QuorumRead::advance() {
   if (finished_) return;
   if (!shown_ && query_.enough()) {
-    shown_ = query_.joined();
+    shown_ = canary(Canary::quorum_first_answer) ? query_.held().front().state : query_.joined();
     agreed_ = query_.agree();
     counted_ = query_.replicas();
     if (blocking_repair_) {

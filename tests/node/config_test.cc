@@ -230,6 +230,16 @@ TEST_CASE("config: unknown flags and stray words are refused on one line") {
   CHECK(refusal(valueless).find("--log-level") != std::string::npos);
 }
 
+TEST_CASE("config: a canary is for tests: by flag alone and in no help") {
+  const auto line = parse_command_line(with("--canary", "read_without_round"), no_file);
+  REQUIRE(line.has_value());
+  CHECK(line->canary == "read_without_round");
+  CHECK(parse_command_line(kGood, no_file)->canary.empty());
+  CHECK(refusal(with("--config", "f"), file_of("canary = \"read_without_round\""))
+            .find("unknown setting") != std::string::npos);
+  CHECK(parse_command_line({"--help"}, no_file)->print->find("canary") == std::string::npos);
+}
+
 TEST_CASE("config: help and version need nothing else") {
   const Result<CommandLine> help = parse_command_line({"--help"}, no_file);
   REQUIRE(help.has_value());
