@@ -44,7 +44,10 @@ void append_write(const WriteKey& write, std::string& out) {
 }
 
 Result<std::string> entry_line(const LogEntry& entry) {
-  PARALLAX_ASSIGN(const Command command, decode_command(entry.payload));
+  Command command = NoOp{};  // that of a term has no payload
+  if (!entry.payload.empty()) {
+    PARALLAX_ASSIGN(command, decode_command(entry.payload));
+  }
   std::string out = fmt::format("{{\"index\":{},\"term\":{},\"kind\":\"{}\"", entry.index,
                                 entry.term, kind_name(command));
   if (const auto* write = std::get_if<WriteKey>(&command)) append_write(*write, out);

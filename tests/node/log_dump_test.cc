@@ -51,7 +51,8 @@ WriteBatch a_node() {
   put(batch, records::applied_key(kOnlyGroup),
       AppliedRecord{.index = LogIndex{7}, .term = Term{3}});
   put_entry(batch, 4, NoOp{});  // a compaction that a crash cut short
-  put_entry(batch, 5, NoOp{});
+  put(batch, records::log_entry_key(kOnlyGroup, LogIndex{5}),
+      LogEntry{Term{3}, LogIndex{5}, Bytes{}});  // a term's no-op
   put_entry(batch, 6, write_of("k\"", "7", 900));
   put_entry(batch, 7, write_of("k\"", std::nullopt, 901));
   put_entry(batch, 8, write_of("\xff", "\xfe", 902));
