@@ -120,7 +120,9 @@ struct Replica::Impl : PendingAnswers {
   void check_session(RequestHandle handle);
   std::optional<Error> session_error(const SessionToken& session) const;
   std::optional<Error> settle_level(Request& request) const;
-  bool too_far_ahead(Hlc clock) const;
+  bool may_have_issued(const Origin& origin, std::uint64_t number) const;
+  Incarnation known_incarnation(NodeId node) const;
+  bool too_far_ahead(UnixMillis time) const;
 
   // --- replica_writes.cc ------------------------------------------------------------------------
   void propose_write(RequestHandle handle);
