@@ -22,7 +22,6 @@ constexpr std::string_view kUnique = title(Guarantee::unique);
 constexpr std::string_view kNoLoss = title(Guarantee::no_loss);
 constexpr std::string_view kBounded = title(Guarantee::bounded);
 constexpr std::string_view kPrefix = title(Guarantee::prefix);
-constexpr std::string_view kCausal = title(Guarantee::causal);
 constexpr std::string_view kReadYourWrites = title(Guarantee::read_your_writes);
 constexpr std::string_view kMonotonicReads = title(Guarantee::monotonic_reads);
 constexpr std::string_view kMonotonicWrites = title(Guarantee::monotonic_writes);
@@ -96,13 +95,11 @@ constexpr std::array kMutants{
            .faults = "bit-flip",
            .keys = 200},
     // causal
-    Mutant{Canary::causal_dependency_ignored, kCausal, "causal", "causal", "partition"},
+    Mutant{Canary::causal_write_too_early, kMonotonicWrites, "sequential", "causal", "delay"},
     Mutant{Canary::causal_write_forgotten, kReadYourWrites, "session",
            "session; guarantees=\"ryw\"", "delay"},
     Mutant{Canary::causal_read_forgotten, kMonotonicReads, "session", "session; guarantees=\"mr\"",
            "reorder"},
-    Mutant{Canary::causal_write_too_early, kMonotonicWrites, "sequential",
-           "session; guarantees=\"mr,mw\"", "delay"},
     // what only converges, and what promises nothing but its name
     Mutant{Canary::siblings_not_merged, kNoLoss, "counter", "eventual", "partition"},
     Mutant{Canary::eventual_before_disk, kNoLoss, "set", "eventual", "crash,slow-disk"},

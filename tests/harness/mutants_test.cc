@@ -81,10 +81,12 @@ TEST_CASE("mutants are of every level and acknowledgement and there is one for e
     const RunOptions options = round_of(mutant, 1);
     for (const Consistency* level : {&options.write_level, &options.read_level}) {
       levels.insert(level->level);
-      if (level->level != Level::session) continue;
-      guarantees.read_your_writes |= level->guarantees.read_your_writes;
-      guarantees.monotonic_reads |= level->guarantees.monotonic_reads;
-      guarantees.monotonic_writes |= level->guarantees.monotonic_writes;
+      const bool causal = level->level == Level::causal;
+      const SessionGuarantees session = causal ? kAllGuarantees : level->guarantees;
+      if (!causal && level->level != Level::session) continue;
+      guarantees.read_your_writes |= session.read_your_writes;
+      guarantees.monotonic_reads |= session.monotonic_reads;
+      guarantees.monotonic_writes |= session.monotonic_writes;
     }
     acks.insert(options.write_level.ack);
     faults.insert(options.faults.begin(), options.faults.end());
