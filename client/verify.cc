@@ -84,10 +84,9 @@ Result<void> check_write_path(const Asked& asked, const Answer& answer) {
                             : whole                            ? majority
                             : ack == Ack::leader               ? 1
                                                                : std::min<std::size_t>(2, members);
-  // A majority of followers commits without the leader's disk.
-  const std::size_t held_by = evidence.replicas.size();
-  const bool with_node = read || (!whole && held_by < majority) || held_by >= members;
-  return check_replicas(evidence, least, members, with_node);
+  // Followers commit without the leader's disk, and one that has lost its office meanwhile answers
+  // on the word of whoever leads now.
+  return check_replicas(evidence, least, members, read);
 }
 
 Result<void> check_bounds(const Asked& asked, const Answer& answer) {

@@ -29,6 +29,7 @@ Examples:
   parallax-check run.jsonl                         our own JSON lines
   parallax-check etcd_000.log c10-ok.txt           a Jepsen log, a key-value log of Porcupine
   parallax-check --level quorum run.jsonl          by the versions' stamps
+  parallax-check --classify run.jsonl              which levels it reaches, and why not the others
   parallax-check --staleness run.jsonl             and how old was what reads returned
   parallax-check --json *.log | jq .verdict        a line of JSON for each file
   parallax-check --format edn --initial 0 - < cas.edn
@@ -43,6 +44,7 @@ struct Arguments {
   std::string initial;
   std::string level = "linearizable";
   bool staleness = false;
+  bool classify = false;
   bool json = false;
   std::uint64_t memory_mb = 1024;
   std::uint64_t steps = checker::Limits{}.max_steps;
@@ -56,6 +58,7 @@ struct Report {
   std::optional<Recorded> recorded;
   Judgement judgement;
   std::optional<checker::Staleness> staleness;
+  std::optional<checker::Classification> levels;
   double read_ms = 0;
   double check_ms = 0;
   std::uint64_t memory_mb = 0;
@@ -144,6 +147,9 @@ void judge_file(const Arguments& arguments, const ReadOptions& options, const Ch
   report.check_ms = clock.lap();
   report.code = code_of(report.judgement.verdict);
   report.problem = report.judgement.reason;
+  if (arguments.classify) {
+    report.levels = classify(*report.recorded, level, report.judgement, limits);
+  }
   if (arguments.staleness) {
     report.staleness =
         checker::measure_staleness(report.recorded->history, {.initial = report.recorded->initial});
@@ -213,7 +219,10 @@ void print_line(const Report& report, std::string_view level, std::size_t width,
       fmt::print("{}", indented(printable(report.staleness->worst->text)));
     }
   }
-  if (!report.judgement.text.empty()) {
+  const std::string levels = report.levels ? report.levels->text() : std::string();
+  if (!levels.empty()) fmt::print("{}\n", indented(printable(levels)));
+  // A witness is told once.
+  if (!report.judgement.text.empty() && levels.find(report.judgement.text) == std::string::npos) {
     fmt::print("\n{}\n", indented(printable(report.judgement.text)));
   }
   std::fflush(stdout);
@@ -259,6 +268,23 @@ json::object json_staleness(const checker::Staleness& staleness) {
           {"keys_beyond_2", staleness.keys_beyond_2}};
 }
 
+json::object json_levels(const checker::Classification& levels) {
+  json::array strongest;
+  for (const checker::Criterion criterion : levels.strongest) {
+    strongest.push_back(json::string(to_string(criterion)));
+  }
+  json::array all;
+  for (std::size_t i = 0; i < checker::kCriteria; ++i) {
+    const checker::CriterionVerdict& verdict = levels.verdicts[i];
+    json::object line{{"level", to_string(static_cast<checker::Criterion>(i))},
+                      {"verdict", checker::to_string(verdict.verdict)}};
+    if (!verdict.reason.empty()) line["reason"] = json_text(verdict.reason);
+    if (!verdict.witness.empty()) line["witness"] = json_text(verdict.witness);
+    all.push_back(std::move(line));
+  }
+  return {{"strongest", std::move(strongest)}, {"levels", std::move(all)}};
+}
+
 void print_json(const Report& report, std::string_view level) {
   json::object line{{"file", json_text(report.file)}, {"verdict", word_of(report.code)}};
   if (report.recorded) {
@@ -276,6 +302,7 @@ void print_json(const Report& report, std::string_view level) {
                        {"operations", json_witness(report)}};
   }
   if (report.staleness) line["staleness"] = json_staleness(*report.staleness);
+  if (report.levels) line["classified"] = json_levels(*report.levels);
   std::cout << line << std::endl;
 }
 
@@ -358,6 +385,9 @@ int main(int argc, char** argv) {
   const auto* initial = app.add_option("--initial", arguments.initial,
                                        "what every key holds at the beginning; else by the model");
   app.add_flag("--staleness", arguments.staleness, "tell how old was what reads returned");
+  app.add_flag(
+      "--classify", arguments.classify,
+      "tell which levels it reaches as a whole, whatever --level asks, and why not others");
   app.add_flag("--json", arguments.json, "print a line of JSON for each file");
   app.add_option("--memory-mb", arguments.memory_mb,
                  "of the search of one key; beyond that it is undecided")

@@ -138,6 +138,23 @@ Judgement judge(const Recorded& recorded, const CheckedLevel& level,
   return level.judge(recorded, limits);
 }
 
+checker::Classification classify(const Recorded& recorded, const CheckedLevel& level,
+                                 const Judgement& judged, const checker::Limits& limits) {
+  using checker::Criterion;
+  static const std::vector<std::pair<std::string_view, Criterion>> same{
+      {"linearizable", Criterion::linearizable}, {"atomic", Criterion::linearizable},
+      {"causal", Criterion::causal_convergence}, {"ryw", Criterion::read_your_writes},
+      {"mr", Criterion::monotonic_reads},        {"mw", Criterion::monotonic_writes},
+      {"wfr", Criterion::writes_follow_reads}};
+  checker::ClassifyOptions options{.initial = recorded.initial, .limits = limits};
+  for (const auto& [name, criterion] : same) {
+    if (name != level.name) continue;
+    options.known[static_cast<std::size_t>(criterion)] =
+        checker::CriterionVerdict{judged.verdict, judged.reason, judged.text};
+  }
+  return checker::classify(recorded.history, options);
+}
+
 std::string describe(const checker::Staleness& staleness) {
   using checker::describe_duration;
   std::string text = fmt::format(

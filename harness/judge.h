@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "consistency/checker/classify.h"
 #include "consistency/checker/history.h"
 #include "consistency/checker/staleness.h"
 #include "consistency/checker/verdict.h"
@@ -38,6 +39,11 @@ const std::vector<CheckedLevel>& checked_levels();
 /// Undecided without a look if the model does not have what the history has.
 Judgement judge(const Recorded& recorded, const CheckedLevel& level,
                 const checker::Limits& limits = {});
+
+/// Of all levels that no stamps or log are needed for, whichever is asked: `level` has been judged,
+/// so that it need not be again where it is one of them.
+checker::Classification classify(const Recorded& recorded, const CheckedLevel& level,
+                                 const Judgement& judged, const checker::Limits& limits = {});
 
 /// How old what reads returned was, in one line.
 std::string describe(const checker::Staleness& staleness);

@@ -17,6 +17,7 @@
 #include "consistency/checker/session_guarantees.h"
 #include "consistency/checker/staleness.h"
 #include "consistency/checker/stamp_order.h"
+#include "harness/classification.h"
 #include "harness/workload.h"
 #include "harness/workload_checks.h"
 
@@ -376,7 +377,11 @@ void judge_run(Run& run, const Evidences& evidences, const Now& now) {
   }
   // Of registers: in mixed-level runs linearizability is asked of a part alone.
   if (run.asked.workload != Workload::mixed_level) take_over_from_stronger(run);
-  if (has_registers(run.asked.workload)) run.staleness = summarize_staleness(run.history);
+  if (has_registers(run.asked.workload)) {
+    run.levels = classify_run(run);
+    run.staleness = summarize_staleness(run.history);
+    predict_staleness(run, evidences.peer_times);
+  }
   if (evidences.answers_verified > 0) run.verdicts.push_back(judge_evidence(evidences));
   set_outcome(run);
 }
@@ -390,6 +395,20 @@ Verdict judge_evidence(const Evidences& evidences) {
                     evidences.answers_refused, evidences.answers_verified, evidences.first_refused);
   }
   return verdict;
+}
+
+std::vector<Verdict> judge_history(const Run& run, checker::History history, const Now& now) {
+  Run other{.asked = run.asked, .history = std::move(history), .faults = run.faults};
+  const auto wanted = held_to(run.asked);
+  PARALLAX_ASSERT(wanted, "options were not checked: {}", wanted.error().message);
+  const Evidences nothing_else;
+  Judge judge(other, nothing_else, now);
+  for (const Guarantee guarantee : judgeable(run.asked)) {
+    if (guarantee >= Guarantee::no_loss) continue;
+    judge.judge(guarantee, std::find(wanted->begin(), wanted->end(), guarantee) != wanted->end());
+  }
+  if (run.asked.workload != Workload::mixed_level) take_over_from_stronger(other);
+  return std::move(other.verdicts);
 }
 
 void set_broken(Run& run, std::string reason) {

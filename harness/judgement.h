@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "consistency/checker/convergence.h"
+#include "harness/prediction.h"
 #include "harness/promises.h"
 #include "harness/run.h"
 
@@ -31,18 +32,23 @@ struct Evidences {
   std::size_t answers_verified = 0;  ///< held against their own evidence (client/verify.h)
   std::size_t answers_refused = 0;   ///< of those: they are not what they say
   std::string first_refused = {};    ///< why
+  PeerTimes peer_times = {};         ///< of the run, as far as the nodes have lived to tell
 };
 
 /// Nanoseconds of any monotonic clock: to tell how long a verdict took.
 using Now = std::function<std::int64_t()>;
 
-/// Fills verdicts, staleness, convergence, outcome and reason of `run` from what it has of options,
-/// history and faults. What it is not held to is judged with smaller limits. `options` must have
-/// passed held_to().
+/// Fills verdicts, levels, staleness, convergence, outcome and reason of `run` from what it has of
+/// options, history and faults. What it is not held to is judged with smaller limits. `options`
+/// must have passed held_to().
 void judge_run(Run& run, const Evidences& evidences, const Now& now);
 
 /// What answers say of themselves: beside the history, and never instead of it.
 Verdict judge_evidence(const Evidences& evidences);
+
+/// What the guarantees of `run` that a history alone decides are of another `history` with the same
+/// operations (harness/tighten.h), within the limits of judge_run().
+std::vector<Verdict> judge_history(const Run& run, checker::History history, const Now& now);
 
 /// How the run ends when it broke before it was over.
 void set_broken(Run& run, std::string reason);

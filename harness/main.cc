@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "harness/findings_text.h"
 #include "harness/io/console.h"
 #include "harness/io/mutants_command.h"
 #include "harness/io/run_matrix.h"
@@ -75,6 +76,7 @@ std::string summary(const Run& run) {
     text += fmt::format("  converged {:.1f} ms after all was healed\n",
                         static_cast<double>(*run.convergence->after_ns) / 1e6);
   }
+  text += findings_text(run);
   for (const Verdict& verdict : run.verdicts) {
     if (verdict.promised && !verdict.witness.empty()) {
       text += fmt::format("\n{}:\n{}\n", verdict.guarantee, verdict.witness);
@@ -201,6 +203,8 @@ int main(int argc, char** argv) {
   run_command->add_option(
       "--out", options.out,
       "A directory for history, faults, results and a page to look at (report.html)");
+  run_command->add_flag("--tighten", options.tighten,
+                        "Look unknown outcomes up in the nodes' log after the run");
   run_command->add_option("--parallaxd", arguments.parallaxd, "The program; beside this one");
   run_command->add_flag("--quiet", quiet, "No progress");
   MatrixArguments of_matrix;

@@ -47,7 +47,8 @@ struct StalenessPoint {
   std::int64_t after_ns = 0;
   std::size_t reads = 0;
   double seen = 0;                  ///< 0 to 1
-  std::optional<double> predicted;  ///< by PBS (consistency/checker/pbs.h) from measured latencies
+  std::optional<double> predicted;  ///< by PBS (harness/prediction.h), in the middle of that time
+  std::size_t same_node = 0;        ///< of the reads: answered by the node that took that write
   friend bool operator==(const StalenessPoint&, const StalenessPoint&) = default;
 };
 
@@ -59,7 +60,29 @@ struct StalenessSummary {
   std::int64_t p99_ns = 0;
   std::int64_t max_ns = 0;
   std::vector<StalenessPoint> curve;  ///< by time
+  std::string prediction;  ///< what the prediction rests on, or why there is none; one paragraph
   friend bool operator==(const StalenessSummary&, const StalenessSummary&) = default;
+};
+
+/// Which levels the recorded history as a whole reaches (consistency/checker/classify.h), whatever
+/// was promised: by its operations' order and answers, not by stamps or the log.
+struct LevelsReached {
+  std::vector<std::string> strongest;  ///< titles of those that hold and that no other implies
+  std::vector<Verdict> levels;         ///< strongest first
+  friend bool operator==(const LevelsReached&, const LevelsReached&) = default;
+};
+
+/// What the nodes' own log says of operations whose outcome no client knows (harness/tighten.h).
+struct Tightening {
+  std::size_t unknown = 0;   ///< operations of unknown outcome
+  std::size_t happened = 0;  ///< of them: in the log as committed, or shown to somebody
+  std::size_t never = 0;  ///< of them: in no log, and nothing is left that could bring them there
+  std::size_t open = 0;   ///< of them: the log does not say
+  std::string reason;     ///< why the log says nothing of some, or of all; may be empty
+  /// Of the history in which what never happened is taken out; not of what the history alone does
+  /// not tell.
+  std::vector<Verdict> verdicts;
+  friend bool operator==(const Tightening&, const Tightening&) = default;
 };
 
 /// Whether all replicas came to hold the same once all faults were healed.
@@ -84,6 +107,8 @@ struct Run {
   std::vector<FaultWindow> faults;  ///< by begin
   std::vector<Verdict> verdicts;
   std::optional<StalenessSummary> staleness;  ///< where values are unique
+  std::optional<LevelsReached> levels;        ///< of registers
+  std::optional<Tightening> tightening;       ///< if it was asked for
   std::optional<Convergence> convergence;
   RunOutcome outcome = RunOutcome::undecided;
   std::string reason;  ///< in words, one line

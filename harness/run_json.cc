@@ -38,7 +38,8 @@ json::object to_json(const RunOptions& asked) {
           {"keys", asked.keys},
           {"seed", asked.seed},
           {"check", texts(asked.check)},
-          {"out", asked.out}};
+          {"out", asked.out},
+          {"tighten", asked.tighten}};
 }
 
 json::object to_json(const FaultWindow& window) {
@@ -62,13 +63,17 @@ json::object to_json(const Verdict& verdict) {
 json::object to_json(const StalenessSummary& staleness) {
   json::array curve;
   for (const StalenessPoint& point : staleness.curve) {
-    json::object line{{"after_ns", point.after_ns}, {"reads", point.reads}, {"seen", point.seen}};
+    json::object line{{"after_ns", point.after_ns},
+                      {"reads", point.reads},
+                      {"seen", point.seen},
+                      {"same_node", point.same_node}};
     if (point.predicted) line["predicted"] = *point.predicted;
     curve.push_back(std::move(line));
   }
-  return {{"reads", staleness.reads},   {"stale_reads", staleness.stale_reads},
-          {"p50_ns", staleness.p50_ns}, {"p99_ns", staleness.p99_ns},
-          {"max_ns", staleness.max_ns}, {"curve", std::move(curve)}};
+  return {{"reads", staleness.reads},          {"stale_reads", staleness.stale_reads},
+          {"p50_ns", staleness.p50_ns},        {"p99_ns", staleness.p99_ns},
+          {"max_ns", staleness.max_ns},        {"curve", std::move(curve)},
+          {"prediction", staleness.prediction}};
 }
 
 json::object to_json(const Convergence& convergence) {
@@ -82,6 +87,16 @@ json::array list_of(const std::vector<T>& list) {
   json::array array;
   for (const T& item : list) array.push_back(to_json(item));
   return array;
+}
+
+json::object to_json(const LevelsReached& reached) {
+  return {{"strongest", texts(reached.strongest)}, {"levels", list_of(reached.levels)}};
+}
+
+json::object to_json(const Tightening& tightening) {
+  return {{"unknown", tightening.unknown}, {"happened", tightening.happened},
+          {"never", tightening.never},     {"open", tightening.open},
+          {"reason", tightening.reason},   {"verdicts", list_of(tightening.verdicts)}};
 }
 
 // --- Reading
@@ -139,6 +154,7 @@ Result<RunOptions> read_options(const json::object& object) {
   PARALLAX_TRY(get(object, "seed", asked.seed));
   PARALLAX_TRY(get_texts(object, "check", asked.check));
   PARALLAX_TRY(get(object, "out", asked.out));
+  PARALLAX_TRY(get(object, "tighten", asked.tighten));
   return asked;
 }
 
@@ -197,6 +213,7 @@ Result<StalenessPoint> read_point(const json::object& object) {
   PARALLAX_TRY(get(object, "reads", point.reads));
   PARALLAX_TRY(get(object, "seen", point.seen));
   PARALLAX_ASSIGN(point.predicted, read<double>(object, "predicted"));
+  PARALLAX_TRY(get(object, "same_node", point.same_node));
   return point;
 }
 
@@ -208,7 +225,26 @@ Result<StalenessSummary> read_staleness(const json::object& object) {
   PARALLAX_TRY(get(object, "p99_ns", staleness.p99_ns));
   PARALLAX_TRY(get(object, "max_ns", staleness.max_ns));
   PARALLAX_TRY(get_list(object, "curve", staleness.curve, read_point));
+  PARALLAX_TRY(get(object, "prediction", staleness.prediction));
   return staleness;
+}
+
+Result<LevelsReached> read_levels(const json::object& object) {
+  LevelsReached reached;
+  PARALLAX_TRY(get_texts(object, "strongest", reached.strongest));
+  PARALLAX_TRY(get_list(object, "levels", reached.levels, read_verdict));
+  return reached;
+}
+
+Result<Tightening> read_tightening(const json::object& object) {
+  Tightening tightening;
+  PARALLAX_TRY(get(object, "unknown", tightening.unknown));
+  PARALLAX_TRY(get(object, "happened", tightening.happened));
+  PARALLAX_TRY(get(object, "never", tightening.never));
+  PARALLAX_TRY(get(object, "open", tightening.open));
+  PARALLAX_TRY(get(object, "reason", tightening.reason));
+  PARALLAX_TRY(get_list(object, "verdicts", tightening.verdicts, read_verdict));
+  return tightening;
 }
 
 /// Nothing when it is absent.
@@ -225,6 +261,14 @@ Result<void> read_findings(const json::object& object, Run& run) {
   PARALLAX_ASSIGN(const json::object* staleness, find_object(object, "staleness"));
   if (staleness != nullptr) {
     PARALLAX_ASSIGN(run.staleness, read_staleness(*staleness));
+  }
+  PARALLAX_ASSIGN(const json::object* levels, find_object(object, "levels"));
+  if (levels != nullptr) {
+    PARALLAX_ASSIGN(run.levels, read_levels(*levels));
+  }
+  PARALLAX_ASSIGN(const json::object* tightening, find_object(object, "tightening"));
+  if (tightening != nullptr) {
+    PARALLAX_ASSIGN(run.tightening, read_tightening(*tightening));
   }
   PARALLAX_ASSIGN(const json::object* convergence, find_object(object, "convergence"));
   if (convergence != nullptr) {
@@ -270,6 +314,8 @@ std::string write_results(const Run& run) {
                       {"replay_command", run.replay_command}, {"asked", to_json(run.asked)},
                       {"verdicts", list_of(run.verdicts)},    {"faults", list_of(run.faults)}};
   if (run.staleness) object["staleness"] = to_json(*run.staleness);
+  if (run.levels) object["levels"] = to_json(*run.levels);
+  if (run.tightening) object["tightening"] = to_json(*run.tightening);
   if (run.convergence) object["convergence"] = to_json(*run.convergence);
   return json::serialize(object) + "\n";
 }

@@ -9,6 +9,7 @@
 
 #include "harness/promises.h"
 #include "harness/run.h"
+#include "harness/tighten.h"
 #include "harness/workload.h"
 
 namespace parallax::harness {
@@ -52,6 +53,9 @@ Result<void> check_together(const RunOptions& options) {
                       "or started anew; leave it out, or leave out --endpoints",
                       to_string(fault)));
     }
+  }
+  if (options.tighten) {
+    if (const auto why = untightenable(options)) return bad(fmt::format("--tighten: {}", *why));
   }
   const auto wanted = held_to(options);
   if (!wanted) return wanted.error();
@@ -226,6 +230,7 @@ std::string replay_command(const RunOptions& options) {
   add("--keys", std::to_string(options.keys));
   add("--seed", std::to_string(options.seed));
   if (!options.check.empty()) add("--check", fmt::format("{}", fmt::join(options.check, ",")));
+  if (options.tighten) text += " --tighten";
   if (!options.out.empty()) add("--out", options.out);
   return text;
 }

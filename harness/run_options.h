@@ -88,7 +88,8 @@ struct RunOptions {
   /// Guarantees by name (harness/promises.h) to hold the run to; empty: those that its levels
   /// promise.
   std::vector<std::string> check;
-  std::string out;  ///< a directory; empty: nothing is written
+  std::string out;       ///< a directory; empty: nothing is written
+  bool tighten = false;  ///< unknown outcomes, by the nodes' log after the run (harness/tighten.h)
   friend bool operator==(const RunOptions&, const RunOptions&) = default;
 };
 

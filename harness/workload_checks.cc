@@ -137,6 +137,7 @@ std::vector<StalenessPoint> curve_of(const History& history) {
   struct Bin {
     std::size_t reads = 0;
     std::size_t seen = 0;
+    std::size_t same_node = 0;
   };
   std::map<std::int64_t, Bin> bins;
   for (const Operation& read : history.operations) {
@@ -153,13 +154,15 @@ std::vector<StalenessPoint> curve_of(const History& history) {
     Bin& bin = bins[static_cast<std::int64_t>(std::bit_floor(std::max<std::uint64_t>(since, 1)))];
     ++bin.reads;
     if (!is_older(key->second, read.result, latest)) ++bin.seen;
+    if (read.node != kNoNode && read.node == latest.node) ++bin.same_node;
   }
   std::vector<StalenessPoint> curve;
   for (const auto& [after_ns, bin] : bins) {
     curve.push_back({.after_ns = after_ns,
                      .reads = bin.reads,
                      .seen = static_cast<double>(bin.seen) / static_cast<double>(bin.reads),
-                     .predicted = std::nullopt});
+                     .predicted = std::nullopt,
+                     .same_node = bin.same_node});
   }
   return curve;
 }
@@ -234,7 +237,8 @@ StalenessSummary summarize_staleness(const History& history) {
           .p50_ns = measured.p50_ns,
           .p99_ns = measured.p99_ns,
           .max_ns = measured.max_ns,
-          .curve = curve_of(history)};
+          .curve = curve_of(history),
+          .prediction = {}};
 }
 
 }  // namespace parallax::harness

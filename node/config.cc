@@ -419,6 +419,9 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
   std::array<std::string, std::size(kRows)> texts;
   std::array<bool, std::size(kRows)> switches{};
   app.add_flag("--version", version, "print the version and exit");
+  app.add_option("--dump-log", line.dump_log,
+                 "print the replicated log in a stopped node's data directory, and exit")
+      ->option_text("DIR");
   // Not for users, and release builds refuse it: no help shows it.
   app.add_option("--canary", line.canary)->group("");
   app.add_option("--config", config_file, "TOML file with these names; flags win over it")
@@ -443,6 +446,7 @@ Result<CommandLine> parse_command_line(const std::vector<std::string>& arguments
     line.print = fmt::format("parallaxd {}\n", PARALLAX_VERSION);
     return line;
   }
+  if (!line.dump_log.empty()) return line;
   Settings settings;
   for (std::size_t i = 0; i < std::size(kRows); ++i) {
     const std::string flag = std::string("--") + kRows[i].name;

@@ -72,6 +72,7 @@ struct NodeConfig {
 /// What a command line asks for: to print something and exit 0, or to run.
 struct CommandLine {
   std::optional<std::string> print;  ///< of --help and --version
+  std::string dump_log;              ///< a data directory, whose log is to be printed; or empty
   std::string canary;                ///< a deliberate bug to run with (base/canary.h); empty: none
   NodeConfig config;
 };

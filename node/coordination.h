@@ -27,6 +27,7 @@ struct Coordination {
       state;  ///< of a write: what its replicas are sent, whole and durable here
   MonoTime begun;
   std::optional<MonoTime> asked;  ///< when the first other replica was asked
+  std::optional<MonoTime> sent;   ///< of a write: when others were sent the state
   MonoTime look_at;               ///< when to look at it again
   std::optional<MonoTime> answered;
   bool handed_out = false;       ///< of a write: it is durable here, and has been sent

@@ -11,6 +11,7 @@
 
 #include "base/canary_switch.h"
 #include "node/config.h"
+#include "node/io/dump_log.h"
 #include "node/io/engine.h"
 #include "node/io/logging.h"
 
@@ -49,6 +50,10 @@ int run(const std::vector<std::string>& arguments) {
   if (line->print) {
     std::fputs(line->print->c_str(), stdout);
     return 0;
+  }
+  if (!line->dump_log.empty()) {
+    const Result<void> printed = print_log(line->dump_log);
+    return printed ? 0 : fail(printed.error());
   }
   if (!line->canary.empty()) {
     if (const Result<void> on = switch_canary_on(line->canary); !on) return fail(on.error());

@@ -1,7 +1,6 @@
 #include "node/metrics.h"
 
 #include <algorithm>
-#include <bit>
 #include <iterator>
 
 #include "base/assert.h"
@@ -9,8 +8,6 @@
 
 namespace parallax {
 namespace {
-
-using std::chrono::duration_cast;
 
 double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -184,6 +181,16 @@ void render_replica(std::string& out, const ReplicaStatus& status,
          counters.tombstones_removed);
 }
 
+void render_peer_answers(std::string& out, const ReplicaCounters& counters) {
+  constexpr std::string_view kName = "parallax_peer_answer_duration_seconds";
+  describe(
+      out, kName, "histogram",
+      "Time from asking another replica to its answer, at the levels without a leader, by what "
+      "it was asked for: to store a state durably, or what it holds.");
+  render_histogram(out, kName, "request=\"store\"", counters.peer_stores);
+  render_histogram(out, kName, "request=\"query\"", counters.peer_queries);
+}
+
 void render_process(std::string& out, const ProcessStatus& process) {
   render_sum(out, "parallax_fsync_duration_seconds",
              "Time that synced write batches took, the sync included.",
@@ -208,41 +215,6 @@ void render_process(std::string& out, const ProcessStatus& process) {
 }
 
 }  // namespace
-
-void LatencyHistogram::add(Duration duration) {
-  const auto micros = std::max<std::int64_t>(
-      duration_cast<std::chrono::duration<std::int64_t, std::micro>>(duration).count(), 0);
-  // Bucket i holds what is at most kFirstBoundMicros * 2^i; rounded up, so that a bound's own
-  // bucket holds all that is not above it.
-  const bool whole = std::chrono::microseconds{micros} == duration || duration.count() < 0;
-  const std::uint64_t up = static_cast<std::uint64_t>(micros) + (whole ? 0 : 1);
-  const std::uint64_t steps = up == 0 ? 0 : (up - 1) / kFirstBoundMicros;
-  const auto i = std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(steps)), kBounds);
-  ++buckets_[i];
-  ++count_;
-  sum_ += std::max(duration, Duration{0});
-}
-
-double LatencyHistogram::bound_seconds(std::size_t i) {
-  return static_cast<double>(kFirstBoundMicros << i) / 1e6;
-}
-
-void LatencyHistogram::add(const LatencyHistogram& other) {
-  for (std::size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
-  count_ += other.count_;
-  sum_ += other.sum_;
-}
-
-std::optional<Duration> LatencyHistogram::percentile(unsigned percent) const {
-  if (count_ == 0) return std::nullopt;
-  const std::uint64_t rank = (count_ * percent + 99) / 100;
-  std::uint64_t below = 0;
-  for (std::size_t i = 0; i < kBounds; ++i) {
-    below += buckets_[i];
-    if (below >= rank) return std::chrono::microseconds{kFirstBoundMicros << i};
-  }
-  return limits::kMaxRequestTimeout;
-}
 
 ObservedLatency RequestMetrics::observed(Level level, bool reads, Path path) const {
   constexpr KvOp kReads[] = {KvOp::get, KvOp::head};
@@ -345,6 +317,7 @@ std::string render_metrics(const RequestMetrics& requests, const HttpGauges& htt
          http.requests_in_flight);
   render_replica(out, status, counters);
   render_members(out, status);
+  render_peer_answers(out, counters);
   render_process(out, process);
   return out;
 }

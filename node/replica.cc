@@ -241,7 +241,7 @@ void Replica::on_persisted(std::uint64_t sequence) {
   impl_->on_persisted(sequence);
 }
 void Replica::on_disk_failed(const Error& error) {
-  impl_->on_disk_failed(error);
+  impl_->fail(error);
 }
 ReplicaReady Replica::take_ready(bool may_persist) {
   return impl_->take_ready(may_persist);

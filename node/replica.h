@@ -29,6 +29,7 @@
 #include "clock/clock_offsets.h"
 #include "clock/hybrid_logical_clock.h"
 #include "node/idempotency_table.h"
+#include "node/latency_histogram.h"
 #include "replication/leader_follower/bootstrap.h"
 #include "replication/leader_follower/raft.h"
 #include "replication/quorum/hints.h"
@@ -155,6 +156,11 @@ struct ReplicaCounters {
   std::uint64_t keys_sent = 0;      ///< whole states handed over by anti-entropy
   std::uint64_t keys_received = 0;  ///< whole states asked for by it
   std::uint64_t tombstones_removed = 0;
+  /// From asking another replica to its answer, as a coordinator without a leader: stores of writes
+  /// whose state is durable there, and what queries were told. Answers that come when nobody waits
+  /// for them any more are not in it.
+  LatencyHistogram peer_stores = {};
+  LatencyHistogram peer_queries = {};
 };
 
 /// Not thread-safe; one thread owns it. `store` must outlive it.
@@ -177,7 +183,8 @@ class Replica {
   /// The batch `sequence` is durable. They come in order.
   void on_persisted(std::uint64_t sequence);
   /// The disk refused a batch: from now on nothing is acknowledged, stamped or voted, requests get
-  /// read_only, and leadership is left to others.
+  /// read_only, and leadership is left to others. A store that is damaged (corrupt) ends all: see
+  /// fatal().
   void on_disk_failed(const Error& error);
   /// Errors: not_leader, bad_parameter.
   Result<void> transfer_leadership(NodeId to);

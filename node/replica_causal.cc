@@ -63,7 +63,10 @@ Result<void> Replica::Impl::Causality::start() {
         }
         segments_[last.origin()].insert(last.number);
         for (const CausalOperation& operation : segment->operations) {
-          restored.log.push_back({operation.origin(), operation.number, operation.bytes()});
+          restored.log.push_back({.origin = operation.origin(),
+                                  .number = operation.number,
+                                  .bytes = operation.bytes(),
+                                  .reading = operation.version.stamp.hlc});
         }
         return true;
       }));
@@ -76,7 +79,8 @@ Result<void> Replica::Impl::Causality::start() {
     core_->heard(node, incarnation);
   }
   tell_incarnations();
-  woken_ = stirred_ = true;
+  wake_all();
+  stirred_ = true;
   return {};
 }
 
@@ -100,7 +104,8 @@ void Replica::Impl::Causality::draw_again() {
 
 void Replica::Impl::Causality::end_recovery() {
   if (core_) core_->end_recovery();
-  woken_ = stirred_ = true;
+  wake_all();
+  stirred_ = true;
 }
 
 bool Replica::Impl::Causality::joined() const {
@@ -196,7 +201,8 @@ void Replica::Impl::Causality::answer_from_failed_disk() {
 }
 
 void Replica::Impl::Causality::on_disk_failed() {
-  woken_ = stirred_ = true;
+  wake_all();
+  stirred_ = true;
 }
 
 void Replica::Impl::Causality::carry_out(CausalReady ready) {

@@ -86,6 +86,8 @@ struct Replica::Impl::Causality {
   std::uint64_t shown_after(const KeyState& state) const;
   /// The disk takes nothing any more: who waits to write is told so.
   void on_disk_failed();
+  /// The request is answered, or looked at again: it waits for nothing here.
+  void forget_waiting(RequestHandle handle);
   /// Why the deadline of a request has passed that waited.
   Error late_error(const PendingRequest& pending) const;
 
@@ -111,8 +113,13 @@ struct Replica::Impl::Causality {
   OriginVector needed(const Request& request) const;
   bool may_serve(const Request& request, const OriginVector& needed) const;
   void serve_waiting();
+  void wake_all();
+  void await(RequestHandle handle, const OriginVector& needed);
   void behind(RequestHandle handle, const OriginVector& needed);
   NodeId who_is_there(const OriginVector& needed, NodeId but) const;
+  bool over(const Origin& origin) const {
+    return core_->heard_of(origin.node) > origin.incarnation;
+  }
   void read(RequestHandle handle, const OriginVector& needed);
   void write(RequestHandle handle, const OriginVector& needed);
   Evidence evidence(const PendingRequest& pending) const;
@@ -133,11 +140,15 @@ struct Replica::Impl::Causality {
   };
   std::optional<HeldPage> held_page_;  ///< of a transfer, ahead of the log here
 
-  std::vector<RequestHandle> waiting_;
-  bool woken_ = false;     ///< what they wait for may have come
-  bool proposed_ = false;  ///< since the core was last asked
-  bool stirred_ = true;    ///< the core has something to say
-  MonoTime next_run_{};    ///< else it is asked then: what it sends by time is not in a hurry
+  /// Requests that wait for an operation of an origin that goes on, by its number; with the slot,
+  /// so that those that end are found.
+  using Awaiting = std::map<std::pair<std::uint64_t, std::uint32_t>, RequestHandle>;
+  std::map<Origin, Awaiting> awaited_;
+  std::vector<RequestHandle> waiting_;  ///< for anything else
+  bool woken_ = false;                  ///< what these wait for may have come
+  bool proposed_ = false;               ///< since the core was last asked
+  bool stirred_ = true;                 ///< the core has something to say
+  MonoTime next_run_{};  ///< else it is asked then: what it sends by time is not in a hurry
 
   /// Early states that wait for one operation each, by its actor and stamp.
   std::map<Actor, std::set<std::pair<Hlc, std::string>>> early_;

@@ -59,21 +59,8 @@ bool Replica::Impl::Causality::may_forget(const VersionVector& context) const {
     if (!core_ || !core_->covers(VersionVector({{actor, reading}}))) return false;
     const Origin origin{actor.node, actor.incarnation};
     const OriginLog* const log = core_->log(origin);
-    if (log == nullptr || log->start() == log->last()) continue;
-    std::optional<Hlc> first;
-    const Result<void> read =
-        at_.overlay_.scan(records::causal_log_range(kOnlyGroup, origin, log->start() + 1),
-                          [&](std::string_view key, std::string_view value) {
-                            const auto segment = records::decode<CausalSegment>(key, value);
-                            if (!segment) return false;
-                            for (const CausalOperation& operation : segment->operations) {
-                              if (operation.number <= log->start()) continue;
-                              first = operation.version.stamp.hlc;
-                              return false;
-                            }
-                            return true;
-                          });
-    if (!read || !first || *first <= reading) return false;
+    const std::optional<Hlc> first = log == nullptr ? std::nullopt : log->first_reading();
+    if (first && *first <= reading) return false;
   }
   return true;
 }

@@ -97,7 +97,39 @@ void Replica::Impl::Causality::behind(RequestHandle handle, const OriginVector& 
     }
   }
   mark(Mark::causal_waited);
+  await(handle, needed);
+}
+
+/// For one operation at a time, as long as its origin goes on: what comes of others says nothing
+/// about it. What is left of an origin that is over, the past of a key or the end of a transfer may
+/// come with any message.
+void Replica::Impl::Causality::await(RequestHandle handle, const OriginVector& needed) {
+  for (const auto& [origin, number] : needed.entries()) {
+    if (core_->applied().covers(origin, number) || over(origin)) continue;
+    awaited_[origin].emplace(std::pair(number, handle.slot), handle);
+    at_.requests_.find(handle)->awaits = {origin, number};
+    return;
+  }
   waiting_.push_back(handle);
+}
+
+void Replica::Impl::Causality::forget_waiting(RequestHandle handle) {
+  const auto awaits = std::exchange(at_.requests_.find(handle)->awaits, std::nullopt);
+  if (!awaits) return;
+  const auto found = awaited_.find(awaits->first);
+  found->second.erase({awaits->second, handle.slot});
+  if (found->second.empty()) awaited_.erase(found);
+}
+
+/// Whatever they wait for.
+void Replica::Impl::Causality::wake_all() {
+  for (const auto& [origin, requests] : std::exchange(awaited_, {})) {
+    for (const auto& [number, handle] : requests) {
+      at_.requests_.find(handle)->awaits.reset();
+      waiting_.push_back(handle);
+    }
+  }
+  woken_ = true;
 }
 
 NodeId Replica::Impl::Causality::who_is_there(const OriginVector& needed, NodeId but) const {
@@ -122,10 +154,20 @@ Error Replica::Impl::Causality::late_error(const PendingRequest& pending) const 
 }
 
 void Replica::Impl::Causality::serve_waiting() {
-  if (!std::exchange(woken_, false) || waiting_.empty()) return;
-  for (const RequestHandle handle : std::exchange(waiting_, {})) {
+  std::vector<RequestHandle> due;
+  if (std::exchange(woken_, false)) due.swap(waiting_);
+  for (const auto& [origin, requests] : awaited_) {
+    const std::uint64_t reached = core_->applied().at(origin);
+    for (const auto& [number, handle] : requests) {
+      if (number.first > reached && !over(origin)) break;
+      due.push_back(handle);
+    }
+  }
+  for (const RequestHandle handle : due) {
     const PendingRequest* const pending = at_.requests_.find(handle);
-    if (pending != nullptr && pending->stage == PendingRequest::Stage::behind) serve(handle);
+    if (pending == nullptr || pending->stage != PendingRequest::Stage::behind) continue;
+    forget_waiting(handle);
+    serve(handle);
   }
 }
 

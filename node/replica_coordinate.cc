@@ -84,6 +84,7 @@ bool Replica::Impl::carry_out_core(std::uint64_t id, Coordination& at) {
   };
   const auto send_state = [&](const std::vector<NodeId>& targets) {
     for (const NodeId target : targets) {
+      if (!at.sent) at.sent = now_.monotonic;
       send(target,
            QuorumStore{.call = {config_.life, store_call(id)}, .key = at.key, .state = *at.state});
     }
@@ -280,6 +281,7 @@ void Replica::Impl::on_quorum_query_reply(const Envelope& envelope, const Quorum
   Coordination& at = found->second;
   if (at.asked && reply.status == QuorumQueryStatus::held) {
     query_time_.add(now_.monotonic - *at.asked);
+    counters_.peer_queries.add(now_.monotonic - *at.asked);
   }
   step_core(at.core, {envelope.from, envelope.incarnation, envelope.recovering}, envelope.clock,
             reply);
@@ -293,6 +295,10 @@ void Replica::Impl::on_quorum_store_reply(const Envelope& envelope, const Quorum
   if (found == coordinations_.end() || reply.call.id != store_call(id)) {
     on_other_store_reply(envelope, reply);
     return;
+  }
+  const Coordination& at = found->second;
+  if (at.sent && reply.stored && reply.hint_for == kNoNode) {
+    counters_.peer_stores.add(now_.monotonic - *at.sent);
   }
   const Sender from{envelope.from, envelope.incarnation, envelope.recovering};
   std::visit([&](auto& core) { core.step(from, reply); }, found->second.core);

@@ -120,7 +120,9 @@ struct Replica::Impl : PendingAnswers {
   void check_session(RequestHandle handle);
   std::optional<Error> session_error(const SessionToken& session) const;
   std::optional<Error> settle_level(Request& request) const;
-  bool too_far_ahead(Hlc clock) const;
+  bool may_have_issued(const Origin& origin, std::uint64_t number) const;
+  Incarnation known_incarnation(NodeId node) const;
+  bool too_far_ahead(UnixMillis time) const;
 
   // --- replica_writes.cc ------------------------------------------------------------------------
   void propose_write(RequestHandle handle);
@@ -579,12 +581,10 @@ struct Replica::Impl : PendingAnswers {
   // --- Leading ----------------------------------------------------------------------------------
   Term led_term_;  ///< 0: not leading
   NodeId seen_leader_;
-  Term counted_election_;
-  Term counted_win_;
+  Term counted_election_, counted_win_;
   Term init_proposed_;  ///< term in which the first entry was proposed
   std::map<NodeId, std::pair<Incarnation, Term>> ends_proposed_;
   RoundId counted_round_;
-
   std::map<NodeId, OutgoingSnapshot> outgoing_;
   /// The last transfer to each peer, and the clock when its view was taken.
   std::map<NodeId, std::pair<std::uint64_t, Hlc>> transfers_viewed_;

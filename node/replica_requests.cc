@@ -189,16 +189,42 @@ void Replica::Impl::check_session(RequestHandle handle) {
   }
 }
 
-/// One whose clock is further ahead than any node's may be did not come from here.
+/// One whose clock is further ahead than any node's may be did not come from here, nor did one that
+/// names what never was: nobody is to wait for that.
 std::optional<Error> Replica::Impl::session_error(const SessionToken& session) const {
   if (const auto ours = session.check(node_.cluster, config_.members); !ours) return ours.error();
-  if (!too_far_ahead(session.clock)) return std::nullopt;
-  return definite(ErrorCode::bad_session, "the session's clock is ahead of the cluster's");
+  if (too_far_ahead(session.clock.millis())) {
+    return definite(ErrorCode::bad_session, "the session's clock is ahead of the cluster's");
+  }
+  for (const OriginVector* vector : {&session.read, &session.write}) {
+    for (const auto& [origin, number] : vector->entries()) {
+      if (may_have_issued(origin, number)) continue;
+      return definite(ErrorCode::bad_session,
+                      fmt::format("the session token names operation {} of node {}, incarnation "
+                                  "{}, which never was; begin a session without one",
+                                  number, origin.node, origin.incarnation));
+    }
+  }
+  return std::nullopt;
 }
 
-bool Replica::Impl::too_far_ahead(Hlc clock) const {
-  return clock.millis().value > clock_.peek(now_.physical).millis().value +
-                                    static_cast<std::uint64_t>(config_.max_clock_skew.count());
+/// False: the origin has issued no such operation that was durable, as far as can be known here.
+bool Replica::Impl::may_have_issued(const Origin& origin, std::uint64_t number) const {
+  const Causal* const core = causal_->core();
+  // A number leaves its origin when it is durable there, so this node knows all of its own.
+  if (core != nullptr && origin == core->origin()) return core->applied().covers(origin, number);
+  return origin.incarnation <= known_incarnation(origin.node) ||
+         !too_far_ahead(drawn_at(origin.incarnation));
+}
+
+/// The highest incarnation of a member that is known here.
+Incarnation Replica::Impl::known_incarnation(NodeId node) const {
+  return node == config_.id ? node_.incarnation : peers_.at(node).incarnation;
+}
+
+bool Replica::Impl::too_far_ahead(UnixMillis time) const {
+  return time.value > clock_.peek(now_.physical).millis().value +
+                          static_cast<std::uint64_t>(config_.max_clock_skew.count());
 }
 
 Error Replica::Impl::not_leader_error() const {
@@ -338,6 +364,7 @@ void Replica::Impl::finish(RequestHandle handle, Reply reply) {
   PendingRequest& pending = *requests_.find(handle);
   if (pending.stage == PendingRequest::Stage::forwarded) forwards_.erase(pending.forward_id);
   if (pending.stage == PendingRequest::Stage::counting) forget_count(handle);
+  causal_->forget_waiting(handle);
   await_applied(handle, LogIndex{});
   const NodeId peer = pending.peer;
   const RequestId id = pending.id;

@@ -105,19 +105,34 @@ void Replica::Impl::propose_write(RequestHandle handle) {
 }
 
 /// A version's stamp has to be above all that its context covers. An error when the context cannot
-/// have come from this cluster: what it names would never come, however long one waits.
+/// have come from this cluster: what it names would never come, however long one waits, and would
+/// stay in the key's state for good.
 std::optional<Error> Replica::Impl::take_context(const Request& request) {
   if (!request.context) return std::nullopt;
   for (const auto& [actor, reading] : request.context->entries()) {
-    const bool known =
-        actor == kLogActor || actor.node == config_.id || peers_.contains(actor.node);
-    if (known) continue;
-    return definite(ErrorCode::bad_request,
-                    fmt::format("Parallax-Context: it names node {}, which is no member of this "
-                                "cluster",
-                                actor.node));
+    if (actor == kLogActor) continue;
+    const bool member = actor.node == config_.id || peers_.contains(actor.node);
+    if (!member || actor.path == ActorPath::log) {
+      return definite(ErrorCode::bad_request,
+                      fmt::format("Parallax-Context: it names node {}, which is no member of this "
+                                  "cluster",
+                                  actor.node));
+    }
+    if (actor.incarnation <= known_incarnation(actor.node)) continue;
+    if (too_far_ahead(drawn_at(actor.incarnation))) {
+      return definite(ErrorCode::bad_request,
+                      fmt::format("Parallax-Context: it names an incarnation of node {} that never "
+                                  "was",
+                                  actor.node));
+    }
+    // The causal levels wait until what it names is here. Others would store it.
+    if (level_info(request.consistency.level).protocol == Protocol::causal) continue;
+    return definite(ErrorCode::level_unattainable,
+                    fmt::format("node {} has not heard of the incarnation of node {} that "
+                                "Parallax-Context names",
+                                config_.id, actor.node));
   }
-  if (too_far_ahead(request.context->highest())) {
+  if (too_far_ahead(request.context->highest().millis())) {
     return definite(ErrorCode::bad_request,
                     "Parallax-Context: its clock is ahead of the cluster's");
   }

@@ -46,6 +46,8 @@ struct PendingRequest {
 
   bool session_checked = false;
   std::optional<MonoTime> behind_since;  ///< when it first was; it may have been passed on since
+  /// behind: the causal operation that it waits for first; none: what it waits for is no such one.
+  std::optional<std::pair<Origin, std::uint64_t>> awaits;
   /// What a write came to, once that is decided: shown when its entry is applied, or, for a refusal
   /// that needs no entry, behind a read round.
   struct Outcome {

@@ -147,7 +147,7 @@ void Calls::hedge(const CallPtr& call) {
   exchange(call, attempt, std::move(connection));
 }
 
-std::shared_ptr<HttpConnection> Calls::take_idle(Pool& pool) {
+std::shared_ptr<ClientConnection> Calls::take_idle(Pool& pool) {
   while (!pool.idle.empty()) {
     Idle idle = std::move(pool.idle.back());
     pool.idle.pop_back();
@@ -160,17 +160,17 @@ std::shared_ptr<HttpConnection> Calls::take_idle(Pool& pool) {
   return nullptr;
 }
 
-std::shared_ptr<HttpConnection> Calls::take_connection(const Endpoint& endpoint) {
+std::shared_ptr<ClientConnection> Calls::take_connection(const Endpoint& endpoint) {
   Pool& pool = pools_[endpoint];
   if (auto idle = take_idle(pool)) return idle;
   if (pool.open >= options_.max_connections_per_endpoint) return nullptr;
   ++pool.open;
-  return HttpConnection::create(context_, endpoint,
-                                {.max_response_bytes = options_.max_response_bytes});
+  return ClientConnection::create(context_, endpoint,
+                                  {.max_response_bytes = options_.max_response_bytes});
 }
 
 void Calls::exchange(const CallPtr& call, const AttemptPtr& attempt,
-                     std::shared_ptr<HttpConnection> connection) {
+                     std::shared_ptr<ClientConnection> connection) {
   attempt->connection = std::move(connection);
   attempt->start = now();
   HttpRequest request = call->spec.request(node_timeout(call->deadline - attempt->start));

@@ -32,8 +32,8 @@ namespace parallax {
 /// One request at one node.
 struct Attempt {
   Endpoint endpoint;
-  std::shared_ptr<HttpConnection> connection;  ///< null while waiting for one
-  MonoTime start;                              ///< of the exchange
+  std::shared_ptr<ClientConnection> connection;  ///< null while waiting for one
+  MonoTime start;                                ///< of the exchange
 };
 
 /// What became of an attempt.
@@ -115,7 +115,7 @@ class Calls {
   using CallPtr = std::shared_ptr<Call>;
   using AttemptPtr = std::shared_ptr<Attempt>;
   struct Idle {
-    std::shared_ptr<HttpConnection> connection;
+    std::shared_ptr<ClientConnection> connection;
     MonoTime since;
   };
   struct Waiting {
@@ -134,11 +134,11 @@ class Calls {
   void attempt(const CallPtr& call);
   /// Begins one beside the one under way, if another node can be asked at once.
   void hedge(const CallPtr& call);
-  std::shared_ptr<HttpConnection> take_idle(Pool& pool);
+  std::shared_ptr<ClientConnection> take_idle(Pool& pool);
   /// An idle connection or a new one; null when there are as many as there may be.
-  std::shared_ptr<HttpConnection> take_connection(const Endpoint& endpoint);
+  std::shared_ptr<ClientConnection> take_connection(const Endpoint& endpoint);
   void exchange(const CallPtr& call, const AttemptPtr& attempt,
-                std::shared_ptr<HttpConnection> connection);
+                std::shared_ptr<ClientConnection> connection);
   void exchanged(const CallPtr& call, const AttemptPtr& attempt, ExchangeResult result);
   /// Gives the attempt's connection back; `usable` says whether it can serve again.
   void release(const AttemptPtr& attempt, bool usable);

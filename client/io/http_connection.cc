@@ -21,7 +21,7 @@ using tcp = asio::ip::tcp;
 
 constexpr std::uint32_t kMaxResponseHeaderBytes = 64 << 10;
 
-class BeastConnection final : public HttpConnection,
+class BeastConnection final : public ClientConnection,
                               public std::enable_shared_from_this<BeastConnection> {
  public:
   BeastConnection(asio::io_context& context, Endpoint endpoint, Options options)
@@ -193,8 +193,8 @@ class BeastConnection final : public HttpConnection,
 
 }  // namespace
 
-std::shared_ptr<HttpConnection> HttpConnection::create(asio::io_context& context, Endpoint endpoint,
-                                                       Options options) {
+std::shared_ptr<ClientConnection> ClientConnection::create(asio::io_context& context,
+                                                           Endpoint endpoint, Options options) {
   return std::make_shared<BeastConnection>(context, std::move(endpoint), options);
 }
 

@@ -29,14 +29,14 @@ struct ExchangeFailure {
 
 using ExchangeResult = std::variant<HttpResponse, ExchangeFailure>;
 
-class HttpConnection {
+class ClientConnection {
  public:
   struct Options {
     std::size_t max_response_bytes = 0;  ///< of a body
   };
-  static std::shared_ptr<HttpConnection> create(boost::asio::io_context& context, Endpoint endpoint,
-                                                Options options);
-  virtual ~HttpConnection() = default;
+  static std::shared_ptr<ClientConnection> create(boost::asio::io_context& context,
+                                                  Endpoint endpoint, Options options);
+  virtual ~ClientConnection() = default;
 
   /// Connects if it is not connected, sends the request, reads the answer. `done` is called once,
   /// never from within this call. None may be under way.

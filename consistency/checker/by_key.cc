@@ -2,13 +2,13 @@
 
 namespace parallax::checker {
 
-ByKey split_by_key(const History& history) {
+OperationsByKey split_by_key(const History& history) {
   std::vector<std::size_t> place(history.texts.size(), 0);
   std::vector<Text> keys;
   for (const Operation& operation : history.operations) {
     if (place[operation.key.value]++ == 0) keys.push_back(operation.key);
   }
-  ByKey by_key;
+  OperationsByKey by_key;
   if (keys.size() <= 1) {
     if (keys.size() == 1) by_key.parts.emplace_back(history.operations);
     return by_key;

@@ -12,14 +12,14 @@ namespace parallax::checker {
 
 /// The operations of each key together: keys in the order of their first operation, operations in
 /// the order of the history.
-struct ByKey {
+struct OperationsByKey {
   std::vector<Operation> moved;  ///< empty if there is one key: then the history's own serve
   std::vector<std::span<const Operation>> parts;
 };
 
 /// Valid as long as `history` is. The parts hold every operation, those without a key (kNothing)
 /// as those of one more key.
-ByKey split_by_key(const History& history);
+OperationsByKey split_by_key(const History& history);
 
 /// The value that keys hold at the beginning, as a text. It may be one that the history does not
 /// have: then this keeps a copy of the history's texts that has it. Valid as long as those are.

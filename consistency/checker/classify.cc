@@ -68,6 +68,43 @@ bool implies(Criterion above, Criterion below) {
   });
 }
 
+bool follows_from_known(Criterion criterion, const ClassifyOptions& options) {
+  for (std::size_t i = 0; i < kCriteria; ++i) {
+    const auto& known = options.known[i];
+    if (known && known->verdict == Verdict::yes && implies(static_cast<Criterion>(i), criterion)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The session guarantees are judged all at once.
+CriterionVerdict judge(Criterion criterion, const History& history, const ClassifyOptions& options,
+                       std::optional<GuaranteeResults>& guarantees) {
+  const CausalOptions causal{.initial = options.initial, .limits = options.limits};
+  switch (criterion) {
+    case Criterion::linearizable:
+      return judge_linearizable(history, options);
+    case Criterion::sequential:
+      return take(
+          check_sequential(history, {.initial = options.initial, .limits = options.limits}));
+    case Criterion::causal_convergence:
+      return take(check_causal(history, CausalModel::ccv, causal));
+    case Criterion::causal_memory:
+      return take(check_causal(history, CausalModel::cm, causal));
+    case Criterion::causal:
+      return take(check_causal(history, CausalModel::cc, causal));
+    case Criterion::read_your_writes:
+    case Criterion::monotonic_reads:
+    case Criterion::monotonic_writes:
+    case Criterion::writes_follow_reads:
+      break;
+  }
+  if (!guarantees) guarantees = check_session_guarantees(history, {.initial = options.initial});
+  return take((*guarantees)[static_cast<std::size_t>(criterion) -
+                            static_cast<std::size_t>(Criterion::read_your_writes)]);
+}
+
 }  // namespace
 
 std::string_view to_string(Criterion criterion) {
@@ -79,18 +116,14 @@ Classification classify(const History& history, const ClassifyOptions& options) 
   const auto at = [&](Criterion c) -> CriterionVerdict& {
     return result.verdicts[static_cast<std::size_t>(c)];
   };
-  at(Criterion::linearizable) = judge_linearizable(history, options);
-  at(Criterion::sequential) =
-      take(check_sequential(history, {.initial = options.initial, .limits = options.limits}));
-  const CausalOptions causal{.initial = options.initial, .limits = options.limits};
-  at(Criterion::causal_convergence) = take(check_causal(history, CausalModel::ccv, causal));
-  at(Criterion::causal_memory) = take(check_causal(history, CausalModel::cm, causal));
-  at(Criterion::causal) = take(check_causal(history, CausalModel::cc, causal));
-  const GuaranteeResults guarantees =
-      check_session_guarantees(history, {.initial = options.initial});
-  for (std::size_t i = 0; i < guarantees.size(); ++i) {
-    result.verdicts[static_cast<std::size_t>(Criterion::read_your_writes) + i] =
-        take(guarantees[i]);
+  std::optional<GuaranteeResults> guarantees;
+  for (std::size_t i = 0; i < kCriteria; ++i) {
+    const auto criterion = static_cast<Criterion>(i);
+    if (options.known[i]) {
+      at(criterion) = *options.known[i];
+    } else if (!follows_from_known(criterion, options)) {
+      at(criterion) = judge(criterion, history, options, guarantees);
+    }
   }
   conclude(result.verdicts);
   for (std::size_t i = 0; i < kCriteria; ++i) {

@@ -34,16 +34,19 @@ inline constexpr std::size_t kCriteria = 9;
 /// "causal convergence (CCv)"
 std::string_view to_string(Criterion criterion);
 
-struct ClassifyOptions {
-  /// What every key holds at the beginning; nothing by default.
-  std::optional<std::string> initial;
-  Limits limits;  ///< of each search
-};
-
 struct CriterionVerdict {
   Verdict verdict = Verdict::undecided;
   std::string reason;   ///< of undecided; of yes or no, if it was taken from another
   std::string witness;  ///< of no: in words
+};
+
+struct ClassifyOptions {
+  /// What every key holds at the beginning; nothing by default.
+  std::optional<std::string> initial;
+  Limits limits;  ///< of each search
+  /// By Criterion: what is known of the same history. It is not judged again, nor is what follows
+  /// from one that holds.
+  std::array<std::optional<CriterionVerdict>, kCriteria> known = {};
 };
 
 struct Classification {

@@ -187,7 +187,7 @@ LinearizabilityResult check_linearizability(const History& history,
   }
   const WithInitial start(history.texts, options.initial);
   Check check(start.texts(), start.initial(), options);
-  const ByKey by_key = split_by_key(history);
+  const OperationsByKey by_key = split_by_key(history);
   for (const auto& operations : by_key.parts) check.add(operations);
   check.search_all();
   return check.take();

@@ -19,8 +19,8 @@ Error wrong(std::string message) {
   return definite(ErrorCode::bad_request, std::move(message));
 }
 
-Result<void> check(std::string_view name, const std::vector<std::int64_t>& samples) {
-  if (samples.empty()) return wrong(fmt::format("there are no samples of {}", name));
+Result<void> check_times(std::string_view name, const std::vector<std::int64_t>& samples) {
+  if (samples.empty()) return {};
   const auto [least_at, most_at] = std::minmax_element(samples.begin(), samples.end());
   const std::int64_t least = *least_at;
   if (least < 0)
@@ -32,11 +32,17 @@ Result<void> check(std::string_view name, const std::vector<std::int64_t>& sampl
   return {};
 }
 
+Result<void> check(std::string_view name, const std::vector<std::int64_t>& samples) {
+  if (samples.empty()) return wrong(fmt::format("there are no samples of {}", name));
+  return check_times(name, samples);
+}
+
 Result<void> check(const WarsSamples& samples, const PbsQuestion& question) {
   PARALLAX_TRY(check("write", samples.write));
   PARALLAX_TRY(check("ack", samples.ack));
   PARALLAX_TRY(check("read", samples.read));
   PARALLAX_TRY(check("response", samples.response));
+  PARALLAX_TRY(check_times("client", samples.client));
   const auto within = [](std::uint32_t x, std::uint32_t most) { return x >= 1 && x <= most; };
   if (!within(question.n, kMostReplicas)) {
     return wrong(fmt::format("n is {}; it must be from 1 to {}", question.n, kMostReplicas));
@@ -44,6 +50,9 @@ Result<void> check(const WarsSamples& samples, const PbsQuestion& question) {
   if (!within(question.r, question.n) || !within(question.w, question.n)) {
     return wrong(fmt::format("r is {} and w is {}; both must be from 1 to n, {}", question.r,
                              question.w, question.n));
+  }
+  if (question.coordinator == Coordinator::another && question.n < 2) {
+    return wrong("n is 1: there is no other replica that could coordinate reads");
   }
   if (question.trials == 0) return wrong("trials is 0; it must be 1 or more");
   return {};
@@ -61,23 +70,7 @@ class Trial {
 
   /// From how long after the acknowledgement on the read sees the write.
   std::int64_t run() {
-    for (std::uint32_t i = 0; i < question_.n; ++i) {
-      Replica& replica = replicas_[i];
-      replica.written = draw(samples_.write);
-      acknowledged_[i] = replica.written + draw(samples_.ack);
-      replica.asked = draw(samples_.read);
-      replica.answered = replica.asked + draw(samples_.response);
-    }
-    const auto last_ack = acknowledged_.begin() + (question_.w - 1);
-    std::nth_element(acknowledged_.begin(), last_ack, acknowledged_.end());
-    const auto heard = replicas_.begin() + question_.r;
-    std::partial_sort(replicas_.begin(), heard, replicas_.end(),
-                      [](const Replica& a, const Replica& b) { return a.answered < b.answered; });
-    std::int64_t needed = kMost;
-    for (auto replica = replicas_.begin(); replica != heard; ++replica) {
-      needed = std::min(needed, replica->written - *last_ack - replica->asked);
-    }
-    return std::max<std::int64_t>(needed, 0);
+    return question_.coordinator == Coordinator::client ? run_by_client() : run_by_replica();
   }
 
  private:
@@ -85,6 +78,53 @@ class Trial {
   struct Replica {
     std::int64_t written, asked, answered;
   };
+
+  std::int64_t run_by_client() {
+    for (std::uint32_t i = 0; i < question_.n; ++i) {
+      Replica& replica = replicas_[i];
+      replica.written = draw(samples_.write);
+      acknowledged_[i] = replica.written + draw(samples_.ack);
+      replica.asked = draw(samples_.read);
+      replica.answered = replica.asked + draw(samples_.response);
+    }
+    const std::int64_t acknowledged = of_w();
+    const auto heard = replicas_.begin() + question_.r;
+    std::partial_sort(replicas_.begin(), heard, replicas_.end(),
+                      [](const Replica& a, const Replica& b) { return a.answered < b.answered; });
+    std::int64_t needed = kMost;
+    for (auto replica = replicas_.begin(); replica != heard; ++replica) {
+      needed = std::min(needed, replica->written - acknowledged - replica->asked);
+    }
+    return std::max<std::int64_t>(needed, 0);
+  }
+
+  /// Replica 0 takes the write: time begins when it is durable there and goes out.
+  std::int64_t run_by_replica() {
+    replicas_[0].written = acknowledged_[0] = 0;
+    for (std::uint32_t i = 1; i < question_.n; ++i) {
+      replicas_[i].written = draw(samples_.write);
+      acknowledged_[i] = replicas_[i].written + draw(samples_.ack);
+    }
+    const std::int64_t acknowledged = of_w() + way_of_client();
+    const std::int64_t taken = way_of_client();
+    const bool same = question_.coordinator == Coordinator::same;
+    const auto first = same ? 0 : 1 + static_cast<std::uint32_t>(random_.below(question_.n - 1));
+    std::int64_t needed = replicas_[first].written - acknowledged - taken;
+    for (std::uint32_t i = 1; i < question_.r; ++i) {
+      const Replica& replica = replicas_[(first + i) % question_.n];
+      needed = std::min(needed, replica.written - acknowledged - taken - draw(samples_.read));
+    }
+    return std::max<std::int64_t>(needed, 0);
+  }
+
+  /// When the w-th acknowledgement has come.
+  std::int64_t of_w() {
+    const auto last_ack = acknowledged_.begin() + (question_.w - 1);
+    std::nth_element(acknowledged_.begin(), last_ack, acknowledged_.end());
+    return *last_ack;
+  }
+
+  std::int64_t way_of_client() { return samples_.client.empty() ? 0 : draw(samples_.client); }
 
   std::int64_t draw(const std::vector<std::int64_t>& samples) {
     return samples[random_.below(samples.size())];

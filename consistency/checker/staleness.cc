@@ -215,7 +215,7 @@ class Measure {
 Staleness measure_staleness(const History& history, const StalenessOptions& options) {
   const WithInitial start(history.texts, options.initial);
   Measure measure(start.texts(), start.initial(), options.judge_k);
-  const ByKey by_key = split_by_key(history);
+  const OperationsByKey by_key = split_by_key(history);
   for (const auto& operations : by_key.parts) measure.add(operations);
   return measure.take();
 }

@@ -138,7 +138,7 @@ class Check {
 
 StampOrderResult check_stamp_order(const History& history, StampRule rule) {
   Check check(history.texts, rule);
-  const ByKey by_key = split_by_key(history);
+  const OperationsByKey by_key = split_by_key(history);
   for (const auto& operations : by_key.parts) check.judge(operations);
   return check.take();
 }

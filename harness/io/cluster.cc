@@ -201,6 +201,16 @@ Result<void> Cluster::set_faults(std::uint32_t node, const std::string& body) {
                     fmt::format("node {} at {} says nothing of faults", node, endpoint(node)));
 }
 
+PeerTimes Cluster::peer_times() {
+  PeerTimes times;
+  for (std::uint32_t node = 1; node <= size(); ++node) {
+    if (!awake(node)) continue;
+    const auto answer = ask(endpoint(node), "GET", "/metrics", {}, kPatience);
+    if (answer && answer->status == 200) add(times, parse_peer_times(answer->body));
+  }
+  return times;
+}
+
 bool Cluster::transfer_leadership(std::uint32_t from, std::uint32_t to) {
   const auto answer = ask(endpoint(from), "POST", "/v1/cluster/transfer-leadership",
                           fmt::format(R"({{"to":{}}})", to), kShortPatience);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "harness/io/child_process.h"
+#include "harness/prediction.h"
 #include "harness/run_options.h"
 
 namespace parallax::harness {
@@ -56,6 +57,9 @@ class Cluster {
   /// An empty body ends all faults. Errors: io, definite when the node refused, indefinite when it
   /// said nothing, so that they may be there or not.
   Result<void> set_faults(std::uint32_t node, const std::string& body);
+  /// What the nodes say, all together, of how long answers between them took; of one that cannot be
+  /// asked: nothing.
+  PeerTimes peer_times();
   bool transfer_leadership(std::uint32_t from, std::uint32_t to);
 
  private:

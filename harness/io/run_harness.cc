@@ -10,11 +10,13 @@
 #include "harness/io/clients.h"
 #include "harness/io/cluster.h"
 #include "harness/io/files.h"
+#include "harness/io/log_reader.h"
 #include "harness/io/nemesis.h"
 #include "harness/io/parallax_store.h"
 #include "harness/judgement.h"
 #include "harness/report/report.h"
 #include "harness/run_json.h"
+#include "harness/tighten.h"
 #include "harness/workload_checks.h"
 
 namespace parallax::harness {
@@ -38,9 +40,15 @@ class Stages {
   Result<void> run() {
     enter("starting");
     PARALLAX_ASSIGN(cluster_, open_cluster());
+    const PeerTimes before = cluster_->peer_times();
     Nemesis nemesis(*cluster_, plan_faults(options_), [this] { return recorder_.now(); });
     const Result<void> driven = drive(nemesis);
     faults = nemesis.windows();
+    evidences.peer_times = since(before, cluster_->peer_times());
+    if (options_.tighten && driven) {
+      enter("reading logs");
+      logs = stop_and_read_logs(*cluster_, surroundings_.parallaxd);
+    }
     // Whatever has ended the run: a cluster that was there before is not left with faults.
     for (std::uint32_t n = 1; !options_.endpoints.empty() && n <= cluster_->size(); ++n) {
       static_cast<void>(cluster_->set_faults(n, {}));
@@ -54,6 +62,8 @@ class Stages {
 
   std::vector<FaultWindow> faults;
   Evidences evidences;
+  Result<std::vector<LogDump>> logs =
+      definite(ErrorCode::io, "the run broke before the logs were read");
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -223,6 +233,7 @@ Recording record(const RunOptions& options, const Load& load, const RunSurroundi
           .faults = std::move(stages.faults),
           .evidences = std::move(stages.evidences),
           .counts = counts,
+          .logs = std::move(stages.logs),
           .ended = std::move(ended)};
 }
 
@@ -249,6 +260,7 @@ Run run_harness(const RunOptions& options, const RunSurroundings& surroundings) 
   if (!interrupted) {
     surroundings.progress({"judging", {}, recording.counts, {}});
     judge_run(run, recording.evidences, steady_now);
+    if (options.tighten) tighten_run(run, recording.logs, steady_now);
   }
   if (!recording.ended) set_broken(run, recording.ended.error().message);
   return run;

@@ -12,13 +12,14 @@
 
 #include "harness/io/recorder.h"
 #include "harness/judgement.h"
+#include "harness/log_dump.h"
 #include "harness/run.h"
 
 namespace parallax::harness {
 
 /// How far a run is.
 struct Progress {
-  /// "starting", "running", "healing", "converging", "last reads", "judging"
+  /// "starting", "running", "healing", "converging", "last reads", "reading logs", "judging"
   std::string_view stage;
   Duration elapsed{};  ///< of the stage
   Recorder::Counts counts;
@@ -50,7 +51,8 @@ struct Recording {
   std::vector<FaultWindow> faults;  ///< by begin
   Evidences evidences;
   Recorder::Counts counts;
-  Result<void> ended;  ///< what broke it; shutting_down: it was interrupted
+  Result<std::vector<LogDump>> logs;  ///< of all nodes, if the run is to be tightened
+  Result<void> ended;                 ///< what broke it; shutting_down: it was interrupted
 };
 
 /// A cluster under `load` and the faults of `options`, healed at the end, and what was recorded of

@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kMostOfKeptRun = 120s;
+constexpr auto kMostOfKeptRun = 300s;
 /// What a kept run has said, at most.
 constexpr std::size_t kMostWords = 2'000;
 

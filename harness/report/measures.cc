@@ -201,8 +201,8 @@ Measures measure(const Run& run, const ReportLimits& limits) {
   return measures;
 }
 
-std::vector<Step> steps_of(const Run& run, const Measures& measures, const Verdict& verdict,
-                           const ReportLimits& limits) {
+std::vector<AnomalyStep> steps_of(const Run& run, const Measures& measures, const Verdict& verdict,
+                                  const ReportLimits& limits) {
   const auto& operations = run.history.operations;
   std::set<std::uint32_t> named;
   std::map<std::uint32_t, std::vector<std::uint32_t>> of_client;
@@ -225,9 +225,9 @@ std::vector<Step> steps_of(const Run& run, const Measures& measures, const Verdi
       if (at + 1 != own.end() && shown.size() < limits.steps) shown.insert(*(at + 1));
     }
   }
-  std::vector<Step> steps;
+  std::vector<AnomalyStep> steps;
   for (const std::uint32_t index : shown) steps.push_back({index, named.contains(index)});
-  std::stable_sort(steps.begin(), steps.end(), [&](const Step& a, const Step& b) {
+  std::stable_sort(steps.begin(), steps.end(), [&](const AnomalyStep& a, const AnomalyStep& b) {
     return operations[a.operation].call_ns < operations[b.operation].call_ns;
   });
   return steps;

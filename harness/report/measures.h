@@ -67,13 +67,13 @@ std::int64_t call_us(const Measures& measures, const checker::Operation& operati
 std::optional<std::int64_t> took_us(const Measures& measures, const checker::Operation& operation);
 
 /// An operation of an anomaly's diagram.
-struct Step {
+struct AnomalyStep {
   std::uint32_t operation;
   bool named;  ///< by the witness; otherwise its client's operation before or after one that is
 };
 /// The operations that a witness names, the first ones if they are more than the limit, and as many
 /// of their clients' operations before and after as there is room for. By call.
-std::vector<Step> steps_of(const Run& run, const Measures& measures, const Verdict& verdict,
-                           const ReportLimits& limits);
+std::vector<AnomalyStep> steps_of(const Run& run, const Measures& measures, const Verdict& verdict,
+                                  const ReportLimits& limits);
 
 }  // namespace parallax::harness

@@ -197,6 +197,8 @@ std::string header_html(const Shown& shown) {
       html(clipped(run.reason, kTextBytes)));
   out += tiles(shown);
   out += "<nav class=\"sections\" aria-label=\"Sections\"><a href=\"#guarantees\">Guarantees</a>";
+  if (run.levels) out += "<a href=\"#levels\">Levels</a>";
+  if (run.tightening) out += "<a href=\"#tightened\">Unknown outcomes</a>";
   if (!shown.anomalies.empty()) out += "<a href=\"#anomalies\">Anomalies</a>";
   out += "<a href=\"#timeline\">Timeline</a><a href=\"#availability\">Availability</a>";
   if (run.staleness) out += "<a href=\"#staleness\">Staleness</a>";
@@ -302,9 +304,9 @@ std::string report_page(const Run& run, const ReportLimits& limits) {
       "</head>\n<body>\n<a class=\"skip\" href=\"#guarantees\">To the guarantees</a>\n",
       to_string(run.outcome), to_string(run.asked.workload),
       html(clipped(cluster_text(run.asked), kTextBytes)), kPageStyle);
-  page += header_html(shown) + "<main>\n" + guarantees_html(shown) + anomalies_html(shown) +
-          timeline_html(shown) + availability_html(shown) + staleness_html(shown) +
-          settings_html(shown) +
+  page += header_html(shown) + "<main>\n" + guarantees_html(shown) + levels_html(shown) +
+          tightening_html(shown) + anomalies_html(shown) + timeline_html(shown) +
+          availability_html(shown) + staleness_html(shown) + settings_html(shown) +
           "</main>\n<footer>parallax " PARALLAX_VERSION
           ". Times are since the run began.</footer>\n";
   page += "<script type=\"application/json\" id=\"data\">" +

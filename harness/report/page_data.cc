@@ -74,10 +74,10 @@ void add_operations(const Run& run, const Measures& measures, std::string& out) 
 std::string anomaly_json(const Run& run, const Measures& measures, const Anomaly& anomaly) {
   const auto& operations = run.history.operations;
   const bool one_key =
-      std::all_of(anomaly.steps.begin(), anomaly.steps.end(), [&](const Step& step) {
+      std::all_of(anomaly.steps.begin(), anomaly.steps.end(), [&](const AnomalyStep& step) {
         return operations[step.operation].key == operations[anomaly.steps.front().operation].key;
       });
-  const std::string steps = joined(anomaly.steps, [&](const Step& step) {
+  const std::string steps = joined(anomaly.steps, [&](const AnomalyStep& step) {
     const Operation& operation = operations[step.operation];
     std::string label = short_label(run.history.texts, operation);
     if (!one_key) {
@@ -95,7 +95,7 @@ std::string anomaly_json(const Run& run, const Measures& measures, const Anomaly
 
 std::int64_t place_us(const Run& run, const Measures& measures, const Anomaly& anomaly) {
   std::int64_t place = -1;
-  for (const Step& step : anomaly.steps) {
+  for (const AnomalyStep& step : anomaly.steps) {
     if (!step.named) continue;
     place = std::max(place, call_us(measures, run.history.operations[step.operation]));
   }

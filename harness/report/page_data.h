@@ -17,7 +17,7 @@ inline constexpr std::size_t kNameBytes = 120;
 /// A violated guarantee that the page tells of, with what its diagram shows.
 struct Anomaly {
   const Verdict* verdict;
-  std::vector<Step> steps;
+  std::vector<AnomalyStep> steps;
 };
 
 std::string page_data(const Run& run, const Measures& measures,

@@ -15,20 +15,6 @@ using checker::Operation;
 
 constexpr std::size_t kTextBytes = 400;
 
-/// Of a verdict: the class of its badge and its word.
-std::string badge(const Verdict& verdict) {
-  switch (verdict.verdict) {
-    case checker::Verdict::yes:
-      return R"(<span class="badge held">held</span>)";
-    case checker::Verdict::no:
-      return verdict.promised ? R"(<span class="badge violated">violated</span>)"
-                              : R"(<span class="badge permitted">violated</span>)";
-    case checker::Verdict::undecided:
-      break;
-  }
-  return R"(<span class="badge undecided">undecided</span>)";
-}
-
 std::string seconds(std::int64_t us) {
   return fmt::format("{:.3f} s", static_cast<double>(us) / 1e6);
 }
@@ -41,7 +27,7 @@ std::size_t anomaly_number(const Shown& shown, const Verdict& verdict) {
   return 0;
 }
 
-std::string step_html(const Shown& shown, const Step& step, std::size_t number) {
+std::string step_html(const Shown& shown, const AnomalyStep& step, std::size_t number) {
   const checker::History& history = shown.run.history;
   const Operation& operation = history.operations[step.operation];
   const auto took = took_us(shown.measures, operation);
@@ -61,7 +47,7 @@ std::string step_html(const Shown& shown, const Step& step, std::size_t number) 
 std::string faults_meanwhile(const Shown& shown, const Anomaly& anomaly) {
   std::int64_t begin = checker::kNever;
   std::int64_t end = 0;
-  for (const Step& step : anomaly.steps) {
+  for (const AnomalyStep& step : anomaly.steps) {
     if (!step.named) continue;
     const Operation& operation = shown.run.history.operations[step.operation];
     begin = std::min(begin, operation.call_ns);
@@ -188,6 +174,19 @@ std::string curve_table(const std::vector<StalenessPoint>& curve) {
 
 }  // namespace
 
+std::string badge(const Verdict& verdict) {
+  switch (verdict.verdict) {
+    case checker::Verdict::yes:
+      return R"(<span class="badge held">held</span>)";
+    case checker::Verdict::no:
+      return verdict.promised ? R"(<span class="badge violated">violated</span>)"
+                              : R"(<span class="badge permitted">violated</span>)";
+    case checker::Verdict::undecided:
+      break;
+  }
+  return R"(<span class="badge undecided">undecided</span>)";
+}
+
 std::string guarantees_html(const Shown& shown) {
   std::string out =
       "<section id=\"guarantees\">\n<h2>Guarantees</h2>\n<table class=\"cards\"><thead><tr>"
@@ -270,6 +269,10 @@ std::string staleness_html(const Shown& shown) {
       grouped(staleness.stale_reads), grouped(staleness.reads),
       percent(staleness.stale_reads, staleness.reads), short_duration(staleness.p50_ns),
       short_duration(staleness.p99_ns), short_duration(staleness.max_ns));
+  if (!staleness.prediction.empty()) {
+    out += fmt::format("<p class=\"note\">{}</p>\n",
+                       html(clipped(staleness.prediction, 4 * kTextBytes)));
+  }
   if (staleness.curve.empty()) return out + "</section>\n";
   const bool predicted =
       std::any_of(staleness.curve.begin(), staleness.curve.end(),
@@ -280,7 +283,7 @@ std::string staleness_html(const Shown& shown) {
   if (predicted) {
     out +=
         "<span><i class=\"half\" style=\"--swatch:var(--s1)\"></i>predicted by PBS from the "
-        "measured latencies</span>";
+        "run's own latencies</span>";
   }
   return out + "</p>\n<div id=\"staleness-drawing\"></div>\n" + curve_table(staleness.curve) +
          "</section>\n";

@@ -18,8 +18,15 @@ struct Shown {
   const ReportLimits& limits;
 };
 
+/// Of a verdict: its word, in its colour.
+std::string badge(const Verdict& verdict);
+
 std::string header_html(const Shown& shown);
 std::string guarantees_html(const Shown& shown);
+/// Empty of a run whose levels were not looked for.
+std::string levels_html(const Shown& shown);
+/// Empty of a run that was not tightened.
+std::string tightening_html(const Shown& shown);
 /// Empty if there are none.
 std::string anomalies_html(const Shown& shown);
 /// The filters, and where the scripts draw what they let through.

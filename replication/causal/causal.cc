@@ -49,7 +49,7 @@ Causal::Causal(CausalConfig config, const CausalRestored& restored, MonoTime now
   for (const CausalRestored::Logged& logged : restored.log) {
     OriginLog& log = logs_[logged.origin];
     if (logged.number > log.start()) {
-      log.restore(logged.bytes);
+      log.restore(logged.bytes, logged.reading);
     } else if (!garbage_.empty() && garbage_.back().origin == logged.origin) {
       garbage_.back().last = logged.number;
     } else {

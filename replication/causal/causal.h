@@ -133,6 +133,7 @@ struct CausalRestored {
     Origin origin;
     std::uint64_t number = 0;
     std::size_t bytes = 0;  ///< CausalOperation::bytes()
+    Hlc reading{};          ///< of its stamp
   };
   CausalRecord record;
   std::vector<Logged> log;  ///< all that the store has, in the order of its keys

@@ -26,6 +26,12 @@
 
 namespace parallax {
 
+/// When an incarnation was drawn, at the latest, by its node's clock; where that stood behind an
+/// earlier incarnation, it is one above that.
+inline UnixMillis drawn_at(Incarnation incarnation) {
+  return UnixMillis{incarnation.value};
+}
+
 /// A value, stepped with the replies to Probe.
 class Bootstrap {
  public:

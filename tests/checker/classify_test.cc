@@ -98,6 +98,31 @@ TEST_CASE("classify: what holds at a level holds below it") {
   for (const int count : held) CHECK(count > 200);
 }
 
+TEST_CASE("classify: what is known is taken over and what follows from it is not judged") {
+  const auto history = read_history(
+      R"({"client":1,"op":"write","key":"x","value":"1","call":0,"return":10,"ok":true}
+{"client":2,"op":"read","key":"x","value":null,"call":20,"return":30,"ok":true}
+)");
+  REQUIRE(history.has_value());
+  ClassifyOptions options;
+  // That is not so; whoever judged again would find out.
+  options.known[static_cast<std::size_t>(linearizable)] = CriterionVerdict{Verdict::yes, "", ""};
+  options.known[static_cast<std::size_t>(monotonic_reads)] =
+      CriterionVerdict{Verdict::undecided, "nobody asked", ""};
+  const Classification yes = classify(*history, options);
+  CHECK(yes.strongest == std::vector{linearizable});
+  CHECK(yes[sequential].reason == "because it is linearizable");
+  CHECK(yes[monotonic_reads].reason == "because it is causal convergence (CCv)");
+  options.known = {};
+  options.known[static_cast<std::size_t>(causal_convergence)] =
+      CriterionVerdict{Verdict::no, "", "client 2 knows better"};
+  options.known[static_cast<std::size_t>(sequential)] = CriterionVerdict{};
+  const Classification no = classify(*history, options);
+  CHECK(no[sequential].verdict == Verdict::no);
+  CHECK(no[sequential].witness == "client 2 knows better");
+  CHECK(no[linearizable].reason.empty());
+}
+
 TEST_CASE("classify: the table and the words") {
   const auto history = read_history(
       R"({"client":1,"op":"write","key":"x","value":"1","call":0,"return":10,"ok":true}

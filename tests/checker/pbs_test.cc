@@ -65,6 +65,42 @@ TEST_CASE("pbs: a slow way to read makes up for a slow way to write") {
   CHECK(seen(100) == 1.0);
 }
 
+TEST_CASE("pbs: a replica that coordinates both sees its own write at once") {
+  const WarsSamples samples = {{100}, {1}, {5}, {5}};
+  for (const std::uint32_t r : {1u, 2u, 3u}) {
+    const auto own = predict(samples, {.r = r, .coordinator = Coordinator::same, .trials = 1'000});
+    CHECK(own.seen_after(0) == 1.0);
+  }
+}
+
+TEST_CASE("pbs: a read at another replica sees a write once it has come there") {
+  // The write is there after 100; it was acknowledged at 0, for which w is 1, or at 120. The
+  // client's two ways take 20 together.
+  const WarsSamples samples = {{100}, {20}, {30}, {0}, {10}};
+  const auto until = [&](std::uint32_t r, std::uint32_t w) {
+    return predict(samples, {.n = 5, .r = r, .w = w, .coordinator = Coordinator::another})
+        .time_until(1.0);
+  };
+  CHECK(until(1, 1) == 80);
+  CHECK(until(1, 2) == 0);
+  // The others are asked 30 later than the one that coordinates.
+  CHECK(until(2, 1) == 50);
+  // One of four is in front of the writer in the ring, and asks it: that sees the write.
+  const auto prediction =
+      predict(samples, {.n = 5, .r = 2, .coordinator = Coordinator::another, .trials = 200'000});
+  CHECK(prediction.seen_after(0) == Approx(0.25).margin(0.005));
+  CHECK(prediction.seen_after(49) == Approx(0.25).margin(0.005));
+}
+
+TEST_CASE("pbs: quorums that overlap never miss a write whoever coordinates") {
+  for (const auto& [r, w] : {std::pair(2u, 2u), std::pair(3u, 1u), std::pair(1u, 3u)}) {
+    const auto prediction =
+        predict(long_tailed(10'000),
+                {.r = r, .w = w, .coordinator = Coordinator::another, .trials = 20'000});
+    CHECK(prediction.seen_after(0) == 1.0);
+  }
+}
+
 TEST_CASE("pbs: more time and more replicas asked never hurt") {
   const WarsSamples samples = long_tailed(2'000);
   double before = 0;
@@ -103,6 +139,9 @@ TEST_CASE("pbs: what cannot be predicted is said") {
   CHECK_THAT(error_of(samples, {.r = 4}), Catch::Contains("r is 4"));
   CHECK_THAT(error_of(samples, {.w = 0}), Catch::Contains("w is 0"));
   CHECK_THAT(error_of(samples, {.trials = 0}), Catch::Contains("trials is 0"));
+  CHECK_THAT(error_of({{1}, {1}, {1}, {1}, {-1}}, {}), Catch::Contains("client is -1 ns"));
+  CHECK_THAT(error_of(samples, {.n = 1, .coordinator = Coordinator::another}),
+             Catch::Contains("no other replica"));
 }
 
 }  // namespace parallax::checker

@@ -141,6 +141,62 @@ TEST_CASE("parallax-check: histories of sessions are held to each level and guar
   }
 }
 
+TEST_CASE("parallax-check: one file is judged against all levels at once") {
+  std::ifstream table(kHistories + "levels/VERDICTS.tsv");
+  std::string line;
+  std::getline(table, line);
+  const std::map<std::string, std::string> titles{{"linearizable", "linearizable"},
+                                                  {"sequential", "sequential"},
+                                                  {"ccv", "causal convergence (CCv)"},
+                                                  {"cm", "causal memory (CM)"},
+                                                  {"cc", "causal (CC)"},
+                                                  {"ryw", "read your writes"},
+                                                  {"mr", "monotonic reads"},
+                                                  {"mw", "monotonic writes"},
+                                                  {"wfr", "writes follow reads"}};
+  std::size_t files = 0;
+  while (std::getline(table, line)) {
+    const std::string file = "levels/" + line.substr(0, line.find('\t'));
+    const std::string violated = " " + line.substr(line.find('\t') + 1) + " ";
+    // Whatever --level asks is not judged twice, and says the same.
+    const auto level = ++files % 2 == 0 ? std::string("--level causal ") : std::string();
+    const auto told = told_of(check("--json --classify " + level + file));
+    const json::object& classified = told.at(file).at("classified").as_object();
+    const json::array& levels = classified.at("levels").as_array();
+    CAPTURE(file, level);
+    CHECK(levels.size() == 9);
+    for (const auto& [name, title] : titles) {
+      const auto* const found =
+          std::find_if(levels.begin(), levels.end(), [&, t = title](const json::value& entry) {
+            return text_at(entry.as_object(), "level") == t;
+          });
+      REQUIRE(found != levels.end());
+      CAPTURE(title);
+      const bool holds = violated.find(" " + name + " ") == std::string::npos;
+      CHECK(text_at(found->as_object(), "verdict") == (holds ? "yes" : "no"));
+      CHECK(found->as_object().contains("witness") == !holds);
+    }
+  }
+  CHECK(files > 20);
+}
+
+TEST_CASE("parallax-check: the strongest level and why not the others in words") {
+  const Ended ended = check("--classify small/register_bad.jsonl");
+  CHECK(ended.code == 1);
+  CHECK_THAT(ended.out, Catch::Contains("Strongest that holds: sequential\n"));
+  // The witness is told once.
+  const std::size_t first = ended.out.find("client 3 read 7 at n2");
+  REQUIRE(first != std::string::npos);
+  CHECK(ended.out.find("Not linearizable:") < first);
+  CHECK(ended.out.find("Not linearizable:", first) == std::string::npos);
+  // A level without a place in that order keeps its own.
+  CHECK_THAT(check("--classify small/register_good.jsonl").out,
+             Catch::Contains("Strongest that holds: linearizable\n"));
+  // Limits are those of all.
+  CHECK_THAT(check("--classify --steps 10 porcupine-kv/c50-ok.txt").out,
+             Catch::Contains("Strongest that holds: none"));
+}
+
 TEST_CASE("parallax-check: what is malformed is named with its line") {
   for (const auto& row : rows_of("malformed/LINES.tsv")) {
     CAPTURE(row[0]);

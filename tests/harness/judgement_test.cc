@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "harness/findings_text.h"
 #include "harness/workload_checks.h"
 
 namespace parallax::harness {
@@ -41,6 +42,14 @@ const Verdict& of(const Run& run, std::string_view guarantee) {
     if (verdict.guarantee == guarantee) return verdict;
   }
   FAIL("no verdict of " << guarantee);
+  throw 0;
+}
+
+const Verdict& of_levels(const Run& run, std::string_view level) {
+  for (const Verdict& verdict : run.levels->levels) {
+    if (verdict.guarantee == level) return verdict;
+  }
+  FAIL("no verdict of " << level);
   throw 0;
 }
 
@@ -322,6 +331,46 @@ TEST_CASE("what one checker cannot decide is told by a stronger one that holds")
   judge(run);
   CHECK(of(run, "sequential").verdict == checker::Verdict::yes);
   CHECK(of(run, "sequential").reason == "as it is linearizable");
+}
+
+TEST_CASE("a run of registers tells which levels its whole history reaches") {
+  Run run = run_of("register", "eventual", "eventual", kStale);
+  judge(run);
+  REQUIRE(run.levels);
+  CHECK(run.levels->strongest == std::vector<std::string>{"sequential"});
+  REQUIRE(run.levels->levels.size() == 9);
+  const Verdict& linearizable = of_levels(run, "linearizable");
+  CHECK(linearizable.verdict == checker::Verdict::no);
+  CHECK(linearizable.witness == of(run, "linearizable").witness);
+  CHECK(linearizable.operations == std::vector<std::size_t>{0, 1, 2});
+  // Searches are not made twice.
+  CHECK(of_levels(run, "causal memory (CM)").reason == "because it is sequential");
+  CHECK(of_levels(run, "causal (CC)").reason == "because it is causal convergence (CCv)");
+  const std::string text = findings_text(run);
+  CHECK_THAT(text, Catch::Contains("the history as a whole is: sequential\n"));
+  CHECK_THAT(text, Catch::Contains("    not linearizable:\n      Key \"r\" is not linearizable"));
+  Run other = run_of("counter", "linearizable", "linearizable", "");
+  judge(other);
+  CHECK_FALSE(other.levels);
+}
+
+TEST_CASE("what keeps a history from a level that none of its guarantees asks for is told too") {
+  // Each client writes once and then sees the other's write before its own one, and never after.
+  Run run = run_of(
+      "mixed-level", "linearizable", "prefix",
+      R"({"client":1,"op":"write","key":"r","value":"1","call":1,"return":2,"ok":true,"level":"linearizable"}
+{"client":1,"op":"read","key":"r","value":"2","call":5,"return":6,"ok":true,"level":"prefix"}
+{"client":2,"op":"write","key":"r","value":"2","call":1,"return":3,"ok":true,"level":"linearizable"}
+{"client":2,"op":"read","key":"r","value":"1","call":5,"return":6,"ok":true,"level":"prefix"}
+)");
+  judge(run);
+  REQUIRE(run.levels);
+  // The reads' levels play no part here, so that the verdict of the others is not taken over.
+  CHECK(of(run, "linearizable").verdict == checker::Verdict::yes);
+  CHECK(of_levels(run, "linearizable").verdict == checker::Verdict::no);
+  CHECK(of_levels(run, "causal convergence (CCv)").verdict == checker::Verdict::no);
+  CHECK_FALSE(of_levels(run, "causal convergence (CCv)").witness.empty());
+  CHECK(of_levels(run, "causal memory (CM)").verdict == checker::Verdict::yes);
 }
 
 TEST_CASE("an acknowledged member that is missing at the end is lost") {

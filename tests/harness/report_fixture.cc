@@ -160,6 +160,62 @@ std::vector<Verdict> fixture_verdicts(std::vector<std::size_t> stale,
           {"convergence", true, Verdict::yes, "", "", {}, 0ms}};
 }
 
+/// As of the run's verdicts where they say the same.
+LevelsReached fixture_levels(const std::vector<Verdict>& verdicts) {
+  using checker::Verdict;
+  const auto level = [](std::string name, Verdict verdict, std::string reason = "",
+                        std::string witness = "") {
+    return harness::Verdict{.guarantee = std::move(name),
+                            .verdict = verdict,
+                            .reason = std::move(reason),
+                            .witness = std::move(witness),
+                            .operations = {}};
+  };
+  const std::string flipped =
+      "CyclicCF\nclient 7 read v91 of \"k3\" at n2 and then v88; client 9 read them the other way "
+      "around.\n";
+  return {.strongest = {"causal memory (CM)", "monotonic writes"},
+          .levels = {level("linearizable", Verdict::no, "", verdicts[0].witness),
+                     level("sequential", Verdict::no, "because it is not causal convergence (CCv)",
+                           flipped),
+                     level("causal convergence (CCv)", Verdict::no, "", flipped),
+                     level("causal memory (CM)", Verdict::yes),
+                     level("causal (CC)", Verdict::yes, "because it is causal memory (CM)"),
+                     level("read your writes", Verdict::no, "", verdicts[4].witness),
+                     level("monotonic reads", Verdict::undecided,
+                           "reads saw values that several writes can have given"),
+                     level("monotonic writes", Verdict::yes),
+                     level("writes follow reads", Verdict::no, "",
+                           "client 3 saw client 4's write of v17 to \"k2\" and not what client 4 "
+                           "had read before it.\n")}};
+}
+
+Tightening fixture_tightening() {
+  using checker::Verdict;
+  return {.unknown = 231,
+          .happened = 97,
+          .never = 122,
+          .open = 12,
+          .reason = "12 are in a log behind what is applied",
+          .verdicts = {{"answers agree with the log", true, Verdict::yes, "", "", {}, 0ms},
+                       {"linearizable",
+                        true,
+                        Verdict::no,
+                        "",
+                        "client 2 read old-1 at n3 although client 1's write of new-1 had "
+                        "completed 11.1 ms before the read began",
+                        {0, 1},
+                        38ms},
+                       {"sequential", true, Verdict::yes, "", "", {}, 3'120ms},
+                       {"read your writes",
+                        false,
+                        Verdict::no,
+                        "",
+                        "client 5 read old-4 although it had read new-4 before",
+                        {4},
+                        3ms}}};
+}
+
 }  // namespace
 
 Run fixture_run(const FixtureOptions& options) {
@@ -200,7 +256,13 @@ Run fixture_run(const FixtureOptions& options) {
                                    .p50_ns = 0,
                                    .p99_ns = 14 * kMs,
                                    .max_ns = 2'310 * kMs,
-                                   .curve = fixture_curve()};
+                                   .curve = fixture_curve(),
+                                   .prediction =
+                                       "Predicted for n = 3, r = 1, w = 1, 50000 trials. W and A "
+                                       "together: 1800 durable stores at another replica (p50 2.4 "
+                                       "ms, p99 19 ms), as the nodes say."};
+  run.levels = fixture_levels(run.verdicts);
+  run.tightening = fixture_tightening();
   run.convergence = Convergence{kBegin + 27 * kSecond, 840 * kMs, ""};
   run.outcome = RunOutcome::violated;
   run.reason = "linearizable is promised and does not hold: see anomaly 1";
@@ -220,7 +282,13 @@ Run hostile_run() {
   run.faults = {{evil, evil, evil, 1'000, 2'000'000}, {evil, "n1", "", 3'000'000, 4'000'000}};
   run.verdicts = {{evil, true, checker::Verdict::no, evil, evil, {0, 1}, 1ms},
                   {evil, true, checker::Verdict::undecided, evil, "", {}, 1ms}};
-  run.staleness = StalenessSummary{.reads = 1, .curve = {{1'000, 1, 1, std::nullopt}}};
+  run.staleness =
+      StalenessSummary{.reads = 1, .curve = {{1'000, 1, 1, std::nullopt}}, .prediction = evil};
+  run.levels = LevelsReached{{evil}, {{evil, false, checker::Verdict::no, evil, evil + "2", {}}}};
+  run.tightening = Tightening{.unknown = 2,
+                              .open = 2,
+                              .reason = evil,
+                              .verdicts = {{evil, true, checker::Verdict::no, evil, evil, {0}}}};
   run.convergence = Convergence{0, std::nullopt, evil};
   checker::Texts& texts = run.history.texts;
   const checker::Text text = texts.intern(evil);

@@ -101,13 +101,15 @@ TEST_CASE("every verdict and fault and their counts are on the page") {
   const Measures measures = measure(run, {});
   REQUIRE(run.verdicts.size() == 7);
   for (const Verdict& verdict : run.verdicts) CHECK_THAT(page, Contains(html(verdict.guarantee)));
-  CHECK(count_of(page, "<span class=\"badge held\">held</span>") == 4);
+  // Two of them are by the log.
+  CHECK(count_of(page, "<span class=\"badge held\">held</span>") == 6);
   CHECK(count_of(page,
                  "<td><span class=\"badge violated\">violated</span></td><td>promised</td>") == 1);
   CHECK(count_of(page,
                  "<td><span class=\"badge permitted\">violated</span></td><td>not promised</td>") ==
         1);
-  CHECK(count_of(page, "<td><span class=\"badge undecided\">undecided</span></td>") == 1);
+  // And a level.
+  CHECK(count_of(page, "<td><span class=\"badge undecided\">undecided</span></td>") == 2);
   CHECK_THAT(page, Contains("id=\"outcome\">violated</span>"));
   CHECK_THAT(page, Contains("the bounded search ended after 200000000 steps"));
   for (const auto index : {0, 4}) {
@@ -135,6 +137,59 @@ TEST_CASE("every verdict and fault and their counts are on the page") {
   CHECK_THAT(page, Contains(fmt::format("<dt>Unknown</dt><dd>{}<small>{}</small>",
                                         percent(measures.counts.unknown, 5'000),
                                         measures.counts.unknown)));
+}
+
+TEST_CASE("the levels that the history reaches are on the page and why not the others") {
+  Run run = fixture_run();
+  std::string page = report_page(run);
+  CHECK_THAT(page, Contains("whatever was promised: <b>causal memory (CM), monotonic writes</b>") &&
+                       Contains("<a href=\"#levels\">Levels</a>"));
+  CHECK(count_of(page, "<span class=\"badge held\">reached</span>") == 3);
+  CHECK(count_of(page, "<span class=\"badge permitted\">not reached</span>") == 5);
+  // What the page draws as an anomaly it points at, what several levels fail by it tells once.
+  const std::string not_reached = "<span class=\"badge permitted\">not reached</span></td>";
+  CHECK_THAT(page, Contains("<tr><td>linearizable</td><td>" + not_reached +
+                            "<td class=\"whole\"><a href=\"#anomaly-1\">anomaly 1</a>"));
+  CHECK(count_of(page, html("client 9 read them the other way around.")) == 1);
+  CHECK_THAT(page, Contains("<details><summary>CyclicCF</summary><pre>CyclicCF\nclient 7 read"));
+  CHECK_THAT(page,
+             Contains("<tr><td>causal convergence (CCv)</td><td>" + not_reached +
+                      "<td class=\"whole\"><span class=\"note\">as a level above it</span></td>"));
+  run.levels.reset();
+  page = report_page(run);
+  CHECK(count_of(page, "#levels\"") == 0);
+  CHECK(count_of(page, "Levels reached") == 0);
+}
+
+TEST_CASE("what the log says of unknown outcomes is on the page beside the verdicts by answers") {
+  Run run = fixture_run();
+  std::string page = report_page(run);
+  CHECK_THAT(page, Contains("Of 5,000 operations, 231 of unknown outcome (4.62 %): 97 happened, "
+                            "122 never did, 12 stay open.") &&
+                       Contains("12 are in a log behind what is applied."));
+  // Undecided by its answers, held with the log.
+  CHECK_THAT(page,
+             Contains("<td class=\"whole\">sequential</td><td data-title=\"by answers\"><span "
+                      "class=\"badge undecided\">undecided</span></td><td data-title=\"with "
+                      "the log\"><span class=\"badge held\">held</span></td>"));
+  CHECK_THAT(page, Contains("<td class=\"whole\">answers agree with the log</td>"
+                            "<td data-title=\"by answers\">–</td>"));
+  run.tightening->verdicts.clear();
+  run.tightening->reason = "the log of node 2 cannot be read";
+  page = report_page(run);
+  CHECK_THAT(page, Contains("the log of node 2 cannot be read.") && !Contains("by answers"));
+  run.tightening.reset();
+  CHECK_THAT(report_page(run), !Contains("Unknown outcomes"));
+}
+
+TEST_CASE("the page says what a prediction rests on or why there is none") {
+  Run run = fixture_run();
+  CHECK_THAT(report_page(run),
+             Contains("Predicted for n = 3, r = 1, w = 1") && Contains("predicted by PBS"));
+  run.staleness->prediction = "No prediction: at prefix the log decides.";
+  for (StalenessPoint& point : run.staleness->curve) point.predicted.reset();
+  CHECK_THAT(report_page(run), Contains("No prediction: at prefix the log decides.") &&
+                                   !Contains("predicted by PBS"));
 }
 
 TEST_CASE("equal runs give equal pages") {
@@ -209,6 +264,9 @@ TEST_CASE("texts, faults, levels and witnesses without bound do not make a page 
   run.verdicts[0].operations.resize(0);
   for (std::size_t i = 0; i < 3'000; ++i) run.verdicts[0].operations.push_back(i);
   for (std::size_t i = 0; i < 100; ++i) run.verdicts.push_back(run.verdicts[0]);
+  for (Verdict& level : run.levels->levels) level.witness = level.reason = level.guarantee = huge;
+  for (Verdict& verdict : run.tightening->verdicts) verdict.witness = verdict.reason = huge;
+  run.tightening->reason = run.staleness->prediction = huge;
   run.faults.assign(5'000, {huge.substr(0, 5'000), huge.substr(0, 5'000), "", 1, 2});
   for (std::size_t i = 0; i < run.history.operations.size(); ++i) {
     auto& operation = run.history.operations[i];
@@ -261,7 +319,7 @@ TEST_CASE("an anomaly is shown with what its clients did before and after") {
   const auto shown = [&](std::vector<std::size_t> named, std::size_t limit) {
     std::string text;
     const Verdict verdict{.verdict = checker::Verdict::no, .operations = std::move(named)};
-    for (const Step& step : steps_of(run, measures, verdict, {.steps = limit})) {
+    for (const AnomalyStep& step : steps_of(run, measures, verdict, {.steps = limit})) {
       text += fmt::format("{}{} ", step.operation, step.named ? "!" : "");
     }
     return text;

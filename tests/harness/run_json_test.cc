@@ -24,18 +24,31 @@ Run full_run() {
   run.asked.seed = 18'446'744'073'709'551'615U;
   run.asked.check = {"linearizable", "ryw"};
   run.asked.out = "/tmp/x y";
+  run.asked.tighten = true;
   run.replay_command = replay_command(run.asked);
   run.faults = {{"kill", "n2", "", 10, 20},
                 {"partition", "n1 | n2 n3", "majorities-ring \"\n", 30, 9'000'000'000'000}};
   run.verdicts = {
       {"linearizable", true, checker::Verdict::no, "", "client 3\nread \"7\"", {4, 9}, 5ms},
       {"sequential", false, checker::Verdict::undecided, "too many", "", {}, 6ns}};
-  run.staleness = StalenessSummary{.reads = 100,
-                                   .stale_reads = 3,
-                                   .p50_ns = 1,
-                                   .p99_ns = 2,
-                                   .max_ns = 3,
-                                   .curve = {{1'000, 40, 0.25, 0.5}, {2'000, 60, 1, std::nullopt}}};
+  run.staleness =
+      StalenessSummary{.reads = 100,
+                       .stale_reads = 3,
+                       .p50_ns = 1,
+                       .p99_ns = 2,
+                       .max_ns = 3,
+                       .curve = {{1'000, 40, 0.25, 0.5, 7}, {2'000, 60, 1, std::nullopt, 0}},
+                       .prediction = "from \"stores\""};
+  run.levels =
+      LevelsReached{{"sequential", "causal (CC)"},
+                    {{"linearizable", false, checker::Verdict::no, "", "client 1", {2}, 0ns}}};
+  run.tightening = Tightening{
+      .unknown = 10,
+      .happened = 4,
+      .never = 3,
+      .open = 2,
+      .reason = "compacted",
+      .verdicts = {{"sequential", true, checker::Verdict::yes, "as it is", "", {}, 6ns}}};
   run.convergence = Convergence{77, 88, "n3 differs"};
   run.outcome = RunOutcome::violated;
   run.reason = "linearizable is violated";
@@ -48,6 +61,8 @@ void check_same(const Run& a, const Run& b) {
   CHECK(a.faults == b.faults);
   CHECK(a.verdicts == b.verdicts);
   CHECK(a.staleness == b.staleness);
+  CHECK(a.levels == b.levels);
+  CHECK(a.tightening == b.tightening);
   CHECK(a.convergence == b.convergence);
   CHECK(a.outcome == b.outcome);
   CHECK(a.reason == b.reason);
@@ -67,6 +82,8 @@ TEST_CASE("results without what is optional are read back too") {
   REQUIRE(read.has_value());
   check_same(*read, run);
   CHECK_FALSE(read->staleness);
+  CHECK_FALSE(read->levels);
+  CHECK_FALSE(read->tightening);
 }
 
 TEST_CASE("what is wrong with results is named") {

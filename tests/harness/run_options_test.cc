@@ -89,11 +89,12 @@ TEST_CASE("the replay command says all that was asked") {
   options.time = 2s;
   options.seed = 7;
   options.check = {"ryw"};
+  options.tighten = true;
   options.out = "it's";
   CHECK(replay_command(options) ==
         "parallax-harness run --target parallax --nodes 5 --workload mixed-level --level 'quorum; "
         "r=1; w=3' --read-level eventual --faults kill,clock --clients 10 --rate 100 --time 2000ms "
-        "--keys 5 --seed 7 --check ryw --out 'it'\\''s'");
+        "--keys 5 --seed 7 --check ryw --tighten --out 'it'\\''s'");
   CHECK(level_text(options) == "quorum; r=1; w=3 / eventual");
   CHECK(level_text({}) == "linearizable");
 }

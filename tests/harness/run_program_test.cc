@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -12,75 +11,21 @@
 
 #include "harness/io/child_process.h"
 #include "harness/io/cluster.h"
+#include "harness/io/log_reader.h"
+#include "harness/io/plain_http.h"
 #include "harness/io/run_harness.h"
 #include "harness/report/report.h"
 #include "harness/run_json.h"
+#include "tests/harness/program.h"
 
 namespace parallax::harness {
 namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-class Directory {
- public:
-  Directory() {
-    static const fs::path kBase = fs::temp_directory_path();  // before anybody changes TMPDIR
-    path_ = (kBase / "parallax-harness-test.XXXXXX").string();
-    REQUIRE(mkdtemp(path_.data()) != nullptr);
-  }
-  ~Directory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-/// parallax-harness run ..., while it runs.
-class Program {
- public:
-  explicit Program(const std::vector<std::string>& arguments, bool with_out = false) {
-    std::vector<std::string> argv{std::string(PARALLAX_BINARY_DIR) + "/bin/parallax-harness",
-                                  "run"};
-    argv.insert(argv.end(), arguments.begin(), arguments.end());
-    if (with_out) argv.insert(argv.end(), {"--out", directory / "out"});
-    // One that is killed leaves its temporary directory here.
-    ::setenv("TMPDIR", directory.path().c_str(), 1);
-    auto started = ChildProcess::start(argv, output_path());
-    REQUIRE(started.has_value());
-    child = std::move(*started);
-  }
-  std::string output() const { return read_text(output_path()); }
-  /// The exit code.
-  int await_end(std::chrono::seconds limit = 150s) {
-    const auto deadline = std::chrono::steady_clock::now() + limit;
-    while (child.running()) {
-      if (std::chrono::steady_clock::now() > deadline)
-        FAIL("it still runs; it said:\n" << output());
-      std::this_thread::sleep_for(10ms);
-    }
-    return child.code();
-  }
-
-  Directory directory;
-  ChildProcess child;
-
- private:
-  std::string output_path() const { return directory / "output"; }
-};
+using testing::Directory;
+using testing::Program;
+using testing::read_text;
 
 /// Processes that `parent` has started and that have not ended, by /proc.
 std::vector<pid_t> children_of(pid_t parent) {
@@ -186,6 +131,93 @@ TEST_CASE("eventual reads held to linearizability are found stale with a witness
   CHECK(converged->verdict == checker::Verdict::yes);
   CHECK(run.verdicts.back().guarantee == "evidence of answers");
   CHECK(run.verdicts.back().verdict == checker::Verdict::yes);
+}
+
+TEST_CASE("unknown outcomes are looked up in the log of the stopped nodes") {
+  Program program({"--time", "4s", "--faults", "kill,restart", "--seed", "5", "--tighten"}, true);
+  const int code = program.await_end();
+  INFO(program.output());
+  CHECK(code == 0);
+  const Run run = results_of(program);
+  REQUIRE(run.tightening);
+  const Tightening& tightening = *run.tightening;
+  CHECK(tightening.unknown ==
+        static_cast<std::size_t>(std::count_if(
+            run.history.operations.begin(), run.history.operations.end(),
+            [](const checker::Operation& o) { return o.outcome == checker::Outcome::unknown; })));
+  CHECK(tightening.unknown > 0);
+  CHECK(tightening.happened + tightening.never == tightening.unknown);
+  CHECK(tightening.open == 0);
+  // Beside the verdicts by answers.
+  const auto of = [](const std::vector<Verdict>& verdicts, std::string_view guarantee) {
+    const auto found = std::find_if(verdicts.begin(), verdicts.end(), [&](const Verdict& verdict) {
+      return verdict.guarantee == guarantee;
+    });
+    REQUIRE(found != verdicts.end());
+    return found->verdict;
+  };
+  CHECK(of(run.verdicts, "linearizable") == checker::Verdict::yes);
+  CHECK(of(tightening.verdicts, "linearizable") == checker::Verdict::yes);
+  CHECK(of(tightening.verdicts, "answers agree with the log") == checker::Verdict::yes);
+  CHECK(program.output().find("by the nodes' log, ") != std::string::npos);
+  // The history as it was recorded, and what it reaches.
+  REQUIRE(run.levels);
+  CHECK(run.levels->strongest == std::vector<std::string>{"linearizable"});
+  REQUIRE(run.staleness);
+  CHECK(run.staleness->prediction.starts_with("No prediction: at linearizable the log decides"));
+}
+
+TEST_CASE("a partial quorum has a prediction from what its nodes have timed") {
+  Program program(
+      {"--level", "quorum; r=1; w=1", "--time", "3s", "--clients", "6", "--rate", "600"}, true);
+  const int code = program.await_end();
+  INFO(program.output());
+  CHECK(code == 0);
+  const Run run = results_of(program);
+  REQUIRE(run.staleness);
+  CHECK(run.staleness->prediction.starts_with("Predicted for n = 3, r = 1, w = 1"));
+  REQUIRE_FALSE(run.staleness->curve.empty());
+  for (const StalenessPoint& point : run.staleness->curve) {
+    REQUIRE(point.predicted);
+    CHECK(*point.predicted > 0);
+    CHECK(*point.predicted <= 1);
+    CHECK(point.same_node <= point.reads);
+  }
+  CHECK(*run.staleness->curve.back().predicted > 0.99);
+  REQUIRE(run.levels);
+  CHECK(run.levels->levels.size() == 9);
+}
+
+TEST_CASE("the log of a node is printed once it is stopped and not before") {
+  const Directory directory;
+  RunOptions asked;
+  asked.nodes = 1;
+  const std::string parallaxd = std::string(PARALLAX_BINARY_DIR) + "/bin/parallaxd";
+  auto cluster = Cluster::open(asked, parallaxd, directory.path());
+  REQUIRE(cluster.has_value());
+  REQUIRE(cluster->await_ready(60s));
+  const auto put = ask(cluster->endpoint(1), "PUT", "/v1/kv/r", "7");
+  REQUIRE(put);
+  CHECK(put->status / 100 == 2);
+  const auto print = [&](const std::string& data, const std::string& output) {
+    auto child = ChildProcess::start({parallaxd, "--dump-log", data}, directory / output);
+    REQUIRE(child.has_value());
+    while (child->running()) std::this_thread::sleep_for(2ms);
+    return child->code();
+  };
+  CHECK(print(cluster->data_dir(1), "running") == 2);
+  CHECK(read_text(directory / "running").find("in use by another process") != std::string::npos);
+  CHECK(print(directory / "nowhere", "nowhere") == 2);
+  CHECK_FALSE(fs::exists(directory / "nowhere" + "/lock"));
+  const auto logs = stop_and_read_logs(*cluster, parallaxd);
+  REQUIRE(logs.has_value());
+  REQUIRE(logs->size() == 1);
+  CHECK(logs->front().start == 0);
+  REQUIRE(logs->front().writes.size() == 1);
+  CHECK(logs->front().writes[0].key == "r");
+  CHECK(logs->front().writes[0].value == "7");
+  CHECK(logs->front().writes[0].index <= logs->front().applied);
+  CHECK_FALSE(cluster->running(1));
 }
 
 TEST_CASE("nodes end with a harness that is killed") {
@@ -303,6 +335,8 @@ TEST_CASE("options that are wrong are named and nothing is started") {
            Case{{"--check", "fast"}, "--check fast: no guarantee is called that; there are "},
            Case{{"--endpoints", "127.0.0.1:1", "--faults", "kill"},
                 "only what the harness has started can be killed"},
+           Case{{"--tighten", "--level", "quorum"},
+                "--tighten: writes at quorum go through no log"},
            Case{{"--parallaxd", "/nowhere"}, "/nowhere: there is no such program"},
            Case{{"--clients", "many"}, "many"},
        }) {

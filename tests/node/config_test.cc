@@ -248,6 +248,10 @@ TEST_CASE("config: help and version need nothing else") {
   const Result<CommandLine> version = parse_command_line({"--version"}, no_file);
   REQUIRE(version.has_value());
   CHECK(version->print == std::string("parallaxd ") + PARALLAX_VERSION + "\n");
+  const Result<CommandLine> dump = parse_command_line({"--dump-log", "/data"}, no_file);
+  REQUIRE(dump.has_value());
+  CHECK(dump->dump_log == "/data");
+  CHECK_FALSE(dump->print);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ struct Node {
     driver->turn();
   }
   /// The oldest batch is written, and the driver told.
-  void write(bool fails = false) {
+  void write(std::optional<ErrorCode> fails = std::nullopt) {
     REQUIRE_FALSE(ports.batches.empty());
     auto [sequence, batch] = std::move(ports.batches.front());
     ports.batches.erase(ports.batches.begin());
@@ -67,7 +67,7 @@ struct Node {
     ports.ms += 1;
     driver->begin_inputs();
     Result<void> result = store.write(batch);
-    if (fails) result = indefinite(ErrorCode::io, "no");
+    if (fails) result = indefinite(*fails, "no");
     driver->on_written(sequence, result);
   }
 
@@ -168,7 +168,7 @@ TEST_CASE("driver: after a refused batch nothing more is written or acknowledged
   become_member(node);
   node.turn({entries(0, 1)});
   node.turn({entries(1, 1)});
-  node.write(true);
+  node.write(ErrorCode::io);
   node.turn();
   CHECK_FALSE(node.ports.saw("append-reply to 2"));
   node.write();  // the second one, whatever became of it
@@ -182,6 +182,18 @@ TEST_CASE("driver: after a refused batch nothing more is written or acknowledged
   node.driver->turn();
   CHECK(node.ports.saw("* before-reply"));
   CHECK(node.ports.trace.back() == "reply 5");
+}
+
+TEST_CASE("driver: a batch that met a damaged store ends the node, whose disk is not to blame") {
+  for (const ErrorCode code : {ErrorCode::corrupt, ErrorCode::io}) {
+    Node node;
+    become_member(node);
+    node.turn({entries(0, 1)});
+    node.write(code);
+    node.turn();
+    CHECK_FALSE(node.ports.saw("append-reply to 2"));
+    CHECK(node.replica->fatal().has_value() == (code == ErrorCode::corrupt));
+  }
 }
 
 TEST_CASE("driver: what may leave at once leaves before the batch") {

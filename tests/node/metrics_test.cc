@@ -101,6 +101,8 @@ TEST_CASE("metrics: what was counted is shown") {
                      .lag_ms = 1500}};
   ReplicaCounters counters;
   counters.elections_won = 4;
+  counters.peer_stores.add(100us);
+  counters.peer_stores.add(20us);
   ProcessStatus process;
   process.batches_written = 3;
   process.batch_write_time = 6ms;
@@ -147,6 +149,10 @@ TEST_CASE("metrics: what was counted is shown") {
   CHECK(sample("parallax_fsync_duration_seconds_count") == 3);
   CHECK(sample("parallax_fsync_duration_seconds_sum") == Approx(0.006));
   CHECK(sample("parallax_batch_size_bytes_sum") == 700);
+  const std::string answers = "parallax_peer_answer_duration_seconds";
+  CHECK(sample(answers + "_bucket{request=\"store\",le=\"3.2e-05\"}") == 1);
+  CHECK(sample(answers + "_count{request=\"store\"}") == 2);
+  CHECK(sample(answers + "_count{request=\"query\"}") == 0);
 }
 
 TEST_CASE("metrics: before anything happened every metric is described") {

@@ -37,6 +37,44 @@ TEST_CASE_METHOD(CausalReady,
 }
 
 TEST_CASE_METHOD(CausalReady,
+                 "causal mixed: a context that names an incarnation that never was is refused") {
+  Client client{world};
+  const Reply put = client.put(follower, "k", "v");
+  written(put);
+  const UnixMillis now = put->session.clock.millis();
+  const auto with_context = [&](Consistency level, ActorPath path, std::uint64_t incarnation) {
+    Request request = put_request("k", "w");
+    request.timeout = 100ms;
+    request.context = put->context;
+    request.context->advance({path, third, Incarnation{incarnation}}, put->session.clock);
+    return Client{world}.ask(follower, std::move(request), level);
+  };
+  const Consistency levels[] = {kCausal,
+                                of_session("ryw"),
+                                {.level = Level::eventual},
+                                {.level = Level::quorum},
+                                {.level = Level::linearizable}};
+  const MonoTime before = world.now();
+  for (const Consistency& level : levels) {
+    for (const ActorPath path : {ActorPath::causal, ActorPath::quorum}) {
+      CAPTURE(level_info(level.level).name, static_cast<int>(path));
+      CHECK(refused(with_context(level, path, now.value + 86'400'000), ErrorCode::bad_request));
+    }
+  }
+  CHECK(world.now() - before < 50ms);
+  // Of one that may have been the causal levels wait for what it has done; nobody stores it.
+  CHECK(refused(with_context(kCausal, ActorPath::causal, now.value), ErrorCode::timeout));
+  for (const Consistency& level : {levels[2], levels[3], levels[4]}) {
+    CHECK(
+        refused(with_context(level, ActorPath::causal, now.value), ErrorCode::level_unattainable));
+  }
+  for (const NodeId at : world.ids()) {
+    REQUIRE(world.run_until([&] { return world.get(at, "k", Level::eventual)->found; }, 1s));
+    CHECK(Client{world}.value(at, "k") == "v");
+  }
+}
+
+TEST_CASE_METHOD(CausalReady,
                  "causal mixed: the log takes along no operation that a crash may take back") {
   Client before{world};
   written(before.put(leader, "k", "old"));

@@ -320,7 +320,25 @@ TEST_CASE_METHOD(CausalReady,
   client.token = good;
   client.token.clock = Hlc::from_millis(UnixMillis{good.clock.millis().value + 60'000});
   CHECK(refused(client.get(follower, "k"), ErrorCode::bad_session));
+  // An incarnation is the time when it was drawn: one of tomorrow never was. Nor was an operation
+  // that its own origin does not have.
+  const Origin writer = good.write.entries().front().first;
+  const std::uint64_t tomorrow = good.clock.millis().value + 86'400'000;
+  for (const NodeId node : {follower, third}) {
+    client.token = good;
+    client.token.read.advance({node, Incarnation{tomorrow}}, 1);
+    CHECK(refused(client.get(follower, "k"), ErrorCode::bad_session));
+    CHECK(refused(client.put(follower, "k", "v", {.level = Level::eventual}),
+                  ErrorCode::bad_session));
+  }
+  client.token = good;
+  client.token.write.advance(writer, good.write.at(writer) + 1);
+  CHECK(refused(client.get(follower, "k"), ErrorCode::bad_session));
   CHECK(world.now() - before < 20ms);
+  // One that may have been is waited for: the others may know more.
+  client.token = good;
+  client.token.read.advance({third, Incarnation{good.clock.millis().value}}, 1);
+  CHECK(refused(client.ask(follower, get_request("k", Level::causal, 100ms)), ErrorCode::timeout));
 }
 
 // --- Each guarantee by itself -------------------------------------------------------------------

@@ -127,6 +127,28 @@ TEST_CASE_METHOD(Leaderless, "quorum: every node coordinates, with a leader and 
   CHECK(absent->stamp == gone);
 }
 
+TEST_CASE_METHOD(Leaderless, "quorum: a coordinator times stores and queries at others") {
+  const auto& counters = world.replica(third).counters();
+  const auto stores = [&] { return counters.peer_stores.count(); };
+  // Also those beyond the first w, which its client does not wait for.
+  written(world.call(third, put("k", "v", quorum(1, 1))));
+  world.run_for(100ms);
+  CHECK(stores() == 2);
+  CHECK(counters.peer_queries.count() == 0);
+  CHECK(shown(world.call(third, get("k", quorum(1, 1)))) == "v");
+  CHECK(counters.peer_queries.count() == 0);
+  CHECK(shown(world.call(third, get("k", quorum(3, 1)))) == "v");
+  CHECK(counters.peer_queries.count() == 2);
+  // What is lost is not counted, and others do not count what they store.
+  world.drop_if([this](const Envelope& e) {
+    return e.to == leader && std::holds_alternative<QuorumStore>(e.message);
+  });
+  written(world.call(third, put("k", "w", at(Level::eventual))));
+  world.run_for(100ms);
+  CHECK(stores() == 3);
+  CHECK(world.replica(follower).counters().peer_stores.count() == 0);
+}
+
 TEST_CASE_METHOD(Leaderless, "quorum: eventual and weak are served by one node, alone if need be") {
   const Level level = GENERATE(Level::eventual, Level::weak);
   isolate_now(third);

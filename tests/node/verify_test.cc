@@ -316,6 +316,13 @@ TEST_CASE("verify: what does not follow is named") {
                    .degraded = true};
   done.consistency = {.level = Level::linearizable, .ack = Ack::leader};
   CHECK(verdict(write, done) == "");
+  // One that has lost its office has the word of its successor, and not yet its own disk's.
+  done.evidence.node = two;
+  CHECK(verdict(write, done) == "");
+  done.evidence.replicas.clear();
+  CHECK(verdict(write, done) == says("0 replicas, 1 to 3 expected"));
+  done.evidence.replicas = {one};
+  done.evidence.node = one;
   done.consistency.ack = Ack::semi_sync;
   CHECK(verdict(write, done) != "");
   done.evidence.degraded = false;

@@ -30,7 +30,7 @@ TEST_CASE("http server: a batch is answered when all of it is, in its order") {
   for (const bool inside : {false, true}) {
     World world;
     world.node.answer_inside = inside;
-    Client client(world);
+    RawClient client(world);
     const std::string answer =
         client
             .send(batch(R"({"op":"put","key":"a","value":"v"},{"op":"increment","key":"n","by":5},
@@ -52,7 +52,7 @@ TEST_CASE("http server: a batch is answered when all of it is, in its order") {
 TEST_CASE("http server: answers to a batch come in any order") {
   World world;
   world.node.hold = true;
-  Client client(world);
+  RawClient client(world);
   client.send(batch(R"({"op":"put","key":"a","value":"1"},{"op":"put","key":"b","value":"2"},
       {"op":"put","key":"c","value":"3"})"));
   CHECK(world.run_until([&] { return world.node.held.size() == 3; }));
@@ -68,7 +68,7 @@ TEST_CASE("http server: answers to a batch come in any order") {
 TEST_CASE("http server: what of a batch is more than may be under way is refused by itself") {
   World world({.max_requests_in_flight = 2});
   world.node.hold = true;
-  Client client(world);
+  RawClient client(world);
   client.send(batch(R"({"op":"put","key":"a","value":"1"},{"op":"put","key":"b","value":"2"},
       {"op":"put","key":"c","value":"3"})"));
   CHECK(world.run_until([&] { return world.node.held.size() == 2; }));
@@ -86,7 +86,7 @@ TEST_CASE("http server: a batch reads a few values at a time") {
   world.node.values["k"] = {Bytes("v"), "", Stamp{Hlc{1}, NodeId{1}}};
   std::string reads = R"({"op":"get","key":"k"})";
   for (int i = 1; i < 200; ++i) reads += R"(,{"op":"get","key":"k"})";
-  Client client(world);
+  RawClient client(world);
   client.send(batch(reads));
   std::size_t answered = 0;
   while (answered < 200) {
@@ -103,7 +103,7 @@ TEST_CASE("http server: a client that leaves a batch takes nothing with it") {
   World world;
   world.node.hold = true;
   {
-    Client client(world);
+    RawClient client(world);
     client.send(batch(R"({"op":"put","key":"a","value":"1"},{"op":"get","key":"a"})"));
     CHECK(world.run_until([&] { return world.node.held.size() == 2; }));
   }
@@ -115,7 +115,7 @@ TEST_CASE("http server: a client that leaves a batch takes nothing with it") {
 
 TEST_CASE("http server: metrics count every operation of a batch") {
   World world;
-  Client client(world);
+  RawClient client(world);
   client.send(batch(R"({"op":"increment","key":"n"},{"op":"increment","key":"n"},
       {"op":"get","key":"n","consistency":"prefix"},{"op":"put","key":"n"})"));
   CHECK(has_status(client.receive(), 200));
@@ -131,14 +131,14 @@ TEST_CASE("http server: metrics count every operation of a batch") {
 
 TEST_CASE("http server: bodies of batches may be longer than values") {
   World world({.max_value_bytes = 100'000});
-  Client client(world);
+  RawClient client(world);
   const std::string value(90'000, 'v');
   std::string puts = R"({"op":"put","key":"a","value":")" + value + "\"}";
   for (int i = 0; i < 50; ++i) puts += R"(,{"op":"put","key":"a","value":")" + value + "\"}";
   CHECK(each(client.send(batch(puts)).receive(), "status") == Texts(51, "204"));
   CHECK(has_status(client.send(request("PUT", "/v1/kv/a", std::string(100'001, 'v'))).receive_all(),
                    413));
-  Client other(world);
+  RawClient other(world);
   const std::string huge =
       request("POST", "/v1/batch", std::string(limits::kMaxBatchBytes + 1, ' '));
   CHECK(has_status(other.send(huge).receive_all(), 413));
@@ -155,7 +155,7 @@ TEST_CASE("http server: no more answers wait for slow readers than allowed") {
   slow.write_some(asio::buffer(ask), failed);
   CHECK(world.run_until([&] { return world.node.requests.size() == 1; }));
   world.run_for(20ms);
-  Client client(world);
+  RawClient client(world);
   const std::string refused = client.send(ask).receive();
   CHECK(has_status(refused, 429));
   CHECK(contains(refused, "Retry-After: 1"));
@@ -171,7 +171,7 @@ TEST_CASE("http server: ranges page by page, increments, and the document") {
   for (const char* key : {"a", "b", "c", "d", "e"}) {
     world.node.values[key] = {Bytes(key), "", Stamp{Hlc{1}, NodeId{1}}};
   }
-  Client client(world);
+  RawClient client(world);
   std::string keys;
   std::string next;
   do {

@@ -9,7 +9,7 @@
 namespace parallax {
 TEST_CASE("http server: a value goes in and comes out over one connection") {
   World world;
-  Client client(world);
+  RawClient client(world);
   const std::string put =
       client.send(request("PUT", "/v1/kv/a%20b", "hello", "Content-Type: text/plain\r\n"))
           .receive();
@@ -45,7 +45,7 @@ TEST_CASE("http server: pipelined requests are answered in order") {
   for (const bool inside : {false, true}) {
     World world;
     world.node.answer_inside = inside;
-    Client client(world);
+    RawClient client(world);
     std::string all;
     for (int i = 0; i < 500; ++i) {
       all += request("PUT", fmt::format("/v1/kv/{}", i), fmt::format("value {}", i));
@@ -64,7 +64,7 @@ TEST_CASE("http server: pipelined requests are answered in order") {
 
 TEST_CASE("http server: a request may come byte by byte") {
   World world;
-  Client client(world);
+  RawClient client(world);
   for (const char c : request("PUT", "/v1/kv/k", "body")) {
     client.send({&c, 1});
     world.io.poll();
@@ -75,7 +75,7 @@ TEST_CASE("http server: a request may come byte by byte") {
 
 TEST_CASE("http server: large values") {
   World world;
-  Client client(world);
+  RawClient client(world);
   std::string value(1 << 20, 'x');
   for (std::size_t i = 0; i < value.size(); i += 1000) value[i] = static_cast<char>(i / 1000);
   for (int round = 0; round < 2; ++round) {
@@ -88,7 +88,7 @@ TEST_CASE("http server: large values") {
 
 TEST_CASE("http server: bodies in chunks") {
   World world;
-  Client client(world);
+  RawClient client(world);
   const std::string head = "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
   const std::string chunks =
       "5\r\nhello\r\n1;name=value\r\n \r\n00006\r\nworld!\r\n0\r\nIf-Match: *\r\n\r\n";
@@ -119,7 +119,7 @@ TEST_CASE("http server: wrong chunks are refused") {
         std::string("-5\r\nhello\r\n0\r\n\r\n"), "1;" + std::string(100'000, 'x'),
         std::string("0\r\nno colon\r\n\r\n")}) {
     World world;
-    Client client(world);
+    RawClient client(world);
     const std::string answer = client.send(head + chunks).receive_all();
     CHECK(has_status(answer, 400));
     CHECK(contains(answer, "Connection: close"));
@@ -135,7 +135,7 @@ TEST_CASE("http server: oversized bodies are refused after they were read") {
     for (const std::size_t size : {100'001u, 900'000u, 3'000'000u}) {
       INFO(size << (chunked ? " in chunks" : ""));
       World world(options);
-      Client client(world);
+      RawClient client(world);
       const std::string value(size, 'v');
       client.send(chunked ? fmt::format("PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
                                         "chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
@@ -156,7 +156,7 @@ TEST_CASE("http server: oversized bodies are refused after they were read") {
 
 TEST_CASE("http server: expect 100-continue") {
   World world({.max_value_bytes = 100'000});
-  Client client(world);
+  RawClient client(world);
   const std::string head =
       "PUT /v1/kv/k HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: ";
   CHECK(client.send(head + "4\r\n\r\n").receive() == "HTTP/1.1 100 Continue\r\n\r\n");
@@ -169,29 +169,29 @@ TEST_CASE("http server: expect 100-continue") {
 
 TEST_CASE("http server: heads that are too long") {
   World world;
-  Client target(world);
+  RawClient target(world);
   const std::string long_target =
       target.send(request("GET", "/v1/kv/" + std::string(20'000, 'k'))).receive_all();
   CHECK(has_status(long_target, 414));
   CHECK_FALSE(target.reset());
-  Client endless(world);
+  RawClient endless(world);
   CHECK(has_status(endless.send("GET /" + std::string(200'000, 'k')).receive_all(), 414));
-  Client header(world);
+  RawClient header(world);
   const std::string long_header =
       header.send(request("GET", "/healthz", "", "X: " + std::string(17'000, 'x') + "\r\n"))
           .receive_all();
   CHECK(has_status(long_header, 431));
   CHECK_FALSE(header.reset());
-  Client many(world);
+  RawClient many(world);
   std::string headers;
   for (int i = 0; i < 5'000; ++i) headers += fmt::format("X-{}: y\r\n", i);
   CHECK(has_status(many.send(request("GET", "/healthz", "", headers)).receive_all(), 431));
-  Client fits(world);
+  RawClient fits(world);
   CHECK(has_status(
       fits.send(request("GET", "/healthz", "", "X: " + std::string(16'000, 'x') + "\r\n"))
           .receive(),
       200));
-  Client key(world);  // the connection goes on: what came was whole
+  RawClient key(world);  // the connection goes on: what came was whole
   CHECK(has_status(key.send(request("GET", "/v1/kv/" + std::string(1'025, 'k'))).receive(), 414));
   CHECK(has_status(key.send(request("GET", "/healthz")).receive(), 200));
 }
@@ -222,7 +222,7 @@ TEST_CASE("http server: malformed requests get 400 and a closed connection") {
   for (const std::string& text : cases) {
     INFO(text);
     World world;
-    Client client(world);
+    RawClient client(world);
     const std::string answer = client.send(text).receive_all();
     CHECK(has_status(answer, 400));
     CHECK(contains(answer, "\"code\":\"bad-request\""));
@@ -237,7 +237,7 @@ TEST_CASE("http server: malformed requests get 400 and a closed connection") {
 
 TEST_CASE("http server: refusals that leave the connection open") {
   World world;
-  Client client(world);
+  RawClient client(world);
   for (const std::string& text :
        {request("GET", "/v1/kv/%zz"), request("PUT", "/v1/kv/k?consistency=gold", "v"),
         request("PATCH", "/v1/kv/k", "v"), request("GET", "/v1/faults")}) {
@@ -251,18 +251,18 @@ TEST_CASE("http server: refusals that leave the connection open") {
 
 TEST_CASE("http server: keep-alive as the client has it") {
   World world;
-  Client close(world);
+  RawClient close(world);
   const std::string closed =
       close.send(request("GET", "/healthz", "", "Connection: close\r\n")).receive_all();
   CHECK(has_status(closed, 200));
   CHECK(contains(closed, "\r\nConnection: close\r\n"));
-  Client old(world);
+  RawClient old(world);
   CHECK(contains(old.send("GET /healthz HTTP/1.0\r\n\r\n").receive_all(), "Connection: close"));
-  Client kept(world);
+  RawClient kept(world);
   const std::string again = "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
   CHECK(contains(kept.send(again).receive(), "\r\nConnection: keep-alive\r\n"));
   CHECK(contains(kept.send(again).receive(), "\r\nConnection: keep-alive\r\n"));
-  Client half(world);  // a client that says nothing more still gets its answer
+  RawClient half(world);  // a client that says nothing more still gets its answer
   half.send(request("GET", "/v1/kv/k"));
   half.finish_sending();
   CHECK(has_status(half.receive_all(), 404));
@@ -270,12 +270,12 @@ TEST_CASE("http server: keep-alive as the client has it") {
 
 TEST_CASE("http server: slow and silent clients are cut off") {
   World world({.slow_request_timeout = 100ms, .idle_timeout = 300ms, .linger_timeout = 100ms});
-  Client silent(world);
-  Client head(world);
-  Client body(world);
-  Client chunk(world);
-  Client answered(world);
-  Client waiting(world);
+  RawClient silent(world);
+  RawClient head(world);
+  RawClient body(world);
+  RawClient chunk(world);
+  RawClient answered(world);
+  RawClient waiting(world);
   world.node.hold = true;
   waiting.send(request("GET", "/v1/kv/k"));
   head.send("GET /healthz HTTP/1.1\r\nHost");
@@ -293,7 +293,7 @@ TEST_CASE("http server: slow and silent clients are cut off") {
     return head.ended() && body.ended() && chunk.ended();
   }));
   CHECK(elapsed() >= 50ms);
-  for (Client* slow : {&head, &body, &chunk}) {
+  for (RawClient* slow : {&head, &body, &chunk}) {
     const std::string answer = slow->receive_all();
     INFO((slow == &head ? "head: " : slow == &body ? "body: " : "chunk: ") << answer);
     CHECK(has_status(answer, 408));
@@ -327,9 +327,9 @@ TEST_CASE("http server: clients that leave take nothing with them") {
   World world;
   world.node.hold = true;
   {
-    std::vector<std::unique_ptr<Client>> clients;
+    std::vector<std::unique_ptr<RawClient>> clients;
     for (int i = 0; i < 50; ++i) {
-      clients.push_back(std::make_unique<Client>(world));
+      clients.push_back(std::make_unique<RawClient>(world));
       clients.back()->send(i % 2 == 0 ? request("PUT", "/v1/kv/k", "v")
                                       : request("PUT", "/v1/kv/k", "v").substr(0, 20));
     }
@@ -346,18 +346,18 @@ TEST_CASE("http server: clients that leave take nothing with them") {
 
 TEST_CASE("http server: no more connections than allowed") {
   World world({.max_connections = 3});
-  std::vector<std::unique_ptr<Client>> clients;
+  std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 3; ++i) {
-    clients.push_back(std::make_unique<Client>(world));
+    clients.push_back(std::make_unique<RawClient>(world));
     CHECK(has_status(clients.back()->send(request("GET", "/healthz")).receive(), 200));
   }
-  Client extra(world);
+  RawClient extra(world);
   const std::string answer = extra.send(request("GET", "/healthz")).receive_all();
   CHECK(has_status(answer, 429));
   CHECK(contains(answer, "Retry-After: 1"));
   CHECK_FALSE(extra.reset());
-  std::vector<std::unique_ptr<Client>> flood;
-  for (int i = 0; i < 200; ++i) flood.push_back(std::make_unique<Client>(world));
+  std::vector<std::unique_ptr<RawClient>> flood;
+  for (int i = 0; i < 200; ++i) flood.push_back(std::make_unique<RawClient>(world));
   world.run_for(50ms);
   CHECK(world.server.connections() <= 3 + 64);
   for (auto& client : clients) {
@@ -372,7 +372,7 @@ TEST_CASE("http server: no more connections than allowed") {
 TEST_CASE("http server: no more requests and bodies in flight than allowed") {
   World world({.max_requests_in_flight = 2, .max_body_bytes_in_flight = 250'000});
   world.node.hold = true;
-  Client a(world), b(world), c(world);
+  RawClient a(world), b(world), c(world);
   a.send(request("PUT", "/v1/kv/a", std::string(100'000, 'a')));
   b.send(request("PUT", "/v1/kv/b", "b"));
   CHECK(world.run_until([&] { return world.server.requests_in_flight() == 2; }));
@@ -390,13 +390,13 @@ TEST_CASE("http server: no more requests and bodies in flight than allowed") {
 TEST_CASE("http server: stopping") {
   World world;
   world.node.hold = true;
-  Client idle(world), busy(world);
+  RawClient idle(world), busy(world);
   CHECK(has_status(idle.send(request("GET", "/healthz")).receive(), 200));
   busy.send(request("GET", "/v1/kv/k"));
   CHECK(world.run_until([&] { return world.server.requests_in_flight() == 1; }));
   world.server.stop_accepting();
   CHECK(idle.receive_all().empty());
-  CHECK_THROWS(Client(world));
+  CHECK_THROWS(RawClient(world));
   world.node.release();
   const std::string answer = busy.receive_all();
   CHECK(has_status(answer, 404));
@@ -438,7 +438,7 @@ TEST_CASE("http server: an address that is taken is refused by name") {
 
 TEST_CASE("http server: a plan has what requests of its kind have taken") {
   World world;
-  Client client(world);
+  RawClient client(world);
   const std::string target = "/v1/explain?op=read&consistency=prefix";
   const std::string before = client.send(request("GET", target)).receive();
   CHECK(has_status(before, 200));
@@ -466,7 +466,7 @@ TEST_CASE("http server: administration") {
   world.node.status.membership = Membership::member;
   world.node.status.leader = NodeId{2};
   world.node.process.addresses = {{NodeId{2}, "127.0.0.1:7102", "127.0.0.1:7202"}};
-  Client client(world);
+  RawClient client(world);
   CHECK(contains(client.send(request("GET", "/v1/cluster")).receive(), "\"leader\":2,"));
   CHECK(contains(client.send(request("GET", "/v1/status")).receive(), "\"role\":\"follower\""));
   CHECK(has_status(client.send(request("GET", "/readyz")).receive(), 503));
@@ -551,7 +551,7 @@ TEST_CASE("http server: thousands of mutated requests never crash it or leave an
   };
   int answers = 0;
   for (int round = 0; round < 3'000; ++round) {
-    Client client(world);
+    RawClient client(world);
     for (auto n = 1 + random.below(3); n > 0; --n) {
       const std::string text = mutate(valid[random.below(std::size(valid))]);
       const std::size_t cut = random.below(text.size() + 1);

@@ -46,14 +46,14 @@ class World {
   std::uint16_t port = 0;
 };
 
-class Client {
+class RawClient {
  public:
-  explicit Client(World& world) : world_(world), socket_(world.io) {
+  explicit RawClient(World& world) : world_(world), socket_(world.io) {
     socket_.connect({asio::ip::address_v4::loopback(), world.port});
     socket_.non_blocking(true);
   }
   /// Sends all of it, reading what comes back meanwhile.
-  Client& send(std::string_view text) {
+  RawClient& send(std::string_view text) {
     REQUIRE(world_.run_until([&] {
       boost::system::error_code failed;
       text.remove_prefix(socket_.write_some(asio::buffer(text), failed));
@@ -148,7 +148,7 @@ inline bool contains(std::string_view text, std::string_view part) {
 inline void check_clean(World& world) {
   CHECK(world.run_until([&] { return world.server.connections() == 0; }));
   CHECK(world.server.requests_in_flight() == 0);
-  Client client(world);
+  RawClient client(world);
   CHECK(has_status(client.send(request("GET", "/healthz")).receive(), 200));
 }
 

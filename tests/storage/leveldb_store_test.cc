@@ -240,6 +240,34 @@ TEST_CASE("leveldb store: a damaged table is found when it is read") {
   CHECK(stopped.error().code == ErrorCode::corrupt);
 }
 
+TEST_CASE("leveldb store: a damaged table is found when it is merged and writes say so") {
+  const TempDirectory temp;
+  Random random(5);
+  LevelDbOptions small{.write_buffer_bytes = 64 << 10};
+  const auto some = [&] {
+    Rows rows;
+    for (int i = 0; i < 40; ++i) {
+      rows.emplace_back(fmt::format("k{:03}", random.below(400)), random_bytes(random, 1'500));
+    }
+    return puts(rows);
+  };
+  {
+    const auto store = must_open(temp.path(), small);
+    for (int i = 0; i < 10; ++i) must_write(*store, some());
+  }
+  for (const fs::path& table : files(temp.path(), ".ldb")) {
+    overwrite(table, fs::file_size(table) / 2, "xxxx");
+  }
+  const auto store = must_open(temp.path(), small);
+  Result<void> written;
+  for (int i = 0; i < 400 && written; ++i) written = store->write(some());
+  REQUIRE_FALSE(written.has_value());
+  CHECK(written.error().code == ErrorCode::corrupt);
+  CHECK_FALSE(written.error().definite());
+  CHECK_THAT(written.error().message, Catch::Contains("write failed"));
+  CHECK(store->write(some()).error().code == ErrorCode::corrupt);
+}
+
 /// Whatever single bit turns: what is read is right, or an error, or (a length at the end of the
 /// youngest log, which looks like a torn write) the contents of an earlier time.
 TEST_CASE("leveldb store: no flipped bit brings forth what was never written") {

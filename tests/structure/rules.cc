@@ -205,7 +205,8 @@ Violations check_shape(const std::vector<SourceFile>& files) {
 
 Violations check_all(const std::vector<SourceFile>& files) {
   Violations all;
-  for (const auto& check : {check_layers, check_libraries, check_purity, check_shape}) {
+  for (const auto& check :
+       {check_layers, check_libraries, check_purity, check_shape, check_one_definition}) {
     for (Violation& violation : check(files)) all.push_back(std::move(violation));
   }
   return all;

@@ -31,6 +31,9 @@ Violations check_purity(const std::vector<SourceFile>& files);
 /// Every file fits in a head, every header has `#pragma once` and opens by saying what it is.
 Violations check_shape(const std::vector<SourceFile>& files);
 
+/// No two files define types of the same name in the same namespace.
+Violations check_one_definition(const std::vector<SourceFile>& files);
+
 Violations check_all(const std::vector<SourceFile>& files);
 
 inline constexpr std::size_t kMaxFileLines = 600;

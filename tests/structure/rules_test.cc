@@ -100,6 +100,28 @@ TEST_CASE("structure: planted violations are found and lawful files are not") {
   }
 }
 
+TEST_CASE("structure: two types of one name are found and other things of one name are not") {
+  const auto found = [](const std::string& one, const std::string& other) {
+    const Violations all =
+        check_one_definition({{"base/a.h", "namespace p {\n" + one + "\n}\n"},
+                              {"base/b.cc", "namespace p {\n" + other + "\n}\n"}});
+    return all.empty() ? std::string() : all.front().to_string();
+  };
+  const std::string step = "struct Step { int a; };";
+  CHECK_THAT(
+      found(step, "int f();\nclass Step final : public X {};"),
+      Catch::Contains("base/b.cc:3") && Catch::Contains("p::Step is another type in base/a.h"));
+  CHECK_THAT(found("namespace q { " + step + " }", "}\nnamespace p::q { " + step),
+             Catch::Contains("p::q::Step"));
+  CHECK(found(step, "struct Step;") == "");
+  CHECK(found(step, "namespace {\n" + step + "\n}") == "");
+  CHECK(found(step, "namespace q { " + step + " }") == "");
+  CHECK(found(step, "class Other { " + step + " };") == "");
+  CHECK(found(step, "template <class Step> struct X { Step s; };") == "");
+  CHECK(found(step, "struct Step::Impl { int a; };\nvoid f() { " + step + " }") == "");
+  CHECK(found("template <class T> struct S { };", "template <> struct S<int> { };") == "");
+}
+
 TEST_CASE("structure: code_only blanks comments and literals and nothing else") {
   CHECK(code_only("a // b\nc") == "a     \nc");
   CHECK(code_only("a /* b\nc */ d") == "a     \n     d");

@@ -27,7 +27,7 @@ void CausalWorld::start(Node& node) {
   CausalRestored restored{
       .record = node.disk.record, .log = {}, .recovering = node.disk.recovering};
   for (const auto& [id, operation] : node.disk.log) {
-    restored.log.push_back({id.first, id.second, operation.bytes()});
+    restored.log.push_back({id.first, id.second, operation.bytes(), operation.version.stamp.hlc});
   }
   if (const std::string what = fault(restored); !what.empty()) return fail(what);
   node.keys = node.disk.keys;

@@ -15,8 +15,10 @@ TEST_CASE("origin log: keeps the end of what was appended") {
   CHECK(log.last() == 4);
   CHECK(log.bytes() == 0);
   CHECK(log.cached(4) == nullptr);
-  log.restore(100);
+  CHECK_FALSE(log.first_reading());
+  log.restore(100, Hlc{7});
   log.append(operation(origin(1), 6));
+  CHECK(log.first_reading() == Hlc{7});
   log.append(operation(origin(1), 7, {}, "longer"));
   const std::uint64_t sixth = operation(origin(1), 6).bytes();
   CHECK(log.last() == 7);
@@ -35,7 +37,10 @@ TEST_CASE("origin log: keeps the end of what was appended") {
   CHECK(log.cached(6) == nullptr);
   CHECK(log.cached_bytes() == sixth + 5);
 
+  log.trim(5);
+  CHECK(log.first_reading() == operation(origin(1), 6).version.stamp.hlc);
   log.trim(6);
+  CHECK(log.first_reading() == operation(origin(1), 7).version.stamp.hlc);
   CHECK(log.start() == 6);
   CHECK(log.bytes() == sixth + 5);
   CHECK(log.cached(7)->number == 7);
@@ -46,6 +51,7 @@ TEST_CASE("origin log: keeps the end of what was appended") {
   CHECK(log.cached(8)->number == 8);
 
   log.skip_to(20);
+  CHECK_FALSE(log.first_reading());
   CHECK(log.start() == 20);
   CHECK(log.last() == 20);
   CHECK(log.cached_bytes() == 0);
@@ -63,7 +69,7 @@ TEST_CASE("origin log: against a map of what is there", "[random]") {
     std::uint64_t last = start;
     for (std::uint64_t restored = random.below(4); restored > 0; --restored) {
       there[++last] = 10 * restored;
-      log.restore(10 * restored);
+      log.restore(10 * restored, Hlc{last});
     }
     for (int step = 0; step < 60; ++step) {
       switch (random.below(6)) {

@@ -1,0 +1,62 @@
+#include "harness/io/log_reader.h"
+
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "harness/io/child_process.h"
+
+namespace parallax::harness {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A log is some ten thousand entries.
+constexpr auto kMostToPrint = 60s;
+
+Error failed(std::uint32_t node, ErrorCode code, std::string_view what) {
+  return definite(code, fmt::format("the log of node {} cannot be read: {}", node, what));
+}
+
+Result<LogDump> read_log(const Cluster& cluster, const std::string& program, std::uint32_t node) {
+  const std::string path = cluster.data_dir(node) + ".entries";
+  PARALLAX_ASSIGN(ChildProcess printing,
+                  ChildProcess::start({program, "--dump-log", cluster.data_dir(node)}, path));
+  const auto deadline = std::chrono::steady_clock::now() + kMostToPrint;
+  while (printing.running()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return failed(node, ErrorCode::io,
+                    fmt::format("it was not printed within {} s", kMostToPrint.count()));
+    }
+    std::this_thread::sleep_for(2ms);
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (printing.code() != 0) {
+    constexpr std::size_t kEnough = 500;
+    std::string said = std::move(text).str();
+    if (said.size() > kEnough) said = said.substr(said.size() - kEnough);
+    return failed(node, ErrorCode::io, fmt::format("exit {}: {}", printing.code(), said));
+  }
+  auto log = read_log_dump(std::move(text).str());
+  if (!log) return failed(node, ErrorCode::corrupt, log.error().message);
+  return log;
+}
+
+}  // namespace
+
+Result<std::vector<LogDump>> stop_and_read_logs(Cluster& cluster, const std::string& program) {
+  for (std::uint32_t node = 1; node <= cluster.size(); ++node) cluster.kill(node);
+  std::vector<LogDump> logs;
+  for (std::uint32_t node = 1; node <= cluster.size(); ++node) {
+    PARALLAX_ASSIGN(LogDump log, read_log(cluster, program, node));
+    logs.push_back(std::move(log));
+  }
+  return logs;
+}
+
+}  // namespace parallax::harness
