@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <tuple>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -10,8 +11,10 @@
 #include <unistd.h>
 
 #include "harness/io/run_harness.h"
+#include "harness/io/targets.h"
 #include "harness/judgement.h"
 #include "harness/promise_page.h"
+#include "harness/target.h"
 
 namespace parallax::harness {
 namespace {
@@ -43,7 +46,7 @@ void watch_for_interrupts() {
 struct Arguments {
   RunOptions options;
   std::string workload = "register";
-  std::string level = "linearizable";
+  std::string level;
   std::string read_level;
   std::string faults = "none";
   std::string time = "30s";
@@ -53,13 +56,12 @@ struct Arguments {
 Result<RunOptions> parse(const Arguments& arguments) {
   RunOptions options = arguments.options;
   PARALLAX_ASSIGN(options.workload, parse_workload(arguments.workload));
-  PARALLAX_ASSIGN(options.faults, parse_faults(arguments.faults));
+  PARALLAX_ASSIGN(const TargetInfo* target, find_target(options.target));
+  PARALLAX_ASSIGN(options.faults, parse_faults(arguments.faults, target->faults));
   PARALLAX_ASSIGN(options.time, parse_time(arguments.time));
-  PARALLAX_ASSIGN(options.write_level, parse_consistency(arguments.level));
-  options.read_level = options.write_level;
-  if (!arguments.read_level.empty()) {
-    PARALLAX_ASSIGN(options.read_level, parse_consistency(arguments.read_level));
-  }
+  PARALLAX_ASSIGN(const auto levels,
+                  parse_levels(options.target, arguments.level, arguments.read_level));
+  std::tie(options.write_level, options.read_level) = levels;
   if (!options.endpoints.empty()) {
     options.nodes = static_cast<std::uint32_t>(options.endpoints.size());
   }
@@ -166,7 +168,11 @@ int run(const Arguments& arguments, bool quiet) {
     surroundings.parallaxd =
         (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "parallaxd").string();
   }
-  if (options->endpoints.empty() && ::access(surroundings.parallaxd.c_str(), X_OK) != 0) {
+  if (const auto program = find_program(options->target); !program) {
+    return usage_error(program.error().message);
+  }
+  if (options->target == "parallax" && options->endpoints.empty() &&
+      ::access(surroundings.parallaxd.c_str(), X_OK) != 0) {
     return usage_error(fmt::format("{}: there is no such program; name parallaxd with --parallaxd",
                                    surroundings.parallaxd));
   }
@@ -204,14 +210,17 @@ int main(int argc, char** argv) {
   RunOptions& options = arguments.options;
   CLI::App* run_command = app.add_subcommand("run", "One workload at one level under faults");
   run_command->footer(kExamples);
-  run_command->add_option("--target", options.target, "What is run: parallax");
+  run_command->add_option("--target", options.target,
+                          "What is run: parallax, etcd, redis, exec:COMMAND");
   run_command->add_option("--nodes", options.nodes, "How many are started, 1 to 9; 3 by default");
   run_command
       ->add_option("--endpoints", options.endpoints, "Instead: HOST:PORT of every running node")
       ->delimiter(',');
   run_command->add_option("--workload", arguments.workload,
                           fmt::format("What clients do: {}", fmt::join(kWorkloads, ", ")));
-  run_command->add_option("--level", arguments.level, "Level of all operations, as in a header");
+  run_command->add_option("--level", arguments.level,
+                          "Level of all operations, as in a header, or as the target "
+                          "calls it; the strongest by default");
   run_command->add_option("--read-level", arguments.read_level, "Another one for reads");
   run_command->add_option(
       "--faults", arguments.faults,
