@@ -204,8 +204,9 @@ class Judge {
     History part{history().texts, {}};
     std::map<std::pair<checker::Text, checker::Text>, checker::Text> seen;
     for (const Operation& operation : history().operations) {
-      if (operation.kind != OperationKind::read || operation.outcome != Outcome::ok) continue;
-      if (operation.stamp != checker::kNothing) {
+      const bool read = operation.kind == OperationKind::read && operation.outcome == Outcome::ok;
+      if (!read && operation.outcome != Outcome::mismatch) continue;
+      if (operation.stamp != checker::kNothing && operation.result != checker::kNothing) {
         seen[{operation.key, operation.result}] = operation.stamp;
       }
     }

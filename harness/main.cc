@@ -1,5 +1,6 @@
 // parallax-harness: clusters under load and faults, and what their levels' promises came to.
 #include <map>
+#include <tuple>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -9,8 +10,10 @@
 #include "harness/io/console.h"
 #include "harness/io/mutants_command.h"
 #include "harness/io/run_matrix.h"
+#include "harness/io/targets.h"
 #include "harness/matrix_text.h"
 #include "harness/promise_page.h"
+#include "harness/target.h"
 
 namespace parallax::harness {
 namespace {
@@ -27,7 +30,7 @@ Exit: 0 all that was promised held, 1 something did not, 2 undecided, or the run
 struct Arguments {
   RunOptions options;
   std::string workload = "register";
-  std::string level = "linearizable";
+  std::string level;
   std::string read_level;
   std::string faults = "none";
   std::string time = "30s";
@@ -37,13 +40,12 @@ struct Arguments {
 Result<RunOptions> parse(const Arguments& arguments) {
   RunOptions options = arguments.options;
   PARALLAX_ASSIGN(options.workload, parse_workload(arguments.workload));
-  PARALLAX_ASSIGN(options.faults, parse_faults(arguments.faults));
+  PARALLAX_ASSIGN(const TargetInfo* target, find_target(options.target));
+  PARALLAX_ASSIGN(options.faults, parse_faults(arguments.faults, target->faults));
   PARALLAX_ASSIGN(options.time, parse_time(arguments.time));
-  PARALLAX_ASSIGN(options.write_level, parse_consistency(arguments.level));
-  options.read_level = options.write_level;
-  if (!arguments.read_level.empty()) {
-    PARALLAX_ASSIGN(options.read_level, parse_consistency(arguments.read_level));
-  }
+  PARALLAX_ASSIGN(const auto levels,
+                  parse_levels(options.target, arguments.level, arguments.read_level));
+  std::tie(options.write_level, options.read_level) = levels;
   if (!options.endpoints.empty()) {
     options.nodes = static_cast<std::uint32_t>(options.endpoints.size());
   }
@@ -91,7 +93,11 @@ int run(const Arguments& arguments, bool quiet) {
   RunSurroundings surroundings;
   surroundings.parallaxd = arguments.parallaxd;
   if (surroundings.parallaxd.empty()) surroundings.parallaxd = beside("parallaxd");
-  if (options->endpoints.empty() && !is_program(surroundings.parallaxd, "--parallaxd")) {
+  if (const auto program = find_program(options->target); !program) {
+    return usage_error(program.error().message);
+  }
+  if (options->target == "parallax" && options->endpoints.empty() &&
+      !is_program(surroundings.parallaxd, "--parallaxd")) {
     return kUsage;
   }
   const TemporaryDirectory directory;
@@ -179,14 +185,17 @@ int main(int argc, char** argv) {
   RunOptions& options = arguments.options;
   CLI::App* run_command = app.add_subcommand("run", "One workload at one level under faults");
   run_command->footer(kExamples);
-  run_command->add_option("--target", options.target, "What is run: parallax");
+  run_command->add_option("--target", options.target,
+                          "What is run: parallax, etcd, redis, exec:COMMAND");
   run_command->add_option("--nodes", options.nodes, "How many are started, 1 to 9; 3 by default");
   run_command
       ->add_option("--endpoints", options.endpoints, "Instead: HOST:PORT of every running node")
       ->delimiter(',');
   run_command->add_option("--workload", arguments.workload,
                           fmt::format("What clients do: {}", fmt::join(kWorkloads, ", ")));
-  run_command->add_option("--level", arguments.level, "Level of all operations, as in a header");
+  run_command->add_option("--level", arguments.level,
+                          "Level of all operations, as in a header, or as the target "
+                          "calls it; the strongest by default");
   run_command->add_option("--read-level", arguments.read_level, "Another one for reads");
   run_command->add_option(
       "--faults", arguments.faults,

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "harness/target.h"
 #include "harness/workload.h"
 
 namespace parallax::harness {
@@ -46,6 +47,8 @@ std::vector<Guarantee> of_levels(const RunOptions& options) {
   const Consistency& write = options.write_level;
   const Consistency& read = options.read_level;
   const Level reads = read.level;
+  // Its documents say of serializable reads that they may be stale, and no more.
+  if (options.target == "etcd" && reads != Level::linearizable) return {};
   if (by_log(write)) {
     if (!by_log(read) || !committed(write)) return {};
     if (reads == Level::linearizable) {
@@ -112,7 +115,10 @@ Result<Guarantee> parse_guarantee(std::string_view name) {
                               fmt::join(names, ", ")));
 }
 
-std::vector<Guarantee> judgeable(const RunOptions& options) {
+namespace {
+
+/// Whoever the target is.
+std::vector<Guarantee> judgeable_workload(const RunOptions& options) {
   const bool log = by_log(options.write_level) && by_log(options.read_level);
   switch (options.workload) {
     case Workload::unique_ids:
@@ -138,6 +144,19 @@ std::vector<Guarantee> judgeable(const RunOptions& options) {
     if (guarantee == Guarantee::bounded && !options.read_level.max_staleness_ms) continue;
     all.push_back(guarantee);
   }
+  return all;
+}
+
+}  // namespace
+
+std::vector<Guarantee> judgeable(const RunOptions& options) {
+  std::vector<Guarantee> all = judgeable_workload(options);
+  const TargetInfo& target = target_info(options.target);
+  std::erase_if(all, [&](Guarantee guarantee) {
+    if (guarantee == Guarantee::converge) return !target.digests;
+    return !target.stamps && (guarantee == Guarantee::regular || guarantee == Guarantee::prefix ||
+                              guarantee == Guarantee::bounded);
+  });
   return all;
 }
 

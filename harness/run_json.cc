@@ -1,9 +1,11 @@
 #include "harness/run_json.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "client/json_members.h"
+#include "harness/target.h"
 
 namespace parallax::harness {
 namespace {
@@ -29,8 +31,8 @@ json::object to_json(const RunOptions& asked) {
           {"nodes", asked.nodes},
           {"endpoints", texts(asked.endpoints)},
           {"workload", to_string(asked.workload)},
-          {"write_level", asked.write_level.to_string()},
-          {"read_level", asked.read_level.to_string()},
+          {"write_level", level_word(asked.target, asked.write_level)},
+          {"read_level", level_word(asked.target, asked.read_level)},
           {"faults", std::move(faults)},
           {"clients", asked.clients},
           {"rate", asked.rate},
@@ -121,11 +123,14 @@ Result<void> get_texts(const json::object& object, std::string_view name,
   return {};
 }
 
-Result<void> get_level(const json::object& object, std::string_view name, Consistency& out) {
-  PARALLAX_ASSIGN(const auto text, need<std::string>(object, name));
-  auto level = parse_consistency(text);
-  if (!level) return shape_error(fmt::format("\"{}\": {}", name, level.error().message));
-  out = *level;
+Result<void> get_levels(const json::object& object, RunOptions& out) {
+  PARALLAX_ASSIGN(const auto writes, need<std::string>(object, "write_level"));
+  PARALLAX_ASSIGN(const auto reads, need<std::string>(object, "read_level"));
+  const auto levels = parse_levels(out.target, writes, reads);
+  if (!levels) {
+    return shape_error(fmt::format("\"write_level\", \"read_level\": {}", levels.error().message));
+  }
+  std::tie(out.write_level, out.read_level) = *levels;
   return {};
 }
 
@@ -138,8 +143,7 @@ Result<RunOptions> read_options(const json::object& object) {
   auto parsed = parse_workload(workload);
   if (!parsed) return shape_error(fmt::format("\"workload\": {}", parsed.error().message));
   asked.workload = *parsed;
-  PARALLAX_TRY(get_level(object, "write_level", asked.write_level));
-  PARALLAX_TRY(get_level(object, "read_level", asked.read_level));
+  PARALLAX_TRY(get_levels(object, asked));
   std::vector<std::string> faults;
   PARALLAX_TRY(get_texts(object, "faults", faults));
   auto kinds = parse_faults(fmt::format("{}", fmt::join(faults, ",")));

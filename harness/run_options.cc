@@ -9,6 +9,7 @@
 
 #include "harness/promises.h"
 #include "harness/run.h"
+#include "harness/target.h"
 #include "harness/tighten.h"
 #include "harness/workload.h"
 
@@ -35,9 +36,7 @@ bool is_endpoint(std::string_view text) {
 
 /// What does not go together.
 Result<void> check_together(const RunOptions& options) {
-  if (options.target != "parallax") {
-    return bad(fmt::format("--target {}: there is only parallax", options.target));
-  }
+  PARALLAX_TRY(check_target(options));
   if (const auto needs =
           workload_needs(options.workload, options.write_level, options.read_level)) {
     return bad(fmt::format("--workload {}", *needs));
@@ -112,7 +111,8 @@ Result<Workload> parse_workload(std::string_view name) {
   return static_cast<Workload>(found - kWorkloads.begin());
 }
 
-Result<std::vector<Fault>> parse_faults(std::string_view text) {
+Result<std::vector<Fault>> parse_faults(std::string_view text,
+                                        const std::optional<std::vector<Fault>>& all) {
   std::array<bool, kFaults.size()> chosen{};
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
@@ -120,7 +120,10 @@ Result<std::vector<Fault>> parse_faults(std::string_view text) {
     text.remove_prefix(std::min(comma + 1, text.size()));
     if (word == "none") continue;
     if (word == "all") {
-      chosen.fill(true);
+      if (!all) chosen.fill(true);
+      for (const Fault fault : all.value_or(std::vector<Fault>{})) {
+        chosen[static_cast<std::size_t>(fault)] = true;
+      }
       continue;
     }
     const auto* found = std::find(kFaults.begin(), kFaults.end(), word);
@@ -196,9 +199,9 @@ Result<void> check_options(const RunOptions& options) {
 }
 
 std::string level_text(const RunOptions& options) {
-  std::string text = options.write_level.to_string();
+  std::string text = level_word(options.target, options.write_level);
   if (!(options.read_level == options.write_level)) {
-    text += " / " + options.read_level.to_string();
+    text += " / " + level_word(options.target, options.read_level);
   }
   return text;
 }
@@ -215,9 +218,9 @@ std::string replay_command(const RunOptions& options) {
     add("--endpoints", fmt::format("{}", fmt::join(options.endpoints, ",")));
   }
   add("--workload", to_string(options.workload));
-  add("--level", options.write_level.to_string());
+  add("--level", level_word(options.target, options.write_level));
   if (!(options.read_level == options.write_level)) {
-    add("--read-level", options.read_level.to_string());
+    add("--read-level", level_word(options.target, options.read_level));
   }
   std::string faults;
   for (const Fault fault : options.faults) {

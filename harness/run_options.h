@@ -62,9 +62,11 @@ inline constexpr std::array<std::string_view, 14> kFaults{
 std::string_view to_string(Fault fault);
 /// Whether it is done to a process, which must have been started here; else over /v1.
 bool needs_process(Fault fault);
-/// "kill,partition", "all", "none" or "": in the order of Fault, each once. Errors: bad_parameter,
-/// naming the word and those that there are.
-Result<std::vector<Fault>> parse_faults(std::string_view text);
+/// "kill,partition", "all", "none" or "": in the order of Fault, each once. `all`: what "all"
+/// stands for; nothing: every fault. Errors: bad_parameter, naming the word and those that there
+/// are.
+Result<std::vector<Fault>> parse_faults(std::string_view text,
+                                        const std::optional<std::vector<Fault>>& all = {});
 
 /// "500ms", "30s", "5m", "1h". Errors: bad_parameter.
 Result<std::chrono::milliseconds> parse_time(std::string_view text);
@@ -73,7 +75,7 @@ Result<std::chrono::milliseconds> parse_time(std::string_view text);
 inline constexpr std::size_t kMostOperations = 5'000'000;
 
 struct RunOptions {
-  std::string target = "parallax";     ///< or etcd, redis, exec:COMMAND
+  std::string target = "parallax";     ///< or etcd, redis, exec:COMMAND (harness/target.h)
   std::uint32_t nodes = 3;             ///< that are started
   std::vector<std::string> endpoints;  ///< "host:port" each, of a cluster that runs already
   Workload workload = Workload::registers;
@@ -96,7 +98,8 @@ struct RunOptions {
 /// Errors: bad_parameter, naming what is out of its bounds or does not go together.
 Result<void> check_options(const RunOptions& options);
 
-/// "linearizable", or where they differ "quorum; r=1; w=3 / eventual": writes, then reads.
+/// "linearizable", or where they differ "quorum; r=1; w=3 / eventual": writes, then reads; as the
+/// target calls them.
 std::string level_text(const RunOptions& options);
 /// The command that asks for the same. Schedules follow from the seed; times do not.
 std::string replay_command(const RunOptions& options);

@@ -1,5 +1,6 @@
 #include "harness/io/child_process.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -37,13 +38,19 @@ bool can_listen(std::uint16_t port) {
 }  // namespace
 
 Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv,
-                                         const std::string& output) {
+                                         const std::string& output, int* channel) {
   std::vector<char*> arguments;
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
+  std::array<int, 2> ends{-1, -1};
+  if (channel != nullptr && ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0) {
+    return definite(ErrorCode::io,
+                    fmt::format("{}: no socket ({})", argv[0], std::strerror(errno)));
+  }
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) {
+    for (const int end : ends) ::close(end);
     return definite(ErrorCode::io,
                     fmt::format("{}: cannot be started ({})", argv[0], std::strerror(errno)));
   }
@@ -52,15 +59,19 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv,
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(126);
     ::setpgid(0, 0);
-    const int in = ::open("/dev/null", O_RDONLY);
+    const int in = channel != nullptr ? ends[1] : ::open("/dev/null", O_RDONLY);
     const int out = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
     if (in < 0 || out < 0) ::_exit(126);
     ::dup2(in, 0);
-    ::dup2(out, 1);
+    ::dup2(channel != nullptr ? in : out, 1);
     ::dup2(out, 2);
     ::close_range(3, ~0U, 0);
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
+  }
+  if (channel != nullptr) {
+    ::close(ends[1]);
+    *channel = ends[0];
   }
   ChildProcess child;
   child.pid_ = pid;
@@ -98,6 +109,8 @@ void ChildProcess::signal(int number) {
 
 void ChildProcess::kill() {
   if (pid_ == 0) return;
+  // What it has started belongs to its group, and it itself may not have come as far as having one.
+  ::kill(-pid_, SIGKILL);
   ::kill(pid_, SIGKILL);
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {

@@ -22,9 +22,11 @@ namespace parallax::harness {
 class ChildProcess {
  public:
   /// `argv[0]` is the program's path; output and errors are appended to the file `output`. Errors:
-  /// io. That the program cannot be executed shows as an end with code 127.
-  static Result<ChildProcess> start(const std::vector<std::string>& argv,
-                                    const std::string& output);
+  /// io. That the program cannot be executed shows as an end with code 127. `channel`: its input
+  /// and output are a stream socket instead, of which this is the other end, for the caller to
+  /// close.
+  static Result<ChildProcess> start(const std::vector<std::string>& argv, const std::string& output,
+                                    int* channel = nullptr);
   ChildProcess() = default;
   /// Kills it.
   ~ChildProcess();
@@ -37,7 +39,7 @@ class ChildProcess {
   pid_t pid() const { return pid_; }  ///< 0: not running
   /// Of a running one.
   void signal(int number);
-  /// SIGKILL, and waits for the end.
+  /// SIGKILL, to all of its process group, and waits for its end.
   void kill();
 
  private:

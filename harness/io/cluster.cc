@@ -1,14 +1,12 @@
 #include "harness/io/cluster.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <thread>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
-#include <signal.h>
 
+#include "harness/io/parallax_store.h"
 #include "harness/io/plain_http.h"
 #include "harness/members.h"
 
@@ -98,23 +96,6 @@ Result<void> Cluster::identify() {
   return {};
 }
 
-std::string Cluster::data_dir(std::uint32_t node) const {
-  return fmt::format("{}/node-{}", directory_, node);
-}
-
-std::string Cluster::last_words(std::uint32_t node) const {
-  std::ifstream in(data_dir(node) + ".log", std::ios::binary);
-  std::ostringstream all;
-  all << in.rdbuf();
-  std::string text = std::move(all).str();
-  constexpr std::size_t kEnough = 2'000;
-  return text.size() <= kEnough ? text : text.substr(text.size() - kEnough);
-}
-
-bool Cluster::running(std::uint32_t node) {
-  return !at(node).ours || at(node).process.running();
-}
-
 Result<void> Cluster::start(std::uint32_t node, bool recover) {
   std::string peers;
   for (std::uint32_t n = 1; n <= size(); ++n) {
@@ -128,24 +109,7 @@ Result<void> Cluster::start(std::uint32_t node, bool recover) {
       "--anti-entropy-interval", "500ms", "--max-reconnect-backoff-ms", "200"};
   argv.insert(argv.end(), more_arguments_.begin(), more_arguments_.end());
   if (recover) argv.emplace_back("--recover");
-  PARALLAX_ASSIGN(at(node).process, ChildProcess::start(argv, data_dir(node) + ".log"));
-  at(node).paused = false;
-  return {};
-}
-
-void Cluster::kill(std::uint32_t node) {
-  at(node).process.kill();
-  at(node).paused = false;
-}
-
-void Cluster::pause(std::uint32_t node) {
-  at(node).process.signal(SIGSTOP);
-  at(node).paused = true;
-}
-
-void Cluster::resume(std::uint32_t node) {
-  at(node).process.signal(SIGCONT);
-  at(node).paused = false;
+  return launch(node, argv);
 }
 
 bool Cluster::ready(std::uint32_t node) {
@@ -156,9 +120,8 @@ bool Cluster::ready(std::uint32_t node) {
 
 std::string Cluster::why_not_ready(std::uint32_t node) {
   const auto status = ask(endpoint(node), "GET", "/v1/status", {}, kPatience);
-  std::string text = status ? status->body : "it does not answer\n";
-  if (at(node).ours) text += "its log ends:\n" + last_words(node);
-  return text;
+  if (!status) return System::why_not_ready(node);
+  return status->body + (at(node).ours ? "its log ends:\n" + last_words(node) : std::string());
 }
 
 bool Cluster::await_ready(std::chrono::seconds limit) {
@@ -189,7 +152,8 @@ std::uint32_t Cluster::leader() {
   return static_cast<std::uint32_t>(leads);
 }
 
-Result<void> Cluster::set_faults(std::uint32_t node, const std::string& body) {
+Result<void> Cluster::set_faults(std::uint32_t node, const std::vector<ActiveFault>& active) {
+  const std::string body = faults_body(node, active);
   const auto answer =
       ask(endpoint(node), body.empty() ? "DELETE" : "POST", "/v1/faults", body, kShortPatience);
   if (answer && answer->status == 204) return {};
@@ -215,6 +179,11 @@ bool Cluster::transfer_leadership(std::uint32_t from, std::uint32_t to) {
   const auto answer = ask(endpoint(from), "POST", "/v1/cluster/transfer-leadership",
                           fmt::format(R"({{"to":{}}})", to), kShortPatience);
   return answer && answer->status == 202;
+}
+
+Result<std::unique_ptr<Store>> Cluster::open_store(const RunOptions& options) {
+  PARALLAX_ASSIGN(auto store, ParallaxStore::open(endpoints(), options));
+  return std::unique_ptr<Store>(std::move(store));
 }
 
 }  // namespace parallax::harness

@@ -21,10 +21,10 @@ Error failed(std::uint32_t node, ErrorCode code, std::string_view what) {
   return definite(code, fmt::format("the log of node {} cannot be read: {}", node, what));
 }
 
-Result<LogDump> read_log(const Cluster& cluster, const std::string& program, std::uint32_t node) {
-  const std::string path = cluster.data_dir(node) + ".entries";
+Result<LogDump> read_log(const System& system, const std::string& program, std::uint32_t node) {
+  const std::string path = system.data_dir(node) + ".entries";
   PARALLAX_ASSIGN(ChildProcess printing,
-                  ChildProcess::start({program, "--dump-log", cluster.data_dir(node)}, path));
+                  ChildProcess::start({program, "--dump-log", system.data_dir(node)}, path));
   const auto deadline = std::chrono::steady_clock::now() + kMostToPrint;
   while (printing.running()) {
     if (std::chrono::steady_clock::now() > deadline) {
@@ -49,10 +49,10 @@ Result<LogDump> read_log(const Cluster& cluster, const std::string& program, std
 
 }  // namespace
 
-Result<std::vector<LogDump>> stop_and_read_logs(Cluster& cluster, const std::string& program) {
-  for (std::uint32_t node = 1; node <= cluster.size(); ++node) cluster.kill(node);
+Result<std::vector<LogDump>> stop_and_read_logs(System& system, const std::string& program) {
+  for (std::uint32_t node = 1; node <= system.size(); ++node) system.kill(node);
   std::vector<LogDump> logs;
-  for (std::uint32_t node = 1; node <= cluster.size(); ++node) {
+  for (std::uint32_t node = 1; node <= system.size(); ++node) {
     PARALLAX_ASSIGN(LogDump log, read_log(cluster, program, node));
     logs.push_back(std::move(log));
   }

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "base/error.h"
-#include "harness/io/cluster.h"
+#include "harness/io/system.h"
 #include "harness/log_dump.h"
 
 namespace parallax::harness {
 
-/// Kills every node of `cluster`, all of which were started here, before the first log is looked
+/// Kills every node of `system`, all of which were started here, before the first log is looked
 /// at. `program` is the path of parallaxd. On the thread that started them. Errors: io, corrupt,
 /// naming the node.
-Result<std::vector<LogDump>> stop_and_read_logs(Cluster& cluster, const std::string& program);
+Result<std::vector<LogDump>> stop_and_read_logs(System& system, const std::string& program);
 
 }  // namespace parallax::harness

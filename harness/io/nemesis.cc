@@ -345,7 +345,7 @@ void Nemesis::tell() {
       continue;
     }
     const std::int64_t at = now_();
-    const auto told = cluster_.set_faults(*it, faults_body(*it, all));
+    const auto told = cluster_.set_faults(*it, all);
     if (!told && told.error().definite()) {
       failure_ = told.error();
       return;

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "harness/fault_plan.h"
-#include "harness/io/cluster.h"
+#include "harness/io/system.h"
 #include "harness/run.h"
 
 namespace parallax::harness {
@@ -25,7 +25,7 @@ namespace parallax::harness {
 class Nemesis {
  public:
   /// `now`: nanoseconds of the history's clock.
-  Nemesis(Cluster& cluster, std::vector<PlannedFault> plan, std::function<std::int64_t()> now)
+  Nemesis(System& cluster, std::vector<PlannedFault> plan, std::function<std::int64_t()> now)
       : cluster_(cluster), plan_(std::move(plan)), now_(std::move(now)) {}
 
   /// `began_ns`: when the clients began, by the clock.
@@ -77,7 +77,7 @@ class Nemesis {
   void change_all();
   std::vector<ActiveFault> active() const;
 
-  Cluster& cluster_;
+  System& cluster_;
   std::vector<PlannedFault> plan_;
   std::function<std::int64_t()> now_;
   std::int64_t began_ns_ = 0;

@@ -87,7 +87,7 @@ Connection::~Connection() {
 bool Connection::send(std::string_view bytes, std::chrono::milliseconds limit) {
   const auto deadline = Clock::now() + limit;
   while (!bytes.empty()) {
-    const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     } else if (sent == 0 || !may_go_on() || !await_events(socket_, POLLOUT, deadline)) {
@@ -108,6 +108,24 @@ std::optional<std::string> Connection::receive_all(std::chrono::milliseconds lim
     all.append(buffer, static_cast<std::size_t>(got));
   }
   return std::nullopt;
+}
+
+std::optional<std::string> Connection::receive_some(std::chrono::milliseconds limit) {
+  const auto deadline = Clock::now() + limit;
+  std::string some(16 << 10, '\0');
+  while (await_events(socket_, POLLIN, deadline)) {
+    const ssize_t got = ::recv(socket_, some.data(), some.size(), MSG_DONTWAIT);
+    if (got < 0 && may_go_on()) continue;
+    some.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    return some;
+  }
+  return std::nullopt;
+}
+
+bool Connection::closed() const {
+  char byte = 0;
+  const ssize_t got = ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got >= 0 || !may_go_on();
 }
 
 std::string plain_request(std::string_view method, std::string_view target, std::string_view body) {

@@ -10,8 +10,8 @@
 
 namespace parallax::harness {
 
-/// A TCP connection. Every wait is bounded, but for names that the system looks up. Signals
-/// interrupt nothing.
+/// A stream, mostly a TCP connection. Every wait is bounded, but for names that the system looks
+/// up. Signals interrupt nothing.
 class Connection {
  public:
   static constexpr std::chrono::seconds kPatience{10};
@@ -19,6 +19,8 @@ class Connection {
   explicit Connection(const std::string& endpoint, std::chrono::milliseconds limit = kPatience);
   /// At this machine.
   explicit Connection(std::uint16_t port);
+  /// Over a stream socket that is connected, and then this one's to close.
+  static Connection over(int socket) { return Connection(Connected{socket}); }
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -27,8 +29,18 @@ class Connection {
   bool send(std::string_view bytes, std::chrono::milliseconds limit = kPatience);
   /// All bytes until the other side closes; nothing when it does not within `limit`.
   std::optional<std::string> receive_all(std::chrono::milliseconds limit);
+  /// What there is, as soon as there is something; empty when the other side has closed; nothing
+  /// when nothing comes within `limit`.
+  std::optional<std::string> receive_some(std::chrono::milliseconds limit);
+  /// Whether the other side has closed, or has sent what nobody has asked for.
+  bool closed() const;
 
  private:
+  struct Connected {
+    int socket;
+  };
+  explicit Connection(Connected connected) : socket_(connected.socket) {}
+
   int socket_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "harness/target.h"
+
 namespace parallax::harness {
 
 using checker::Operation;
@@ -22,7 +24,7 @@ std::size_t Recorder::begin(std::uint32_t client, const Step& step) {
   operation.client = client;
   operation.key = history_.texts.intern(step.key);
   if (step.kind != OperationKind::read) operation.value = history_.texts.intern(step.value);
-  operation.level = history_.texts.intern(step.level.to_string());
+  operation.level = history_.texts.intern(level_word(target_, step.level));
   operation.call_ns = now();
   history_.operations.push_back(operation);
   return history_.operations.size() - 1;
@@ -33,7 +35,8 @@ void Recorder::end(std::size_t place, const Performed& performed) {
   const std::lock_guard lock(mutex_);
   Operation& operation = history_.operations[place];
   operation.kind = performed.kind;
-  if (performed.level) operation.level = history_.texts.intern(performed.level->to_string());
+  if (performed.level)
+    operation.level = history_.texts.intern(level_word(target_, *performed.level));
   if (performed.kind == OperationKind::read) operation.value = checker::kNothing;
   operation.outcome = performed.outcome;
   if (performed.outcome != Outcome::unknown) operation.return_ns = at;

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "consistency/checker/history.h"
 #include "harness/workload.h"
@@ -32,6 +33,9 @@ struct Performed {
 
 class Recorder {
  public:
+  /// `target`: whose words levels are recorded in.
+  explicit Recorder(std::string target) : target_(std::move(target)) {}
+
   /// Nanoseconds since this was made.
   std::int64_t now() const;
 
@@ -51,6 +55,7 @@ class Recorder {
   checker::History take();
 
  private:
+  const std::string target_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   mutable std::mutex mutex_;
   checker::History history_;

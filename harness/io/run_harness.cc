@@ -12,10 +12,11 @@
 #include "harness/io/files.h"
 #include "harness/io/log_reader.h"
 #include "harness/io/nemesis.h"
-#include "harness/io/parallax_store.h"
+#include "harness/io/targets.h"
 #include "harness/judgement.h"
 #include "harness/report/report.h"
 #include "harness/run_json.h"
+#include "harness/target.h"
 #include "harness/tighten.h"
 #include "harness/workload_checks.h"
 
@@ -80,6 +81,9 @@ class Stages {
   /// Between two steps. Errors: shutting_down, when the user has had enough.
   Result<void> breathe(std::string under_way = {}) {
     tell(std::move(under_way));
+    if (cluster_) {
+      PARALLAX_TRY(cluster_->look_after());
+    }
     if (surroundings_.interrupted()) {
       return definite(ErrorCode::shutting_down, "it was interrupted");
     }
@@ -87,11 +91,16 @@ class Stages {
     return {};
   }
 
-  Result<std::unique_ptr<Cluster>> open_cluster() {
+  Result<std::unique_ptr<System>> start_nodes() {
+    if (options_.target != "parallax") return open_target(options_, surroundings_.directory);
     PARALLAX_ASSIGN(Cluster opened,
                     Cluster::open(options_, surroundings_.parallaxd, surroundings_.directory,
                                   surroundings_.node_arguments));
-    auto cluster = std::make_unique<Cluster>(std::move(opened));
+    return std::make_unique<Cluster>(std::move(opened));
+  }
+
+  Result<std::unique_ptr<System>> open_cluster() {
+    PARALLAX_ASSIGN(auto cluster, start_nodes());
     for (std::uint32_t node = 1; node <= cluster->size();) {
       if (cluster->ready(node)) {
         ++node;
@@ -108,12 +117,8 @@ class Stages {
   }
 
   Result<void> drive(Nemesis& nemesis) {
-    std::vector<std::string> endpoints;
-    for (std::uint32_t n = 1; n <= cluster_->size(); ++n) {
-      endpoints.push_back(cluster_->endpoint(n));
-      evidences.nodes.emplace_back(n);
-    }
-    PARALLAX_ASSIGN(const auto store, ParallaxStore::open(endpoints, options_));
+    for (std::uint32_t n = 1; n <= cluster_->size(); ++n) evidences.nodes.emplace_back(n);
+    PARALLAX_ASSIGN(const auto store, cluster_->open_store(options_));
     // In a cluster that was there before, so may be keys of another run.
     const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::system_clock::now().time_since_epoch());
@@ -171,6 +176,7 @@ class Stages {
   }
 
   Result<void> converge(Store& store, const std::string& prefix) {
+    if (!target_info(options_.target).digests) return {};
     while (elapsed() < kMostToConverge) {
       std::optional<std::string> first;
       bool same = true;
@@ -205,8 +211,8 @@ class Stages {
   const RunOptions& options_;
   const Load& load_;
   const RunSurroundings& surroundings_;
-  Recorder recorder_;
-  std::unique_ptr<Cluster> cluster_;
+  Recorder recorder_{options_.target};
+  std::unique_ptr<System> cluster_;
   std::string_view stage_;
   Clock::time_point entered_ = Clock::now();
 };

@@ -10,6 +10,7 @@
 #include "harness/report/report.h"
 #include "harness/report/sections.h"
 #include "harness/report/text.h"
+#include "harness/target.h"
 
 namespace parallax::harness {
 namespace {
@@ -267,8 +268,8 @@ std::string settings_html(const Shown& shown) {
     out += setting("Endpoints", fmt::format("{}", fmt::join(asked.endpoints, ", ")));
   }
   out += setting("Workload", to_string(asked.workload));
-  out += setting("Writes at", asked.write_level.to_string());
-  out += setting("Reads at", asked.read_level.to_string());
+  out += setting("Writes at", level_word(asked.target, asked.write_level));
+  out += setting("Reads at", level_word(asked.target, asked.read_level));
   std::vector<std::string_view> faults;
   for (const Fault fault : asked.faults) faults.push_back(to_string(fault));
   out += setting("Faults", faults.empty() ? "none" : fmt::format("{}", fmt::join(faults, ", ")));

@@ -321,6 +321,16 @@ TEST_CASE("a mismatch has seen the value of the version that it names") {
   CHECK(history.operations[3].result == checker::kNothing);
 }
 
+TEST_CASE("a write of unknown outcome that only a mismatch has seen is in the log") {
+  Run run = run_of("register", "linearizable", "prefix",
+                   R"({"client":1,"op":"write","key":"r","value":"1","call":1,"ok":"unknown"}
+{"client":2,"op":"cas","key":"r","expected":"0","value":"1","call":3,"return":4,"ok":false,"node":1,"stamp":"5-1"}
+)");
+  REQUIRE(run.history.operations[1].outcome == checker::Outcome::mismatch);
+  judge(run);
+  CHECK(of(run, "consistent prefix").verdict == checker::Verdict::yes);
+}
+
 TEST_CASE("what one checker cannot decide is told by a stronger one that holds") {
   // Nobody knows what the mismatch saw, so that sequential consistency is not decided by itself.
   Run run = run_of(

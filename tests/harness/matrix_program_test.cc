@@ -4,15 +4,13 @@
 #include <signal.h>
 
 #include "harness/promise_table.h"
-#include "tests/harness/program.h"
+#include "tests/harness/run_program.h"
 
 namespace parallax::harness {
 namespace {
 
-using namespace std::chrono_literals;
 namespace json = boost::json;
-using testing::Program;
-using testing::read_text;
+using namespace testing;
 
 const std::string kKept = std::string(PARALLAX_SOURCE_DIR) + "/tests/data/permitted";
 

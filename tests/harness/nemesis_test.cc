@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "harness/io/cluster.h"
 #include "tests/client/io/fake_server.h"
 
 namespace parallax::harness {

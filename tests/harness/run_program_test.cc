@@ -1,87 +1,23 @@
 // parallax-harness as a program: real processes, real faults.
+#include "tests/harness/run_program.h"
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <sstream>
 #include <thread>
 
 #include <catch2/catch.hpp>
 #include <signal.h>
-#include <unistd.h>
 
-#include "harness/io/child_process.h"
 #include "harness/io/cluster.h"
 #include "harness/io/log_reader.h"
 #include "harness/io/plain_http.h"
 #include "harness/io/run_harness.h"
-#include "harness/report/report.h"
-#include "harness/run_json.h"
-#include "tests/harness/program.h"
 
 namespace parallax::harness {
 namespace {
 
-using namespace std::chrono_literals;
-namespace fs = std::filesystem;
-using testing::Directory;
-using testing::Program;
-using testing::read_text;
-
-/// Processes that `parent` has started and that have not ended, by /proc.
-std::vector<pid_t> children_of(pid_t parent) {
-  std::vector<pid_t> out;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename().string();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::string stat = read_text(entry.path() / "stat");
-    const std::size_t behind = stat.rfind(") ");
-    if (behind == std::string::npos) continue;
-    std::istringstream rest(stat.substr(behind + 2));
-    char state = 0;
-    pid_t of = 0;
-    if (rest >> state >> of && of == parent && state != 'Z') out.push_back(std::stoi(name));
-  }
-  return out;
-}
-
-bool is_alive(pid_t pid) {
-  const std::string stat = read_text(fs::path("/proc") / std::to_string(pid) / "stat");
-  const std::size_t behind = stat.rfind(") ");
-  return behind != std::string::npos && stat[behind + 2] != 'Z' && stat[behind + 2] != 'X';
-}
-
-std::vector<pid_t> await_nodes(const Program& program, std::size_t count) {
-  const auto deadline = std::chrono::steady_clock::now() + 60s;
-  for (;;) {
-    auto nodes = children_of(program.child.pid());
-    if (nodes.size() == count) return nodes;
-    if (std::chrono::steady_clock::now() > deadline)
-      FAIL("no nodes; it said:\n" << program.output());
-    std::this_thread::sleep_for(10ms);
-  }
-}
-
-bool all_gone(const std::vector<pid_t>& pids) {
-  const auto deadline = std::chrono::steady_clock::now() + 10s;
-  while (std::any_of(pids.begin(), pids.end(), is_alive)) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(10ms);
-  }
-  return true;
-}
-
-Run results_of(const Program& program) {
-  auto run = read_results(read_text(program.directory / "out/results.json"));
-  if (!run) FAIL(run.error().message << "\n" << program.output());
-  auto history = checker::read_history(read_text(program.directory / "out/history.jsonl"));
-  if (!history) FAIL(history.error().message);
-  run->history = std::move(*history);
-  const auto faults = read_faults(read_text(program.directory / "out/faults.jsonl"));
-  REQUIRE(faults.has_value());
-  CHECK(*faults == run->faults);
-  CHECK(read_text(program.directory / "out/report.html") == report_page(*run));
-  return std::move(*run);
-}
+using namespace testing;
 
 std::size_t acknowledged(const Run& run) {
   return static_cast<std::size_t>(
