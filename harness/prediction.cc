@@ -262,8 +262,10 @@ void predict_staleness(Run& run, const PeerTimes& times) {
   }
   staleness.prediction = fmt::format(
       "Predicted for n = {}, r = {}, w = {}, {} trials. {} {:.0f} % of the reads were answered by "
-      "the node that had taken the write. Not in the model: failed replicas, repair, writes at the "
-      "same time.",
+      "the node that had taken the write. A bound from below: W has the synced write at the "
+      "replica "
+      "in it, but a read there shows what has arrived and waits for that. Not in the model: failed "
+      "replicas, repair, writes at the same time.",
       question.n, question.r, question.w, kTrials, from.text,
       100 * static_cast<double>(own) / static_cast<double>(std::max<std::size_t>(reads, 1)));
 }

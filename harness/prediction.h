@@ -9,7 +9,9 @@
 //     together what queries took. A client sees neither: it is answered by the first w or r;
 //   - R, S and A are half a query's time each, as nothing but the way is in them. Where reads ask
 //     one replica alone there are no queries: then A is half of what a client's read of one node
-//     takes, from the history. W is what is left of a store, its synced write included;
+//     takes, from the history. W is what is left of a store, its synced write included. A read at
+//     the replica shows what has arrived and waits for that synced write, so W is too long by it:
+//     reads are at least as fresh as predicted, on fast networks and slow disks far fresher;
 //   - between client and coordinator: half of what reads that ask one replica took. Where they ask
 //     several, that way is not told apart from theirs and counts as none, so that the prediction is
 //     a little late.

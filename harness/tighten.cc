@@ -20,7 +20,9 @@ using checker::Outcome;
 using checker::Text;
 
 bool writes(const Operation& operation) {
-  return operation.kind == OperationKind::write || operation.kind == OperationKind::cas;
+  // A mismatch that was read from a file may not say what it would have written.
+  return (operation.kind == OperationKind::write || operation.kind == OperationKind::cas) &&
+         operation.value != checker::kNothing;
 }
 
 /// What all logs know together.
