@@ -365,10 +365,10 @@ Matrix MatrixTally::result() const {
   };
   if (!cells[CellState::broken].empty()) {
     tell(RunOutcome::violated, "promised, and not kept", cells[CellState::broken]);
-  } else if (!cells[CellState::missing].empty()) {
-    tell(RunOutcome::violated, "permitted, and nobody could show it", cells[CellState::missing]);
   } else if (!ended.empty() || rounds_.empty()) {
     tell(RunOutcome::undecided, "undecided", ended);
+  } else if (!cells[CellState::missing].empty()) {
+    tell(RunOutcome::violated, "permitted, and nobody could show it", cells[CellState::missing]);
   } else if (!cells[CellState::undecided].empty()) {
     tell(RunOutcome::undecided, "promised, and undecided", cells[CellState::undecided]);
   } else {

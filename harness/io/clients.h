@@ -34,6 +34,8 @@ class Clients {
   void tell(Evidences& evidences) const;
   /// Begins to read what the workload wants read at the end. stop() must have been called.
   void start_last_reads();
+  /// Whether last reads wait: a node is missing that will be back.
+  void hold(bool held) { held_ = held; }
   /// How many of them have not been tried to the end.
   std::size_t unread() const { return unread_; }
   std::size_t last_reads() const { return last_reads_.size(); }
@@ -54,6 +56,7 @@ class Clients {
   std::vector<std::map<std::uint32_t, std::unique_ptr<StoreSession>>> sessions_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> held_{false};
   std::vector<Step> last_reads_;
   std::atomic<std::size_t> next_{0};  ///< of them
   std::atomic<std::size_t> unread_{0};

@@ -180,7 +180,7 @@ EtcdAnswer EtcdConnection::call(std::string_view method, const json::object& bod
                                 std::chrono::milliseconds limit) {
   if (!connection_ || !connection_->reusable()) {
     connection_ =
-        HttpConnection::create(context_, endpoint_, {.max_response_bytes = kLargestAnswer});
+        ClientConnection::create(context_, endpoint_, {.max_response_bytes = kLargestAnswer});
   }
   std::optional<ExchangeResult> result;
   connection_->exchange({.method = "POST",

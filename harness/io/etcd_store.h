@@ -44,7 +44,7 @@ class EtcdConnection {
  private:
   Endpoint endpoint_;
   boost::asio::io_context context_;
-  std::shared_ptr<HttpConnection> connection_;
+  std::shared_ptr<ClientConnection> connection_;
 };
 
 class EtcdStore final : public Store {

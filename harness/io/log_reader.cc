@@ -53,7 +53,7 @@ Result<std::vector<LogDump>> stop_and_read_logs(System& system, const std::strin
   for (std::uint32_t node = 1; node <= system.size(); ++node) system.kill(node);
   std::vector<LogDump> logs;
   for (std::uint32_t node = 1; node <= system.size(); ++node) {
-    PARALLAX_ASSIGN(LogDump log, read_log(cluster, program, node));
+    PARALLAX_ASSIGN(LogDump log, read_log(system, program, node));
     logs.push_back(std::move(log));
   }
   return logs;

@@ -147,9 +147,9 @@ class Stages {
     clients.stop();
     PARALLAX_TRY(heal(nemesis));
     enter("converging");
-    PARALLAX_TRY(converge(store, prefix));
+    PARALLAX_TRY(converge(nemesis, store, prefix));
     enter("last reads");
-    PARALLAX_TRY(read_last(clients));
+    PARALLAX_TRY(read_last(nemesis, clients));
     if (ran >= options_.time) return {};
     return definite(
         ErrorCode::io,
@@ -175,7 +175,8 @@ class Stages {
     return {};
   }
 
-  Result<void> converge(Store& store, const std::string& prefix) {
+  /// A node may find only now what a flipped bit has damaged, and end: it is started anew.
+  Result<void> converge(Nemesis& nemesis, Store& store, const std::string& prefix) {
     if (!target_info(options_.target).digests) return {};
     while (elapsed() < kMostToConverge) {
       std::optional<std::string> first;
@@ -188,15 +189,18 @@ class Stages {
         evidences.digests.push_back({recorder_.now(), node, *digest});
       }
       if (same) break;
+      PARALLAX_TRY(nemesis.heal());
       PARALLAX_TRY(breathe());
     }
     return {};
   }
 
-  Result<void> read_last(Clients& clients) {
+  Result<void> read_last(Nemesis& nemesis, Clients& clients) {
     const Duration limit = std::max<Duration>(kMostToReadLast, options_.time / 10);
     clients.start_last_reads();
     while (clients.unread() > 0) {
+      PARALLAX_ASSIGN(const bool whole, nemesis.heal());
+      clients.hold(!whole);
       PARALLAX_TRY(breathe());
       if (elapsed() < limit) continue;
       return definite(ErrorCode::io,
