@@ -9,9 +9,6 @@ namespace {
 
 using checker::Criterion;
 
-/// Of what no run is held to here (harness/judgement.cc has the same).
-constexpr std::uint64_t kFewerSteps = 20;
-
 const Verdict* verdict_of(const Run& run, Criterion criterion) {
   if (run.asked.workload == Workload::mixed_level) return nullptr;
   const auto found = std::find_if(

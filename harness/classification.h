@@ -4,9 +4,14 @@
 // What is left is judged with smaller limits, and undecided beyond them.
 #pragma once
 
+#include <cstdint>
+
 #include "harness/run.h"
 
 namespace parallax::harness {
+
+/// By so much fewer are the steps of a search for what no run is held to.
+inline constexpr std::uint64_t kFewerSteps = 20;
 
 /// Of a run of registers that has been judged (harness/judgement.h). Of a run of mixed levels
 /// nothing is taken over, as its guarantees are of a part of the operations.

@@ -49,7 +49,7 @@ class Judge {
 
   static checker::Limits limits(bool held_to) {
     checker::Limits limits;
-    if (!held_to) limits.max_steps /= 20;
+    if (!held_to) limits.max_steps /= kFewerSteps;
     return limits;
   }
 
@@ -67,7 +67,7 @@ class Judge {
           return;
         }
         checker::SequentialOptions options;
-        if (!held_to) options.limits.max_steps /= 20;
+        if (!held_to) options.limits.max_steps /= kFewerSteps;
         return take(verdict, checker::check_sequential(history(), options));
       }
       case Guarantee::causal:
@@ -330,6 +330,18 @@ void take_over_from_stronger(Run& run) {
   }
 }
 
+void judge_those(Run& run, const Evidences& evidences, const Now& now,
+                 const std::vector<Guarantee>& guarantees) {
+  const auto wanted = held_to(run.asked);
+  PARALLAX_ASSERT(wanted, "options were not checked: {}", wanted.error().message);
+  Judge judge(run, evidences, now);
+  for (const Guarantee guarantee : guarantees) {
+    judge.judge(guarantee, std::find(wanted->begin(), wanted->end(), guarantee) != wanted->end());
+  }
+  // Of registers: in mixed-level runs linearizability is asked of a part alone.
+  if (run.asked.workload != Workload::mixed_level) take_over_from_stronger(run);
+}
+
 void set_outcome(Run& run) {
   std::size_t acknowledged = 0;
   std::size_t written = 0;
@@ -369,15 +381,12 @@ void set_outcome(Run& run) {
 
 }  // namespace
 
+void judge_guarantees(Run& run, const Evidences& evidences, const Now& now) {
+  judge_those(run, evidences, now, judgeable(run.asked));
+}
+
 void judge_run(Run& run, const Evidences& evidences, const Now& now) {
-  const auto wanted = held_to(run.asked);
-  PARALLAX_ASSERT(wanted, "options were not checked: {}", wanted.error().message);
-  Judge judge(run, evidences, now);
-  for (const Guarantee guarantee : judgeable(run.asked)) {
-    judge.judge(guarantee, std::find(wanted->begin(), wanted->end(), guarantee) != wanted->end());
-  }
-  // Of registers: in mixed-level runs linearizability is asked of a part alone.
-  if (run.asked.workload != Workload::mixed_level) take_over_from_stronger(run);
+  judge_guarantees(run, evidences, now);
   if (has_registers(run.asked.workload)) {
     run.levels = classify_run(run);
     run.staleness = summarize_staleness(run.history);
@@ -400,15 +409,9 @@ Verdict judge_evidence(const Evidences& evidences) {
 
 std::vector<Verdict> judge_history(const Run& run, checker::History history, const Now& now) {
   Run other{.asked = run.asked, .history = std::move(history), .faults = run.faults};
-  const auto wanted = held_to(run.asked);
-  PARALLAX_ASSERT(wanted, "options were not checked: {}", wanted.error().message);
-  const Evidences nothing_else;
-  Judge judge(other, nothing_else, now);
-  for (const Guarantee guarantee : judgeable(run.asked)) {
-    if (guarantee >= Guarantee::no_loss) continue;
-    judge.judge(guarantee, std::find(wanted->begin(), wanted->end(), guarantee) != wanted->end());
-  }
-  if (run.asked.workload != Workload::mixed_level) take_over_from_stronger(other);
+  std::vector<Guarantee> of_history = judgeable(run.asked);
+  std::erase_if(of_history, [](Guarantee guarantee) { return guarantee >= Guarantee::no_loss; });
+  judge_those(other, {}, now, of_history);
   return std::move(other.verdicts);
 }
 

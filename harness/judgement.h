@@ -38,6 +38,9 @@ struct Evidences {
 /// Nanoseconds of any monotonic clock: to tell how long a verdict took.
 using Now = std::function<std::int64_t()>;
 
+/// Fills verdicts and convergence alone, as judge_run() does.
+void judge_guarantees(Run& run, const Evidences& evidences, const Now& now);
+
 /// Fills verdicts, levels, staleness, convergence, outcome and reason of `run` from what it has of
 /// options, history and faults. What it is not held to is judged with smaller limits. `options`
 /// must have passed held_to().

@@ -206,9 +206,7 @@ PartFindings judge_part(const RunOptions& options, History history, const Eviden
   run.asked = options;
   run.history = std::move(history);
   PartFindings findings{.operations = run.history.operations.size()};
-  Evidences of_part = evidences;
-  of_part.answers_verified = 0;  // they are told of the round as a whole
-  judge_run(run, of_part, now);
+  judge_guarantees(run, evidences, now);
   const bool loses_disks = std::find(options.faults.begin(), options.faults.end(),
                                      Fault::bit_flip) != options.faults.end();
   for (const Verdict& verdict : run.verdicts) {
