@@ -63,9 +63,7 @@ std::string summary(const Run& run) {
       to_string(run.asked.workload), level_text(run.asked), run.history.operations.size(),
       counts[ok], counts[mismatch], counts[failed], counts[unknown],
       100 * static_cast<double>(counts[unknown]) / all);
-  std::map<std::string, std::size_t> kinds;
-  for (const FaultWindow& window : run.faults) ++kinds[window.kind];
-  for (const auto& [kind, count] : kinds)
+  for (const auto& [kind, count] : count_by_kind(run.faults))
     text += fmt::format("  fault {}: {} times\n", kind, count);
   for (const Verdict& verdict : run.verdicts) {
     text += fmt::format("  {:32} {:10} {:12} {:9.1f} ms{}\n", verdict.guarantee,
@@ -91,8 +89,7 @@ int run(const Arguments& arguments, bool quiet) {
   const auto options = parse(arguments);
   if (!options) return usage_error(options.error().message);
   RunSurroundings surroundings;
-  surroundings.parallaxd = arguments.parallaxd;
-  if (surroundings.parallaxd.empty()) surroundings.parallaxd = beside("parallaxd");
+  surroundings.parallaxd = named_or_beside(arguments.parallaxd, "parallaxd");
   if (const auto program = find_program(options->target); !program) {
     return usage_error(program.error().message);
   }
@@ -138,10 +135,8 @@ int matrix(MatrixArguments arguments) {
                                    kLeastMatrixTime.count() / 1'000));
   }
   MatrixSurroundings surroundings{.kept = arguments.kept};
-  surroundings.simulator =
-      arguments.simulator.empty() ? beside("parallax-sim") : arguments.simulator;
-  surroundings.run.parallaxd =
-      arguments.parallaxd.empty() ? beside("parallaxd") : arguments.parallaxd;
+  surroundings.simulator = named_or_beside(arguments.simulator, "parallax-sim");
+  surroundings.run.parallaxd = named_or_beside(arguments.parallaxd, "parallaxd");
   if (!is_program(surroundings.run.parallaxd, "--parallaxd") ||
       !is_program(surroundings.simulator, "--simulator")) {
     return kUsage;

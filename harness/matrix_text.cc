@@ -6,6 +6,8 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "harness/run_json.h"
+
 namespace parallax::harness {
 namespace {
 
@@ -101,18 +103,12 @@ json::array to_json(const std::vector<MatrixLine>& lines) {
 std::string matrix_text(const Matrix& matrix) {
   std::string out = table(matrix) + "\n" + legend() + "\n" + pairs(matrix);
   for (const MatrixRound& round : matrix.rounds) {
-    std::map<std::string, std::size_t> kinds;
-    for (const FaultWindow& window : round.faults) ++kinds[window.kind];
-    std::string faults;
-    for (const auto& [kind, count] : kinds) {
-      faults += fmt::format("{}{} {}", faults.empty() ? "" : ", ", count, kind);
-    }
     out += fmt::format("round of {:.0f} s, seed {}: {} operations, {:.2f} % unknown; faults: {}\n",
                        seconds(round.asked.time), round.asked.seed, round.operations,
                        round.operations == 0 ? 0.0
                                              : 100.0 * static_cast<double>(round.unknown) /
                                                    static_cast<double>(round.operations),
-                       faults.empty() ? "none" : faults);
+                       counts_text(round.faults));
   }
   for (const KeptRun& run : matrix.kept_runs) {
     out += fmt::format("kept run {}: {} in {:.1f} s\n", run.name, run.shown ? "shown" : "NOT shown",
@@ -127,13 +123,7 @@ std::string matrix_json(const Matrix& matrix) {
   json::array rounds;
   for (const MatrixRound& round : matrix.rounds) {
     json::array faults;
-    for (const FaultWindow& window : round.faults) {
-      faults.push_back(json::object{{"kind", window.kind},
-                                    {"target", window.target},
-                                    {"detail", window.detail},
-                                    {"begin", window.begin_ns},
-                                    {"end", window.end_ns}});
-    }
+    for (const FaultWindow& window : round.faults) faults.push_back(to_json(window));
     rounds.push_back(json::object{{"time_ms", round.asked.time.count()},
                                   {"seed", round.asked.seed},
                                   {"operations", round.operations},

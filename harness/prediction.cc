@@ -122,15 +122,8 @@ Times half_of_reads(const checker::History& history) {
   return some;
 }
 
-std::uint32_t members_of(const RunOptions& options) {
-  return options.endpoints.empty() ? options.nodes
-                                   : static_cast<std::uint32_t>(options.endpoints.size());
-}
-
 std::uint32_t replicas(const Consistency& level, std::uint32_t asked, std::uint32_t members) {
-  if (level.level == Level::eventual) return 1;
-  if (asked == 0) return members / 2 + 1;
-  return asked == Consistency::kAll ? members : asked;
+  return level.level == Level::eventual ? 1 : quorum_of(asked, members);
 }
 
 std::string spread(std::uint64_t count, std::string_view what, const Times& times) {

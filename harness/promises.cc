@@ -20,21 +20,11 @@ bool committed(const Consistency& level) {
   return level.ack == Ack::majority || level.ack == Ack::all;
 }
 
-std::uint32_t replicas(std::uint32_t asked, std::uint32_t members) {
-  if (asked == 0) return members / 2 + 1;
-  return asked == Consistency::kAll ? members : asked;
-}
-
-std::uint32_t members_of(const RunOptions& options) {
-  return options.endpoints.empty() ? options.nodes
-                                   : static_cast<std::uint32_t>(options.endpoints.size());
-}
-
 /// Whether every read meets every write that was completed before it.
 bool quorums_meet(const RunOptions& options) {
   const std::uint32_t members = members_of(options);
   return !options.write_level.sloppy &&
-         replicas(options.write_level.w, members) + replicas(options.read_level.r, members) >
+         quorum_of(options.write_level.w, members) + quorum_of(options.read_level.r, members) >
              members;
 }
 
@@ -165,7 +155,7 @@ bool lost_with_a_disk(const RunOptions& options) {
   const Consistency& write = options.write_level;
   const std::uint32_t members = members_of(options);
   if (by_log(write) || write.level == Level::atomic) return false;
-  return write.level != Level::quorum || replicas(write.w, members) <= members / 2;
+  return write.level != Level::quorum || quorum_of(write.w, members) <= members / 2;
 }
 
 std::vector<Guarantee> promised(const RunOptions& options) {

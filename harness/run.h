@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,11 @@ struct FaultWindow {
   std::int64_t end_ns = 0;
   friend bool operator==(const FaultWindow&, const FaultWindow&) = default;
 };
+
+/// How often there was each kind, by name.
+std::map<std::string, std::size_t> count_by_kind(const std::vector<FaultWindow>& faults);
+/// "2 kill, 1 pause"; of none "none".
+std::string counts_text(const std::vector<FaultWindow>& faults);
 
 /// Of one guarantee.
 struct Verdict {

@@ -44,14 +44,6 @@ json::object to_json(const RunOptions& asked) {
           {"tighten", asked.tighten}};
 }
 
-json::object to_json(const FaultWindow& window) {
-  return {{"kind", window.kind},
-          {"target", window.target},
-          {"detail", window.detail},
-          {"begin", window.begin_ns},
-          {"end", window.end_ns}};
-}
-
 json::object to_json(const Verdict& verdict) {
   return {{"guarantee", verdict.guarantee},
           {"promised", verdict.promised},
@@ -312,6 +304,14 @@ Error renamed(Error error, std::string_view what) {
 }
 
 }  // namespace
+
+json::object to_json(const FaultWindow& window) {
+  return {{"kind", window.kind},
+          {"target", window.target},
+          {"detail", window.detail},
+          {"begin", window.begin_ns},
+          {"end", window.end_ns}};
+}
 
 std::string write_results(const Run& run) {
   json::object object{{"outcome", to_string(run.outcome)},    {"reason", run.reason},

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/json.hpp>
+
 #include "base/error.h"
 #include "harness/run.h"
 
@@ -18,6 +20,9 @@ namespace parallax::harness {
 std::string write_results(const Run& run);
 /// The inverse: a Run without a history. Errors: corrupt, naming the member.
 Result<Run> read_results(std::string_view text);
+
+/// {"kind":"kill","target":"n2","detail":"","begin":10,"end":20}
+boost::json::object to_json(const FaultWindow& window);
 
 /// One JSON object a line: {"kind":"kill","target":"n2","detail":"","begin":10,"end":20}
 std::string write_faults(const std::vector<FaultWindow>& faults);

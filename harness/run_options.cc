@@ -8,7 +8,6 @@
 #include <fmt/ranges.h>
 
 #include "harness/promises.h"
-#include "harness/run.h"
 #include "harness/target.h"
 #include "harness/tighten.h"
 #include "harness/workload.h"
@@ -97,11 +96,6 @@ bool needs_process(Fault fault) {
   }
 }
 
-std::string_view to_string(RunOutcome outcome) {
-  constexpr std::array<std::string_view, 3> kNames{"held", "violated", "undecided"};
-  return kNames[static_cast<std::size_t>(outcome)];
-}
-
 Result<Workload> parse_workload(std::string_view name) {
   const auto* found = std::find(kWorkloads.begin(), kWorkloads.end(), name);
   if (found == kWorkloads.end()) {
@@ -155,6 +149,16 @@ Result<std::chrono::milliseconds> parse_time(std::string_view text) {
     if (unit == name) return std::chrono::milliseconds(number * ms);
   }
   return wrong;
+}
+
+std::uint32_t members_of(const RunOptions& options) {
+  return options.endpoints.empty() ? options.nodes
+                                   : static_cast<std::uint32_t>(options.endpoints.size());
+}
+
+std::uint32_t quorum_of(std::uint32_t asked, std::uint32_t members) {
+  if (asked == 0) return members / 2 + 1;
+  return asked == Consistency::kAll ? members : asked;
 }
 
 Result<void> check_options(const RunOptions& options) {

@@ -95,6 +95,11 @@ struct RunOptions {
   friend bool operator==(const RunOptions&, const RunOptions&) = default;
 };
 
+/// Of the cluster: those that are started, or that run already.
+std::uint32_t members_of(const RunOptions& options);
+/// How many of `members` replicas a quorum of `asked` (Consistency::r or w) is.
+std::uint32_t quorum_of(std::uint32_t asked, std::uint32_t members);
+
 /// Errors: bad_parameter, naming what is out of its bounds or does not go together.
 Result<void> check_options(const RunOptions& options);
 

@@ -25,6 +25,14 @@ bool writes(const Operation& operation) {
          operation.value != checker::kNothing;
 }
 
+/// Whether what clients were told goes with the log.
+Verdict agreement(checker::Verdict verdict, std::string witness = {}) {
+  return {.guarantee = "answers agree with the log",
+          .promised = true,
+          .verdict = verdict,
+          .witness = std::move(witness)};
+}
+
 /// What all logs know together.
 class Logs {
  public:
@@ -225,12 +233,7 @@ class Tightener {
   std::size_t beyond_applied_ = 0;
   std::size_t compacted_ = 0;
   std::size_t disagreements_ = 0;
-  Verdict agreement_{.guarantee = "answers agree with the log",
-                     .promised = true,
-                     .verdict = checker::Verdict::yes,
-                     .reason = {},
-                     .witness = {},
-                     .operations = {}};
+  Verdict agreement_ = agreement(checker::Verdict::yes);
 };
 
 std::size_t count_unknown(const History& history) {
@@ -265,12 +268,7 @@ Tightened tighten(const RunOptions& options, const checker::History& history,
   Tightened nothing{.history = history, .counts = {.unknown = count_unknown(history)}};
   nothing.counts.open = nothing.counts.unknown;
   nothing.counts.reason = "nothing is concluded from logs that contradict each other";
-  nothing.counts.verdicts.push_back({.guarantee = "answers agree with the log",
-                                     .promised = true,
-                                     .verdict = checker::Verdict::no,
-                                     .reason = {},
-                                     .witness = logs.contradiction() + "\n",
-                                     .operations = {}});
+  nothing.counts.verdicts.push_back(agreement(checker::Verdict::no, logs.contradiction() + "\n"));
   return nothing;
 }
 

@@ -35,10 +35,7 @@ class Base : public Generator {
   std::vector<Step> final_reads() const override { return {}; }
 
  protected:
-  std::uint32_t nodes() const {
-    return options_.endpoints.empty() ? options_.nodes
-                                      : static_cast<std::uint32_t>(options_.endpoints.size());
-  }
+  std::uint32_t nodes() const { return members_of(options_); }
   std::uint64_t below(std::uint64_t bound) { return random_.below(bound); }
   bool chance(double p) { return random_.chance(p); }
   std::string new_value() { return std::to_string(++last_value_); }

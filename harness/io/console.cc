@@ -50,7 +50,8 @@ bool interrupted() {
   return interrupts != 0;
 }
 
-std::string beside(std::string_view program) {
+std::string named_or_beside(const std::string& named, std::string_view program) {
+  if (!named.empty()) return named;
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / program).string();
 }
 

@@ -21,8 +21,8 @@ int usage_error(const std::string& message);
 void watch_for_interrupts();
 bool interrupted();
 
-/// The path of a program beside this one.
-std::string beside(std::string_view program);
+/// The path that an option has named; without one that of `program` beside this one.
+std::string named_or_beside(const std::string& named, std::string_view program);
 /// Whether there is a program; if not, says so and how to name it.
 bool is_program(const std::string& path, std::string_view option);
 

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "client/json_members.h"
 #include "harness/io/etcd_store.h"
 #include "harness/io/plain_http.h"
 
@@ -14,16 +13,9 @@ namespace {
 
 using namespace std::chrono_literals;
 namespace json = boost::json;
-using json_members::find;
 
 constexpr auto kPatience = 1'000ms;
 constexpr auto kShortPatience = 300ms;
-
-/// A number, which JSON for gRPC has as a text.
-std::string number_in(const std::optional<json::object>& object, std::string_view name) {
-  const json::value* value = object ? find(*object, name) : nullptr;
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "0";
-}
 
 }  // namespace
 
@@ -107,9 +99,9 @@ std::string EtcdCluster::member_of(std::uint32_t node) {
   std::string& member = members_.at(node - 1);
   if (member.empty()) {
     const auto status = maintain(node, "status");
-    const json::value* header = status ? find(*status, "header") : nullptr;
-    if (header == nullptr || !header->is_object()) return "0";
-    member = number_in(header->get_object(), "member_id");
+    const std::string told = status ? etcd_header_number(*status, "member_id") : "0";
+    if (told == "0") return told;
+    member = told;
   }
   return member;
 }
@@ -119,8 +111,9 @@ std::uint32_t EtcdCluster::leader() {
   std::string leads = "0";
   for (std::uint32_t node = 1; node <= size(); ++node) {
     const auto status = maintain(node, "status");
-    const std::string who = number_in(status, "leader");
-    const std::uint64_t term = std::stoull(number_in(status, "raftTerm"));
+    if (!status) continue;
+    const std::string who = etcd_number(*status, "leader");
+    const std::uint64_t term = std::stoull(etcd_number(*status, "raftTerm"));
     if (who == "0" || term < newest) continue;
     newest = term;
     leads = who;

@@ -33,12 +33,6 @@ struct Version {
   std::string revision = "0";  ///< "0": there is no such key
 };
 
-/// A number, which JSON for gRPC has as a text.
-std::string number_text(const json::object& object, std::string_view name) {
-  const json::value* value = find(object, name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "0";
-}
-
 std::string decoded(const json::object& object, std::string_view name) {
   const json::value* value = find(object, name);
   if (value == nullptr || !value->is_string()) return {};  // an empty one is left out
@@ -50,7 +44,7 @@ Version version_in(const json::object& range) {
   const json::value* kvs = find(range, "kvs");
   if (kvs == nullptr || !kvs->is_array() || kvs->get_array().empty()) return {};
   const json::object& kv = kvs->get_array().front().as_object();
-  return {.value = decoded(kv, "value"), .revision = number_text(kv, "mod_revision")};
+  return {.value = decoded(kv, "value"), .revision = etcd_number(kv, "mod_revision")};
 }
 
 std::string stamp_of(const std::string& revision) {
@@ -59,9 +53,7 @@ std::string stamp_of(const std::string& revision) {
 
 /// The revision that a write made.
 std::string written_revision(const json::object& answer) {
-  const json::value* header = find(answer, "header");
-  return header != nullptr && header->is_object() ? number_text(header->get_object(), "revision")
-                                                  : "0";
+  return etcd_header_number(answer, "revision");
 }
 
 json::object put_request(const std::string& key, const std::string& value) {
@@ -168,6 +160,16 @@ class EtcdSession final : public ValueSession {
 };
 
 }  // namespace
+
+std::string etcd_number(const json::object& object, std::string_view name) {
+  const json::value* value = find(object, name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "0";
+}
+
+std::string etcd_header_number(const json::object& answer, std::string_view name) {
+  const json::value* header = find(answer, "header");
+  return header != nullptr && header->is_object() ? etcd_number(header->get_object(), name) : "0";
+}
 
 EtcdConnection::~EtcdConnection() {
   if (!connection_) return;

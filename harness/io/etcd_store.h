@@ -29,6 +29,11 @@ struct EtcdAnswer {
   bool certain = false;                     ///< of a failure: it did not happen and will not
 };
 
+/// A number, which JSON for gRPC has as a text: one that is left out is "0".
+std::string etcd_number(const boost::json::object& object, std::string_view name);
+/// Of the header that every answer has: which node, which revision.
+std::string etcd_header_number(const boost::json::object& answer, std::string_view name);
+
 /// One connection to one etcd node. One thread at a time.
 class EtcdConnection {
  public:

@@ -1,8 +1,11 @@
-// Files that a run leaves behind.
+// Files that a run leaves behind, and what its programs have said in theirs.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -19,6 +22,17 @@ inline Result<void> make_directory(const std::string& directory) {
   if (!error) return {};
   return definite(ErrorCode::io,
                   fmt::format("{}: cannot be made ({})", directory, error.message()));
+}
+
+/// The content; empty when it cannot be read.
+inline std::string read_text(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// At most `most` bytes of its end.
+inline std::string end_of(const std::string& text, std::size_t most) {
+  return text.substr(text.size() - std::min(text.size(), most));
 }
 
 /// `write` is given the file's stream. Errors: io.

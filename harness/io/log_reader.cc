@@ -1,13 +1,12 @@
 #include "harness/io/log_reader.h"
 
 #include <chrono>
-#include <fstream>
-#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "harness/io/child_process.h"
+#include "harness/io/files.h"
 
 namespace parallax::harness {
 namespace {
@@ -33,16 +32,13 @@ Result<LogDump> read_log(const System& system, const std::string& program, std::
     }
     std::this_thread::sleep_for(2ms);
   }
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
+  const std::string text = read_text(path);
   if (printing.code() != 0) {
     constexpr std::size_t kEnough = 500;
-    std::string said = std::move(text).str();
-    if (said.size() > kEnough) said = said.substr(said.size() - kEnough);
-    return failed(node, ErrorCode::io, fmt::format("exit {}: {}", printing.code(), said));
+    return failed(node, ErrorCode::io,
+                  fmt::format("exit {}: {}", printing.code(), end_of(text, kEnough)));
   }
-  auto log = read_log_dump(std::move(text).str());
+  auto log = read_log_dump(text);
   if (!log) return failed(node, ErrorCode::corrupt, log.error().message);
   return log;
 }

@@ -35,8 +35,7 @@ int mutants_command(const MutantsArguments& arguments) {
   asked.limit = *limit;
   asked.controls = !arguments.no_controls;
   MutantsSurroundings surroundings;
-  surroundings.run.parallaxd =
-      arguments.parallaxd.empty() ? beside("parallaxd") : arguments.parallaxd;
+  surroundings.run.parallaxd = named_or_beside(arguments.parallaxd, "parallaxd");
   if (!is_program(surroundings.run.parallaxd, "--parallaxd")) return kUsage;
   const TemporaryDirectory directory;
   if (directory.path().empty()) return usage_error("no temporary directory can be made");

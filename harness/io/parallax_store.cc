@@ -87,7 +87,7 @@ ParallaxSession::ParallaxSession(ParallaxStore& store, const RunOptions& options
       has_session_(needs_session(options.read_level) || needs_session(options.write_level) ||
                    options.workload == Workload::mixed_level),
       read_level_(options.read_level),
-      members_(options.endpoints.empty() ? options.nodes : options.endpoints.size()),
+      members_(members_of(options)),
       accepts_leases_(!options.endpoints.empty()) {}
 
 Performed ParallaxSession::done(const Step& step, OperationKind kind, const Answer& answer) const {

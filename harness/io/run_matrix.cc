@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <set>
 #include <sstream>
@@ -31,27 +30,17 @@ std::filesystem::path file_of(const std::string& directory, std::string_view nam
   return std::filesystem::path(directory) / fmt::format("{}.txt", name);
 }
 
-std::string content(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 /// The arguments of the simulator: the words of the lines that begin as such do; the others say
 /// what it shows.
 std::vector<std::string> arguments_of(const std::filesystem::path& path) {
   std::vector<std::string> arguments;
-  std::istringstream text(content(path));
+  std::istringstream text(read_text(path));
   for (std::string line; std::getline(text, line);) {
     if (!line.starts_with("--")) continue;
     std::istringstream words(line);
     arguments.insert(arguments.end(), std::istream_iterator<std::string>(words), {});
   }
   return arguments;
-}
-
-std::string last_words(const std::filesystem::path& output) {
-  const std::string all = content(output);
-  return all.substr(all.size() - std::min(all.size(), kMostWords));
 }
 
 std::vector<PartFindings> judge_parts(const std::vector<RunOptions>& parts,
@@ -138,7 +127,7 @@ KeptRun replay(const std::string& name, const MatrixSurroundings& surroundings) 
     return run;
   }
   run.shown = child->code() == 0;
-  run.words = last_words(output);
+  run.words = end_of(read_text(output), kMostWords);
   return run;
 }
 

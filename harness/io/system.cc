@@ -1,10 +1,9 @@
 #include "harness/io/system.h"
 
-#include <fstream>
-#include <sstream>
-
 #include <fmt/format.h>
 #include <signal.h>
+
+#include "harness/io/files.h"
 
 namespace parallax::harness {
 
@@ -13,12 +12,8 @@ std::string System::data_dir(std::uint32_t node) const {
 }
 
 std::string System::last_words(std::uint32_t node) const {
-  std::ifstream in(data_dir(node) + ".log", std::ios::binary);
-  std::ostringstream all;
-  all << in.rdbuf();
-  std::string text = std::move(all).str();
   constexpr std::size_t kEnough = 2'000;
-  return text.size() <= kEnough ? text : text.substr(text.size() - kEnough);
+  return end_of(read_text(data_dir(node) + ".log"), kEnough);
 }
 
 bool System::running(std::uint32_t node) {

@@ -161,19 +161,14 @@ std::string runs(const Matrix& matrix) {
       "<th>round</th><th class=\"amount\">operations</th><th class=\"amount\">unknown</th>"
       "<th>faults</th></tr></thead><tbody>\n";
   for (const MatrixRound& round : matrix.rounds) {
-    std::map<std::string, std::size_t> kinds;
-    for (const FaultWindow& window : round.faults) ++kinds[window.kind];
-    std::string faults;
-    for (const auto& [kind, count] : kinds) {
-      faults += fmt::format("{}{} {}", faults.empty() ? "" : ", ", count, html(kind));
-    }
     out += fmt::format(
         "<tr><td class=\"whole\">{}, seed {}{}</td><td class=\"amount\" "
         "data-title=\"operations\">{}</td><td class=\"amount\" data-title=\"unknown\">{}</td>"
         "<td data-title=\"faults\">{}</td></tr>\n",
         short_duration(round.asked.time.count() * 1'000'000), round.asked.seed,
         round.broken.empty() ? "" : ": " + html(clipped(round.broken, kWitnessBytes)),
-        grouped(round.operations), percent(round.unknown, round.operations), faults);
+        grouped(round.operations), percent(round.unknown, round.operations),
+        html(counts_text(round.faults)));
   }
   out += "</tbody></table>\n";
   if (matrix.kept_runs.empty()) return out + "</section>\n";

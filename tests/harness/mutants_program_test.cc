@@ -1,66 +1,29 @@
 // parallax-harness mutants, with real nodes: one mutant is caught, and what is none is not.
-#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
-#include <thread>
 
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
-#include <unistd.h>
 
-#include "harness/io/child_process.h"
+#include "tests/harness/run_program.h"
 
 namespace parallax::harness {
 namespace {
 
-using namespace std::chrono_literals;
-namespace fs = std::filesystem;
+using namespace testing;
 
 const std::string kPrograms = std::string(PARALLAX_BINARY_DIR) + "/bin/";
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-class Directory {
- public:
-  Directory() {
-    path_ = (fs::temp_directory_path() / "parallax-mutants-test.XXXXXX").string();
-    REQUIRE(mkdtemp(path_.data()) != nullptr);
-  }
-  ~Directory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 struct Ended {
   int code = 0;
   std::string output;
 };
 
-Ended mutants(const Directory& directory, const std::vector<std::string>& arguments) {
-  std::vector<std::string> argv{kPrograms + "parallax-harness", "mutants", "--quiet"};
-  argv.insert(argv.end(), arguments.begin(), arguments.end());
-  const std::string output = directory / "output";
-  auto started = ChildProcess::start(argv, output);
-  REQUIRE(started.has_value());
-  const auto deadline = std::chrono::steady_clock::now() + 150s;
-  while (started->running()) {
-    if (std::chrono::steady_clock::now() > deadline) FAIL("it still runs");
-    std::this_thread::sleep_for(10ms);
-  }
-  return {started->code(), read_text(output)};
+Ended mutants(std::vector<std::string> arguments) {
+  arguments.emplace_back("--quiet");
+  Program program(arguments, false, "mutants");
+  const int code = program.await_end();
+  return {code, program.output()};
 }
 
 /// A program that starts parallaxd, whatever canary it is told, with `arguments`.
@@ -75,18 +38,17 @@ std::string without_canary(const Directory& directory, const std::string& argume
 }
 
 TEST_CASE("a mutant that is none is named and nothing is started") {
-  const Directory directory;
-  const Ended wrong = mutants(directory, {"--only", "nonsense"});
+  const Ended wrong = mutants({"--only", "nonsense"});
   CHECK(wrong.code == 4);
   CHECK(wrong.output.starts_with("parallax-harness: no mutant is called 'nonsense'; there are "));
-  CHECK(mutants(directory, {"--time", "soon"}).code == 4);
+  CHECK(mutants({"--time", "soon"}).code == 4);
 }
 
 #ifdef PARALLAX_TEST_BUILD
 TEST_CASE("a mutant is caught and the same run without the bug holds") {
   const Directory directory;
   const std::string out = directory / "out";
-  const Ended ended = mutants(directory, {"--only", "condition_without_pending", "--out", out});
+  const Ended ended = mutants({"--only", "condition_without_pending", "--out", out});
   INFO(ended.output);
   CHECK(ended.code == 0);
   CHECK(ended.output.find("1 of 1 caught") != std::string::npos);
@@ -104,8 +66,8 @@ TEST_CASE("a mutant is caught and the same run without the bug holds") {
 
 TEST_CASE("a store without the bug is a mutant that was not caught") {
   const Directory directory;
-  const Ended ended = mutants(directory, {"--only", "condition_without_pending", "--time", "1s",
-                                          "--parallaxd", without_canary(directory, "")});
+  const Ended ended = mutants({"--only", "condition_without_pending", "--time", "1s", "--parallaxd",
+                               without_canary(directory, "")});
   INFO(ended.output);
   CHECK(ended.code == 1);
   CHECK(ended.output.find("0 of 1 caught\ncondition_without_pending: not caught\n") !=
@@ -114,17 +76,15 @@ TEST_CASE("a store without the bug is a mutant that was not caught") {
 
 TEST_CASE("a mutant does not count when its run is violated without the bug as well") {
   const Directory directory;
-  const Ended ended =
-      mutants(directory, {"--only", "condition_without_pending", "--parallaxd",
-                          without_canary(directory, "--canary condition_without_pending")});
+  const Ended ended = mutants({"--only", "condition_without_pending", "--parallaxd",
+                               without_canary(directory, "--canary condition_without_pending")});
   INFO(ended.output);
   CHECK(ended.code == 2);
   CHECK(ended.output.find("without the bug, too, it is violated") != std::string::npos);
 }
 #else
 TEST_CASE("nodes of a release build refuse to be mutants") {
-  const Directory directory;
-  const Ended ended = mutants(directory, {"--only", "condition_without_pending"});
+  const Ended ended = mutants({"--only", "condition_without_pending"});
   INFO(ended.output);
   CHECK(ended.code == 2);
   CHECK(ended.output.find("this is a release build") != std::string::npos);

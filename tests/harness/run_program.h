@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness/io/child_process.h"
+#include "harness/io/files.h"
 #include "harness/report/report.h"
 #include "harness/run_json.h"
 
@@ -21,13 +21,6 @@ namespace parallax::harness::testing {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-
-inline std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 class Directory {
  public:
