@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <string>
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "storage/leveldb_log.h"
 
 #if defined(__SANITIZE_THREAD__)
 // The library is not built with the sanitizer, which cannot see the order that its atomics make.
@@ -69,7 +72,8 @@ class TrackedFile;
 
 /// What the files of one store share.
 struct Disk {
-  explicit Disk(std::shared_ptr<const DiskFaults> disk_faults) : faults(std::move(disk_faults)) {}
+  Disk(const fs::path& directory, const LevelDbOptions& options)
+      : faults(options.faults), spare(directory.string(), options.write_buffer_bytes) {}
 
   leveldb::Status check_append(const std::string& path) const {
     if (powerless.load()) return leveldb::Status::IOError(path, "no power");
@@ -84,6 +88,7 @@ struct Disk {
   }
 
   const std::shared_ptr<const DiskFaults> faults;
+  SpareLog spare;
   std::atomic<bool> powerless{false};
   std::mutex mutex;
   std::set<TrackedFile*> open_files;  // under mutex
@@ -92,8 +97,14 @@ struct Disk {
 /// A file that knows how much of it is synced, and fails when the disk is told to.
 class TrackedFile : public leveldb::WritableFile {
  public:
-  TrackedFile(std::unique_ptr<leveldb::WritableFile> target, std::string path, Disk& disk)
-      : target_(std::move(target)), path_(std::move(path)), disk_(disk) {
+  /// `prepared`: bytes that are in the file already, as zeros.
+  TrackedFile(std::unique_ptr<leveldb::WritableFile> target, std::string path,
+              std::uint64_t prepared, Disk& disk)
+      : target_(std::move(target)),
+        path_(std::move(path)),
+        is_log_(path_.ends_with(".log")),
+        prepared_(prepared),
+        disk_(disk) {
     const std::scoped_lock lock(disk_.mutex);
     disk_.open_files.insert(this);
   }
@@ -111,6 +122,8 @@ class TrackedFile : public leveldb::WritableFile {
     leveldb::Status status = disk_.check_append(path_);
     if (!status.ok()) return status;
     written_ += data.size();
+    // The next log is made while there is time, and only for a store that fills them.
+    if (is_log_ && written_ > disk_.spare.bytes() / 4) disk_.spare.prepare();
     return target_->Append(data);
   }
   leveldb::Status Close() override {
@@ -145,10 +158,12 @@ class TrackedFile : public leveldb::WritableFile {
     const std::scoped_lock lock(mutex_);
     if (tail == UnsyncedTail::keep) return;
     std::error_code failed;
-    const std::uint64_t present = fs::file_size(path_, failed);
+    const std::uint64_t present = prepared_ > 0 ? written_ : fs::file_size(path_, failed);
     if (failed) return;
     const std::uint64_t unsynced = present - std::min(present, synced_);
     cut_to_ = present - (tail == UnsyncedTail::drop ? unsynced : (unsynced + 1) / 2);
+    // In place a disk writes whole sectors.
+    if (prepared_ > 0) cut_to_ = std::max(*cut_to_ / kSector * kSector, present - unsynced);
     resize();
   }
 
@@ -158,12 +173,16 @@ class TrackedFile : public leveldb::WritableFile {
     if (!cut_to_) return;
     std::error_code failed;
     fs::resize_file(path_, *cut_to_, failed);
+    // What was not written is zeros there.
+    if (!failed && *cut_to_ < prepared_) fs::resize_file(path_, prepared_, failed);
     PARALLAX_ASSERT(!failed || failed == std::errc::no_such_file_or_directory,
                     "{} cannot be cut to {} bytes", path_, *cut_to_);
   }
 
   std::unique_ptr<leveldb::WritableFile> target_;
   const std::string path_;
+  const bool is_log_;
+  const std::uint64_t prepared_;
   std::uint64_t written_ = 0;  // appended, some of it perhaps still in the target's buffer
   std::uint64_t synced_ = 0;
   std::optional<std::uint64_t> cut_to_;
@@ -173,21 +192,26 @@ class TrackedFile : public leveldb::WritableFile {
 
 class StoreEnv : public leveldb::EnvWrapper {
  public:
-  explicit StoreEnv(std::shared_ptr<const DiskFaults> faults)
-      : EnvWrapper(leveldb::Env::Default()), disk_(std::move(faults)) {}
+  StoreEnv(const fs::path& directory, const LevelDbOptions& options)
+      : EnvWrapper(leveldb::Env::Default()), disk_(directory, options) {}
 
   leveldb::Status NewWritableFile(const std::string& path,
                                   leveldb::WritableFile** result) override {
     *result = nullptr;
     leveldb::Status status = disk_.check_append(path);
     if (!status.ok()) return status;
-    leveldb::WritableFile* file = nullptr;
-    status = target()->NewWritableFile(path, &file);
-    if (!status.ok()) return status;
-    auto tracked =
-        std::make_unique<TrackedFile>(std::unique_ptr<leveldb::WritableFile>(file), path, disk_);
+    const bool is_log = path.ends_with(".log");
+    std::unique_ptr<leveldb::WritableFile> file = is_log ? disk_.spare.take(path) : nullptr;
+    const std::uint64_t prepared = file ? disk_.spare.bytes() : 0;
+    if (!file) {
+      leveldb::WritableFile* made = nullptr;
+      status = target()->NewWritableFile(path, &made);
+      if (!status.ok()) return status;
+      file.reset(made);
+    }
+    auto tracked = std::make_unique<TrackedFile>(std::move(file), path, prepared, disk_);
     // LevelDB syncs the directory with its manifest only, and writes to a new log before that.
-    if (path.ends_with(".log")) {
+    if (is_log) {
       if (const int failed = sync_directory(fs::path(path).parent_path().string()); failed != 0) {
         return leveldb::Status::IOError(path, errno_text(failed));
       }
@@ -267,6 +291,43 @@ Result<void> prepare(const fs::path& directory) {
   return {};
 }
 
+Result<std::string> read_file(const fs::path& directory, const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(in), {});
+  if (in.bad() || !in.is_open()) {
+    return directory_error(ErrorCode::io, directory,
+                           fmt::format("{} cannot be read", path.filename().string()));
+  }
+  return bytes;
+}
+
+/// Cuts off what is behind the records of each log (leveldb_log.h). Under the store's lock. Only
+/// the last log that has anything may end in the middle of a record: before it was begun, the one
+/// before was synced.
+Result<void> cut_logs(const fs::path& directory) {
+  std::set<fs::path> logs;  // numbers have leading zeros
+  std::error_code failed;
+  fs::remove(directory / SpareLog::kName, failed);
+  for (auto it = fs::directory_iterator(directory, failed);
+       !failed && it != fs::directory_iterator(); it.increment(failed)) {
+    if (it->path().extension() == ".log") logs.insert(it->path());
+  }
+  fs::path torn;
+  for (const fs::path& path : logs) {
+    PARALLAX_ASSIGN(const std::string log, read_file(directory, path));
+    const LogEnd end = find_log_end(log);
+    const std::string name = (torn.empty() ? path : torn).filename().string();
+    if (end.kind == LogEnd::Kind::damaged || (!torn.empty() && end.records > 0)) {
+      return directory_error(ErrorCode::corrupt, directory,
+                             fmt::format("{} is damaged at byte {}", name, end.fault));
+    }
+    if (end.kind == LogEnd::Kind::torn) torn = path;
+    if (end.records < log.size()) fs::resize_file(path, end.records, failed);
+    if (failed) return directory_error(ErrorCode::io, directory, failed.message());
+  }
+  return {};
+}
+
 Error open_error(const fs::path& directory, const leveldb::Status& status, bool lock_refused) {
   const std::string text = status.ToString();
   if (lock_refused && text.find(errno_text(EACCES)) == std::string::npos) {
@@ -295,7 +356,7 @@ Error access_error(const fs::path& directory, std::string_view what,
 struct LevelDbStore::Impl {
   explicit Impl(fs::path path, const LevelDbOptions& options)
       : directory(std::move(path)),
-        env(options.faults),
+        env(directory, options),
         cache(leveldb::NewLRUCache(options.block_cache_bytes)),
         filter(leveldb::NewBloomFilterPolicy(10)) {}
 
@@ -392,8 +453,14 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const fs::path& directo
   settings.write_buffer_size = options.write_buffer_bytes;
   settings.max_open_files = options.max_open_files;
   settings.compression = options.compress ? leveldb::kSnappyCompression : leveldb::kNoCompression;
+  leveldb::FileLock* lock = nullptr;
+  leveldb::Status status = impl->env.LockFile((directory / "LOCK").string(), &lock);
+  if (!status.ok()) return open_error(directory, status, impl->env.lock_refused());
+  const Result<void> cut = cut_logs(directory);
+  impl->env.UnlockFile(lock);
+  if (!cut) return cut.error();
   leveldb::DB* db = nullptr;
-  const leveldb::Status status = leveldb::DB::Open(settings, directory.string(), &db);
+  status = leveldb::DB::Open(settings, directory.string(), &db);
   impl->db.reset(db);
   if (!status.ok()) return open_error(directory, status, impl->env.lock_refused());
   return std::unique_ptr<LevelDbStore>(new LevelDbStore(std::move(impl)));

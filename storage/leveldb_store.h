@@ -4,8 +4,8 @@
 // log file and kept a newer one. It keeps checksums of all its blocks and we have it check them on
 // every read from a file; above it every record has its own checksum (records.h), over its key too.
 //
-// What it cannot find out: a bit flip in the length field of one of the last records of the
-// youngest log file looks like a write torn by a crash.
+// What it cannot find out: damage to the length of the last record of the youngest log file, or one
+// that leaves a sector of that record zeros, looks like a write torn by a crash (leveldb_log.h).
 #pragma once
 
 #include <atomic>
@@ -33,7 +33,8 @@ enum class UnsyncedTail : std::uint8_t {
 };
 
 struct LevelDbOptions {
-  /// Changes held in memory before they become a table; twice that for a moment.
+  /// Changes held in memory before they become a table; twice that for a moment. So large, too, is
+  /// a log that is made before it is needed.
   std::size_t write_buffer_bytes = 8 << 20;
   std::size_t block_cache_bytes = 8 << 20;
   /// Tables kept open, with their index and filter in memory: about 50 KiB each.
