@@ -64,6 +64,8 @@ struct ReplicaConfig {
   std::size_t max_append_bytes = limits::kMaxAppendBytes;
   std::size_t max_inflight_appends = limits::kMaxInflightAppends;
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
+  /// Records of key states that are kept in memory, lest they are looked for in the store.
+  std::size_t recent_bytes = 8 << 20;
   std::size_t causal_log_bytes = limits::kCausalLogBytes;
   std::size_t causal_batch_bytes = limits::kCausalBatchBytes;
   IdempotencyTable::Limits idempotency = {};  ///< the same on every node: the log rests on it
@@ -196,6 +198,9 @@ class Replica {
   void end_inputs(MonoTime now);
 
   // --- Outputs --------------------------------------------------------------------------------
+  /// Messages and answers that waited for what has become durable since the last turn. They need
+  /// nothing of the turn to come, and may leave before its work.
+  ReplicaReady take_released();
   /// `may_persist` false while too many batches are in flight: then only what needs no batch.
   ReplicaReady take_ready(bool may_persist);
   /// With a time read after take_ready() has returned: what was read under the lease goes into

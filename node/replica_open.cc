@@ -22,7 +22,7 @@ Replica::Impl::Impl(ReplicaConfig config, const Store& store, TurnTime now)
       now_(now),
       random_(config_.seed),
       bootstrap_(config_.id, config_.members),
-      overlay_(store),
+      overlay_(store, {records::key_state_range(kOnlyGroup), config_.recent_bytes}),
       keys_(overlay_, kOnlyGroup),
       idempotency_(overlay_, kOnlyGroup, config_.idempotency),
       last_batch_(now.monotonic),

@@ -217,6 +217,7 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   config.max_append_bytes = options_.max_append_bytes;
   config.max_inflight_appends = options_.max_inflight_appends;
   config.snapshot_chunk_bytes = options_.snapshot_chunk_bytes;
+  config.recent_bytes = options_.recent_bytes;
   config.causal_log_bytes = options_.causal_log_bytes;
   config.causal_batch_bytes = options_.causal_batch_bytes;
   const TurnTime time{n.monotonic_now(), n.now()};
@@ -506,8 +507,7 @@ void World::crash_at(NodeId id, std::string_view fail_point) {
 bool World::corrupt(NodeId id) {
   Node& n = node(id);
   std::vector<std::string> keys;
-  // History records are left alone: nothing here reads them. Leaf records are read when there is
-  // something to repair.
+  // Nothing here reads history records; leaf records are read when there is something to repair.
   const Result<void> scanned = n.store->scan({}, [&](std::string_view key, std::string_view) {
     if (key[0] != 'H' && key[0] != 'M') keys.emplace_back(key);
     return true;

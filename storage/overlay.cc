@@ -4,10 +4,65 @@
 #include <functional>
 #include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "base/assert.h"
 
 namespace parallax {
+
+// --- What is kept in memory ----------------------------------------------------------------------
+
+/// Nodes, strings and shared buffers: about what the allocator takes for them.
+std::size_t RecentRecords::cost(const Records::value_type& record) {
+  constexpr std::size_t kBeside = 160;
+  return kBeside + record.first.size() + (record.second ? record.second->size() : 0);
+}
+
+const std::optional<Bytes>* RecentRecords::find(std::string_view key) {
+  if (const auto it = young_.find(key); it != young_.end()) return &it->second;
+  const auto it = old_.find(key);
+  if (it == old_.end()) return nullptr;
+  old_bytes_ -= cost(*it);
+  return keep(old_.extract(it));
+}
+
+void RecentRecords::put(std::string key, std::optional<Bytes> value) {
+  erase(key);
+  Records one;
+  const auto it = one.emplace(std::move(key), std::move(value)).first;
+  // One that would push out most of the others is not worth it.
+  if (cost(*it) <= most_bytes_ / 8) keep(one.extract(it));
+}
+
+void RecentRecords::erase(std::string_view key) {
+  if (const auto it = young_.find(key); it != young_.end()) {
+    young_bytes_ -= cost(*it);
+    young_.erase(it);
+  } else if (const auto aged = old_.find(key); aged != old_.end()) {
+    old_bytes_ -= cost(*aged);
+    old_.erase(aged);
+  }
+}
+
+/// As one of the young, which grow old together when they are too many.
+const std::optional<Bytes>* RecentRecords::keep(Records::node_type record) {
+  const auto it = young_.insert(std::move(record)).position;
+  young_bytes_ += cost(*it);
+  const std::optional<Bytes>* const value = &it->second;
+  if (young_bytes_ > most_bytes_ / 2) {
+    old_ = std::exchange(young_, {});  // where records are does not change by that
+    old_bytes_ = std::exchange(young_bytes_, 0);
+  }
+  return value;
+}
+
+// --- The overlay ---------------------------------------------------------------------------------
+
+/// None where nothing is remembered: the range is the whole store then.
+bool Overlay::remembers(std::string_view key) const {
+  return remembered_.most_bytes > 0 && key >= remembered_.keys.start &&
+         (remembered_.keys.end.empty() || key < remembered_.keys.end);
+}
 
 void Overlay::add(const WriteBatch& batch, std::uint64_t sequence) {
   PARALLAX_ASSERT(sequence >= last_added_ && sequence > forgotten_,
@@ -35,7 +90,13 @@ void Overlay::forget(std::uint64_t sequence) {
       continue;
     }
     bytes_ -= it->first.size() + (it->second.value ? it->second.value->size() : 0);
-    it = changes_.erase(it);
+    const auto change = it++;
+    if (remembers(change->first)) {
+      auto node = changes_.extract(change);
+      recent_.put(std::move(node.key()), std::move(node.mapped().value));
+    } else {
+      changes_.erase(change);
+    }
   }
 }
 
@@ -45,10 +106,15 @@ std::uint64_t Overlay::last_change(std::string_view key) const {
 }
 
 Result<std::optional<std::string>> Overlay::get(std::string_view key) const {
-  const auto it = changes_.find(key);
-  if (it == changes_.end()) return below_.get(key);
-  if (!it->second.value) return std::optional<std::string>{};
-  return std::optional<std::string>{it->second.value->to_string()};
+  const auto text = [](const std::optional<Bytes>& value) {
+    return value ? std::optional<std::string>{value->to_string()} : std::nullopt;
+  };
+  if (const auto it = changes_.find(key); it != changes_.end()) return text(it->second.value);
+  if (!remembers(key)) return below_.get(key);
+  if (const std::optional<Bytes>* const value = recent_.find(key)) return text(*value);
+  PARALLAX_ASSIGN(std::optional<std::string> found, below_.get(key));
+  recent_.put(std::string(key), found ? std::optional<Bytes>{*found} : std::nullopt);
+  return found;
 }
 
 namespace {

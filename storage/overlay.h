@@ -3,20 +3,69 @@
 // A replica applies entries in memory and writes them with a later batch, up to two of which are in
 // flight. Reads of the replica go through the overlay: they see every change added, durable or not.
 // What may be shown to others is the replica's business ("durable before shown").
+//
+// All changes of a store come through here, so what was read or changed lately can be kept in
+// memory and is never out of date.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "storage/store.h"
 
 namespace parallax {
 
+/// What a store has under the keys that were asked for or changed lately. Two generations in place
+/// of an order of use: what is not asked for while half of the room is filled anew goes. Not
+/// thread-safe.
+class RecentRecords {
+ public:
+  /// `most_bytes`: keys and values, about, and what a record costs beside them.
+  explicit RecentRecords(std::size_t most_bytes) : most_bytes_(most_bytes) {}
+
+  /// The value, or that there is none; nullptr: unknown. Valid until the next call of any other.
+  const std::optional<Bytes>* find(std::string_view key);
+  void put(std::string key, std::optional<Bytes> value);
+  void erase(std::string_view key);
+
+  std::size_t bytes() const { return young_bytes_ + old_bytes_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view key) const {
+      return std::hash<std::string_view>{}(key);
+    }
+  };
+  using Records = std::unordered_map<std::string, std::optional<Bytes>, Hash, std::equal_to<>>;
+
+  static std::size_t cost(const Records::value_type& record);
+  const std::optional<Bytes>* keep(Records::node_type record);
+
+  const std::size_t most_bytes_;
+  Records young_;
+  Records old_;
+  std::size_t young_bytes_ = 0;
+  std::size_t old_bytes_ = 0;
+};
+
+/// Which records an overlay keeps in memory, and how much of them.
+struct Remembered {
+  ScanRange keys{};
+  std::size_t most_bytes = 0;  ///< 0: none are kept
+};
+
 /// Not thread-safe; belongs to the engine thread. Reads cost one map look-up more than the store's.
 class Overlay : public ReadView {
  public:
-  explicit Overlay(const ReadView& below) : below_(below) {}
+  explicit Overlay(const ReadView& below, Remembered remembered = {})
+      : below_(below), remembered_(std::move(remembered)), recent_(remembered_.most_bytes) {}
 
   /// Makes `batch` visible. `sequence` never falls and is above all that was forgotten: what goes
   /// into the store with one write shares one sequence.
@@ -31,15 +80,21 @@ class Overlay : public ReadView {
   std::uint64_t last_change(std::string_view key) const;
 
   std::size_t entries() const { return changes_.size(); }
-  /// Keys and values held here.
+  /// Keys and values that are not in the store yet.
   std::size_t bytes() const { return bytes_; }
+  /// Those that are kept beside: see RecentRecords.
+  std::size_t remembered_bytes() const { return recent_.bytes(); }
 
  private:
   struct Entry {
     std::optional<Bytes> value;
     std::uint64_t sequence;
   };
+  bool remembers(std::string_view key) const;
+
   const ReadView& below_;
+  const Remembered remembered_;
+  mutable RecentRecords recent_;  // of what is in the store; an entry of changes_ counts before it
   std::map<std::string, Entry, std::less<>> changes_;
   std::size_t bytes_ = 0;
   std::uint64_t last_added_ = 0;

@@ -310,6 +310,7 @@ struct Alone {
     ReplicaConfig config;
     config.id = NodeId{1};
     config.members = {NodeId{1}};
+    config.recent_bytes = 0;
     replica = std::move(*Replica::open(std::move(config), store, now()));
   }
   TurnTime now() const {
