@@ -43,11 +43,18 @@ void Driver::on_written(std::uint64_t sequence, const Result<void>& result) {
   replica_.on_persisted(sequence);
 }
 
-void Driver::turn() {
+void Driver::release() {
   if (!released_.empty()) {
     fail_point("before-send-after");
     send_all(released_);
   }
+  ReplicaReady ready = replica_.take_released();
+  send_all(ready.send_now);
+  answer(ready);
+}
+
+void Driver::turn() {
+  release();
   const bool may_persist = !failed_ && in_flight_.size() < ports_.most_batches;
   replica_.end_inputs(ports_.clock.monotonic_now());
   ReplicaReady ready = replica_.take_ready(may_persist);
@@ -70,6 +77,10 @@ void Driver::turn() {
     std::vector<Envelope>& waiting = in_flight_.back().send_after;
     for (Envelope& envelope : ready.send_after) waiting.push_back(std::move(envelope));
   }
+  answer(ready);
+}
+
+void Driver::answer(ReplicaReady& ready) {
   if (ready.replies.empty()) return;
   fail_point("before-reply");
   for (auto& [id, reply] : ready.replies) ports_.clients.reply(id, std::move(reply));

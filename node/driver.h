@@ -1,8 +1,9 @@
 // The one driver: carries out what a replica asks for, in the order that it asks, over the ports.
 // The process and the simulator use this same code.
 //
-// A turn: every input since the last turn has been given to the replica; then take_ready(); what
-// may leave at once leaves; the batch goes to the disk; answers go out. What waits for a batch
+// A turn: every input since the last turn has been given to the replica. What became durable leaves
+// first, for nobody is to wait for the turn's work who has waited for the disk; then take_ready();
+// what may leave at once leaves; the batch goes to the disk; answers go out. What waits for a batch
 // leaves when the disk says that it is durable. At most DriverPorts::most_batches batches are in
 // flight; while they are, inputs gather for the next one.
 #pragma once
@@ -38,6 +39,8 @@ class Driver {
   void receive(const Envelope& envelope);
   void on_written(std::uint64_t sequence, const Result<void>& result);
 
+  /// Only the first part of a turn: what has become durable leaves.
+  void release();
   /// Carries out one turn.
   void turn();
 
@@ -45,6 +48,7 @@ class Driver {
 
  private:
   void send_all(std::vector<Envelope>& envelopes);
+  void answer(ReplicaReady& ready);
   void fail_point(std::string_view name);
 
   struct InFlight {

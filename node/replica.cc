@@ -246,12 +246,18 @@ void Replica::on_disk_failed(const Error& error) {
 ReplicaReady Replica::take_ready(bool may_persist) {
   return impl_->take_ready(may_persist);
 }
+ReplicaReady Replica::take_released() {
+  ReplicaReady ready;
+  if (impl_->fatal_) return ready;
+  ready.send_now = std::exchange(impl_->send_now_, {});
+  ready.replies = std::exchange(impl_->replies_, {});
+  return ready;
+}
 void Replica::settle_leased(MonoTime now, ReplicaReady& ready) {
   impl_->settle_leased(now);
-  for (Envelope& envelope : std::exchange(impl_->send_now_, {})) {
-    ready.send_now.push_back(std::move(envelope));
-  }
-  for (auto& reply : std::exchange(impl_->replies_, {})) ready.replies.push_back(std::move(reply));
+  ReplicaReady settled = take_released();
+  for (Envelope& envelope : settled.send_now) ready.send_now.push_back(std::move(envelope));
+  for (auto& reply : settled.replies) ready.replies.push_back(std::move(reply));
   ready.leased = false;
 }
 

@@ -220,6 +220,8 @@ void Engine::need_turn() {
 
 void Engine::turn() {
   turn_due_ = false;
+  driver_->release();
+  answer();
   driver_->turn();
   transport_->flush();
   if (const std::optional<Error>& fatal = replica_->fatal()) {
@@ -229,6 +231,13 @@ void Engine::turn() {
     }
     return finish(ExitCode::damaged);
   }
+  answer();
+  if (lost_disk_) check_damage();
+}
+
+/// What is given to a client may come back with its next request at once: so the answers of a turn
+/// leave when no turn is under way.
+void Engine::answer() {
   std::vector<std::pair<RequestId, Reply>> replies;
   replies.swap(replies_);
   for (auto& [id, reply] : replies) {
@@ -240,7 +249,6 @@ void Engine::turn() {
     replies.clear();
     replies_.swap(replies);  // for its room
   }
-  if (lost_disk_) check_damage();
 }
 
 void Engine::on_written(Written written) {

@@ -73,6 +73,7 @@ class Engine final : public NodeService {
 
   void need_turn();
   void turn();
+  void answer();
   void on_written(Written written);
   void on_envelope(const Envelope& envelope);
   void arm_tick();
@@ -103,7 +104,7 @@ class Engine final : public NodeService {
   bool turn_due_ = false;
   std::uint64_t next_request_ = 1;
   std::unordered_map<RequestId, std::function<void(Reply)>> waiting_;
-  std::vector<std::pair<RequestId, Reply>> replies_;  ///< of the turn that is being carried out
+  std::vector<std::pair<RequestId, Reply>> replies_;  ///< not given to the clients yet
 
   bool lost_disk_ = false;  ///< DIR/damaged is there until the store knows that it is recovering
   bool disk_failed_ = false;
