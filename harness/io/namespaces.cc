@@ -25,6 +25,8 @@ constexpr auto kMostOfTool = 10s;
 /// Above the greatest packet, and above what comes between two ticks of the slowest clock.
 constexpr std::string_view kBurst = "4kb";
 
+constexpr const char* kOfThisThread = "/proc/thread-self/ns/net";
+
 struct Tool {
   std::string_view name;
   std::string_view package;  ///< Debian's
@@ -59,11 +61,16 @@ Error cannot(std::string_view what) {
 
 Result<void> check_namespaces() {
   int error = 0;
-  std::thread([&error] { error = ::unshare(CLONE_NEWNET) == 0 ? 0 : errno; }).join();
+  std::thread([&error] {
+    const int before = ::open(kOfThisThread, O_RDONLY | O_CLOEXEC);
+    // Coming back needs rights of its own.
+    if (::unshare(CLONE_NEWNET) != 0 || ::setns(before, CLONE_NEWNET) != 0) error = errno;
+    ::close(before);
+  }).join();
   if (error != 0) {
     return definite(ErrorCode::bad_parameter,
-                    fmt::format("--network namespaces: no network namespace can be made ({}); it "
-                                "needs root; --network faults does not",
+                    fmt::format("--network namespaces: no network namespace can be made and left "
+                                "({}); it needs root; --network faults does not",
                                 std::strerror(error)));
   }
   for (const Tool& tool : kTools) {
@@ -108,8 +115,8 @@ std::int64_t rate_of(std::uint32_t node, const std::vector<ActiveFault>& active)
 
 Result<Namespaces::Handle> Namespaces::Handle::of_this_thread() {
   Handle handle;
-  handle.descriptor_ = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-  if (handle.descriptor_ < 0) return cannot("/proc/thread-self/ns/net cannot be opened");
+  handle.descriptor_ = ::open(kOfThisThread, O_RDONLY | O_CLOEXEC);
+  if (handle.descriptor_ < 0) return cannot(fmt::format("{} cannot be opened", kOfThisThread));
   return handle;
 }
 
@@ -155,9 +162,18 @@ Result<std::unique_ptr<Namespaces>> Namespaces::open(std::uint32_t nodes,
   PARALLAX_ASSIGN(Handle outside, Handle::of_this_thread());
   std::unique_ptr<Namespaces> network(new Namespaces(std::move(outside), directory));
   PARALLAX_ASSIGN(network->hub_, make());
+  // Before the cables: where both ends of one have the same number, the kernel takes a second to
+  // find out that they are plugged in.
+  PARALLAX_TRY(
+      network->run_ip(fmt::format("link add peers type bridge\n"
+                                  "link add clients type bridge\n"
+                                  "address add {}/24 dev clients\n"
+                                  "link set peers up\n"
+                                  "link set clients up\n",
+                                  kHarnessHost)));
   for (std::uint32_t node = 1; node <= nodes; ++node) PARALLAX_TRY(network->plug_in(node));
   network->hub_.enter();
-  PARALLAX_TRY(network->make_bridges());
+  PARALLAX_TRY(network->join_bridges());
   return network;
 }
 
@@ -189,14 +205,8 @@ Result<void> Namespaces::plug_in(std::uint32_t node) {
                   client_host(node)));
 }
 
-Result<void> Namespaces::make_bridges() {
-  std::string lines = fmt::format(
-      "link add peers type bridge\n"
-      "link add clients type bridge\n"
-      "address add {}/24 dev clients\n"
-      "link set peers up\n"
-      "link set clients up\n",
-      kHarnessHost);
+Result<void> Namespaces::join_bridges() {
+  std::string lines;
   std::string rules =
       "add table bridge faults\n"
       "add chain bridge faults forward { type filter hook forward priority 0; }";
@@ -208,7 +218,27 @@ Result<void> Namespaces::make_bridges() {
     nodes_[node - 1].rules = bridge_rules(node, {});
   }
   PARALLAX_TRY(run_ip(lines));
-  return run("nft", {rules});
+  PARALLAX_TRY(run("nft", {rules}));
+  return await_ports();
+}
+
+Result<void> Namespaces::await_ports() const {
+  constexpr std::string_view kReady = "state forwarding";
+  const auto until = std::chrono::steady_clock::now() + kMostOfTool;
+  for (;;) {
+    PARALLAX_TRY(run("ip", {"-details", "link", "show", "type", "bridge_slave"}));
+    const std::string said = read_text(output());
+    std::size_t ready = 0;
+    for (std::size_t at = said.find(kReady); at != std::string::npos; ++ready) {
+      at = said.find(kReady, at + 1);
+    }
+    if (ready == 2 * nodes_.size()) return {};
+    if (std::chrono::steady_clock::now() > until) {
+      return failed(fmt::format("{} of {} ports of the bridges were ready after {} s", ready,
+                                2 * nodes_.size(), kMostOfTool.count()));
+    }
+    std::this_thread::sleep_for(10ms);
+  }
 }
 
 // --- Breaking it ---------------------------------------------------------------------------------
@@ -235,11 +265,10 @@ Result<void> Namespaces::set_rate(std::uint32_t node, std::int64_t rate) {
 }
 
 Result<void> Namespaces::run(const std::string& tool, std::vector<std::string> arguments) const {
-  const std::string output = directory_ + "/network.log";
   std::error_code ignored;
-  std::filesystem::remove(output, ignored);
+  std::filesystem::remove(output(), ignored);
   arguments.insert(arguments.begin(), program_in_path(tool));
-  PARALLAX_ASSIGN(ChildProcess child, ChildProcess::start(arguments, output));
+  PARALLAX_ASSIGN(ChildProcess child, ChildProcess::start(arguments, output()));
   const auto until = std::chrono::steady_clock::now() + kMostOfTool;
   while (child.running()) {
     if (std::chrono::steady_clock::now() > until) {
@@ -249,8 +278,8 @@ Result<void> Namespaces::run(const std::string& tool, std::vector<std::string> a
   }
   if (child.code() == 0) return {};
   constexpr std::size_t kEnough = 500;
-  return failed(
-      fmt::format("{} ended with {}: {}", tool, child.code(), end_of(read_text(output), kEnough)));
+  return failed(fmt::format("{} ended with {}: {}", tool, child.code(),
+                            end_of(read_text(output()), kEnough)));
 }
 
 Result<void> Namespaces::run_ip(const std::string& lines) const {

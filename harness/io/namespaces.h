@@ -100,8 +100,12 @@ class Namespaces {
   Namespaces(Handle outside, std::string directory)
       : directory_(std::move(directory)), outside_(std::move(outside)) {}
   Result<void> plug_in(std::uint32_t node);
-  Result<void> make_bridges();
+  Result<void> join_bridges();
+  /// Until packets pass.
+  Result<void> await_ports() const;
   Result<void> set_rate(std::uint32_t node, std::int64_t rate);
+  /// Of what run() has run last.
+  std::string output() const { return directory_ + "/network.log"; }
   /// Where this thread is. Errors: io.
   Result<void> run(const std::string& tool, std::vector<std::string> arguments) const;
   Result<void> run_ip(const std::string& lines) const;
