@@ -72,7 +72,7 @@ std::int64_t draw_amount(Random& random, Fault fault) {
     case Fault::slow_disk:
       return static_cast<std::int64_t>(random.between(20, 300));
     case Fault::rate:
-      return static_cast<std::int64_t>(random.between(64, 2'000));
+      return static_cast<std::int64_t>(random.between(128, 2'000));
     case Fault::clock:
       // Within what nodes put up with, and beyond it.
       return (random.chance(0.5) ? 1 : -1) *

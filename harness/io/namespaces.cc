@@ -259,9 +259,10 @@ Result<void> Namespaces::set_faults(std::uint32_t node, const std::vector<Active
 Result<void> Namespaces::set_rate(std::uint32_t node, std::int64_t rate) {
   const Visit visit(*this, node);
   if (rate == 0) return run("tc", {"qdisc", "delete", "dev", "peers", "root"});
-  return run(
-      "tc", {"qdisc", "replace", "dev", "peers", "root", "tbf", "rate", fmt::format("{}kbit", rate),
-             "burst", std::string(kBurst), "latency", fmt::format("{}ms", kMostQueued.count())});
+  // tc's "latency" would have it wait for a whole burst besides. A kbit/s is a bit in a ms.
+  return run("tc", {"qdisc", "replace", "dev", "peers", "root", "tbf", "rate",
+                    fmt::format("{}kbit", rate), "burst", std::string(kBurst), "limit",
+                    fmt::format("{}", rate * kMostQueued.count() / 8)});
 }
 
 Result<void> Namespaces::run(const std::string& tool, std::vector<std::string> arguments) const {
