@@ -38,6 +38,7 @@ constexpr std::array<Habit, kFaults.size()> kHabits{{
     {Fault::disk_full, 500ms, 4s, 20s},
     {Fault::bit_flip, 200ms, 2s, 30s},
     {Fault::transfer, 0ms, 0ms, 5s},
+    {Fault::rate, 500ms, 8s, 8s},
 }};
 
 Duration draw(Random& random, Duration low, Duration high) {
@@ -70,6 +71,8 @@ std::int64_t draw_amount(Random& random, Fault fault) {
       return static_cast<std::int64_t>(random.between(2, 150));
     case Fault::slow_disk:
       return static_cast<std::int64_t>(random.between(20, 300));
+    case Fault::rate:
+      return static_cast<std::int64_t>(random.between(128, 2'000));
     case Fault::clock:
       // Within what nodes put up with, and beyond it.
       return (random.chance(0.5) ? 1 : -1) *
@@ -156,10 +159,12 @@ std::string describe(const PlannedFault& fault) {
     case Fault::delay:
     case Fault::slow_disk:
       return fmt::format("{} ms", fault.amount);
+    case Fault::rate:
+      return fmt::format("{} kbit/s", fault.amount);
     case Fault::loss:
     case Fault::duplicate:
     case Fault::reorder:
-      return fmt::format("{:.1f} % of messages", static_cast<double>(fault.amount) / 10);
+      return fmt::format("{:.1f} % of what it sends", static_cast<double>(fault.amount) / 10);
     default:
       return {};
   }
@@ -295,6 +300,16 @@ std::string faults_body(std::uint32_t node, const std::vector<ActiveFault>& acti
   }
   if (!deaf_to.empty()) body["drop_from"] = json::array(deaf_to.begin(), deaf_to.end());
   return body.empty() ? std::string() : json::serialize(body);
+}
+
+bool is_of_network(const ActiveFault& fault) {
+  return fault.planned.fault == Fault::partition || fault.planned.fault == Fault::loss ||
+         fault.planned.fault == Fault::rate;
+}
+
+bool is_told(std::uint32_t node, const ActiveFault& fault) {
+  return !faults_body(node, {fault}).empty() ||
+         (fault.planned.fault == Fault::rate && fault.planned.node == node);
 }
 
 }  // namespace parallax::harness

@@ -46,7 +46,7 @@ struct PlannedFault {
   Duration lasts{};         ///< 0 of a transfer of leadership
   std::uint32_t node = 0;   ///< 1 and up; 0: whoever leads then
   std::uint32_t form = 0;   ///< a Partition, a ClockFault, or which fail point; else of no meaning
-  std::int64_t amount = 0;  ///< milliseconds, or per mille of messages
+  std::int64_t amount = 0;  ///< milliseconds, per mille of what is sent, or kbit/s
   std::uint64_t draw = 0;   ///< for what is decided when it begins
   friend bool operator==(const PlannedFault&, const PlannedFault&) = default;
 };
@@ -74,6 +74,11 @@ struct ActiveFault {
 
 /// The body of POST /v1/faults for `node`; empty: there is nothing to say (DELETE).
 std::string faults_body(std::uint32_t node, const std::vector<ActiveFault>& active);
+
+/// Whether it is a matter of the network, where nodes have one of their own.
+bool is_of_network(const ActiveFault& fault);
+/// Whether `node`, or its network, is told of it.
+bool is_told(std::uint32_t node, const ActiveFault& fault);
 
 /// What a clock that `fault` has is off by, so long after it began; milliseconds.
 std::int64_t clock_offset(const PlannedFault& fault, Duration since);

@@ -9,6 +9,7 @@
 #include "harness/findings_text.h"
 #include "harness/io/console.h"
 #include "harness/io/mutants_command.h"
+#include "harness/io/namespaces.h"
 #include "harness/io/run_matrix.h"
 #include "harness/io/targets.h"
 #include "harness/matrix_text.h"
@@ -27,21 +28,35 @@ Examples:
 
 Exit: 0 all that was promised held, 1 something did not, 2 undecided, or the run broke, 4 wrong usage.)";
 
+constexpr const char* kNetworkHelp =
+    "Where links are cut and packets lost: faults (nodes do it, by default), or namespaces (the "
+    "kernel does, in a network that is made for the nodes; there is the fault rate, too; needs "
+    "root, ip, tc and nft)";
+
 struct Arguments {
   RunOptions options;
   std::string workload = "register";
   std::string level;
   std::string read_level;
   std::string faults = "none";
+  std::string network = "faults";
   std::string time = "30s";
   std::string parallaxd;
 };
+
+/// Errors: bad_parameter, when there is no making it here.
+Result<void> check_network(Network network) {
+  if (network == Network::namespaces) return check_namespaces();
+  return {};
+}
 
 Result<RunOptions> parse(const Arguments& arguments) {
   RunOptions options = arguments.options;
   PARALLAX_ASSIGN(options.workload, parse_workload(arguments.workload));
   PARALLAX_ASSIGN(const TargetInfo* target, find_target(options.target));
-  PARALLAX_ASSIGN(options.faults, parse_faults(arguments.faults, target->faults));
+  PARALLAX_ASSIGN(options.network, parse_network(arguments.network));
+  PARALLAX_ASSIGN(options.faults,
+                  parse_faults(arguments.faults, possible_faults(*target, options.network)));
   PARALLAX_ASSIGN(options.time, parse_time(arguments.time));
   PARALLAX_ASSIGN(const auto levels,
                   parse_levels(options.target, arguments.level, arguments.read_level));
@@ -50,6 +65,7 @@ Result<RunOptions> parse(const Arguments& arguments) {
     options.nodes = static_cast<std::uint32_t>(options.endpoints.size());
   }
   PARALLAX_TRY(check_options(options));
+  PARALLAX_TRY(check_network(options.network));
   return options;
 }
 
@@ -119,6 +135,7 @@ struct MatrixArguments {
   std::string time;
   bool is_short = false;
   std::uint64_t seed = 1;
+  std::string network = "faults";
   std::string out;
   std::string kept = "tests/data/permitted";
   std::string parallaxd;
@@ -133,6 +150,11 @@ int matrix(MatrixArguments arguments) {
   if (*time < kLeastMatrixTime) {
     return usage_error(fmt::format("--time {}: it must be {}s or more", arguments.time,
                                    kLeastMatrixTime.count() / 1'000));
+  }
+  const auto network = parse_network(arguments.network);
+  if (!network) return usage_error(network.error().message);
+  if (const auto possible = check_network(*network); !possible) {
+    return usage_error(possible.error().message);
   }
   MatrixSurroundings surroundings{.kept = arguments.kept};
   surroundings.simulator = named_or_beside(arguments.simulator, "parallax-sim");
@@ -154,7 +176,7 @@ int matrix(MatrixArguments arguments) {
   surroundings.tell = [&line](const std::string& text) { line.show(text); };
   surroundings.run.interrupted = interrupted;
   watch_for_interrupts();
-  const Matrix result = run_matrix(*time, arguments.seed, surroundings);
+  const Matrix result = run_matrix(*time, arguments.seed, *network, surroundings);
   line.end();
   fmt::print("{}", matrix_text(result));
   if (!arguments.out.empty()) {
@@ -195,6 +217,7 @@ int main(int argc, char** argv) {
   run_command->add_option(
       "--faults", arguments.faults,
       fmt::format("With commas between: all, none, {}", fmt::join(kFaults, ", ")));
+  run_command->add_option("--network", arguments.network, kNetworkHelp);
   run_command->add_option("--clients", options.clients, "Threads with one operation each; 10");
   run_command->add_option("--rate", options.rate, "Operations a second in all; 0: no limit");
   run_command->add_option("--time", arguments.time, "Until all is healed: 500ms, 30s, 5m, 1h");
@@ -217,6 +240,7 @@ int main(int argc, char** argv) {
   matrix_command->add_option("--time", of_matrix.time, "Under load in all; 450s, or 70s if short");
   matrix_command->add_flag("--short", of_matrix.is_short, "A look, in less than three minutes");
   matrix_command->add_option("--seed", of_matrix.seed, "Of clients and faults; 1");
+  matrix_command->add_option("--network", of_matrix.network, kNetworkHelp);
   matrix_command->add_option("--out", of_matrix.out,
                              "A directory for the histories, matrix.json and matrix.html");
   matrix_command->add_option("--kept", of_matrix.kept,

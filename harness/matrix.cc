@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "consistency/checker/causal.h"
+#include "harness/target.h"
 
 namespace parallax::harness {
 namespace {
@@ -380,12 +381,11 @@ Matrix MatrixTally::result() const {
   return matrix;
 }
 
-RunOptions matrix_round(bool spares_disks) {
+RunOptions matrix_round(bool spares_disks, Network network) {
   RunOptions round;
   round.clients = 4 * kClientsOfTurn;
-  const auto all = parse_faults("all");
-  PARALLAX_ASSERT(all.has_value(), "there are faults");
-  for (const Fault fault : *all) {
+  round.network = network;
+  for (const Fault fault : possible_faults(target_info(round.target), network)) {
     if (spares_disks && fault == Fault::bit_flip) continue;
     round.faults.push_back(fault);
   }

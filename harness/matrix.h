@@ -143,6 +143,6 @@ class MatrixTally {
 };
 
 /// The options of a round but for its time and seed, with faults that spare the disks or with all.
-RunOptions matrix_round(bool spares_disks);
+RunOptions matrix_round(bool spares_disks, Network network);
 
 }  // namespace parallax::harness

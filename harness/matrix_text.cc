@@ -103,12 +103,14 @@ json::array to_json(const std::vector<MatrixLine>& lines) {
 std::string matrix_text(const Matrix& matrix) {
   std::string out = table(matrix) + "\n" + legend() + "\n" + pairs(matrix);
   for (const MatrixRound& round : matrix.rounds) {
-    out += fmt::format("round of {:.0f} s, seed {}: {} operations, {:.2f} % unknown; faults: {}\n",
-                       seconds(round.asked.time), round.asked.seed, round.operations,
-                       round.operations == 0 ? 0.0
-                                             : 100.0 * static_cast<double>(round.unknown) /
-                                                   static_cast<double>(round.operations),
-                       counts_text(round.faults));
+    out += fmt::format(
+        "round of {:.0f} s, seed {}, network {}: {} operations, {:.2f} % unknown; faults: {}\n",
+        seconds(round.asked.time), round.asked.seed, to_string(round.asked.network),
+        round.operations,
+        round.operations == 0
+            ? 0.0
+            : 100.0 * static_cast<double>(round.unknown) / static_cast<double>(round.operations),
+        counts_text(round.faults));
   }
   for (const KeptRun& run : matrix.kept_runs) {
     out += fmt::format("kept run {}: {} in {:.1f} s\n", run.name, run.shown ? "shown" : "NOT shown",
@@ -126,6 +128,7 @@ std::string matrix_json(const Matrix& matrix) {
     for (const FaultWindow& window : round.faults) faults.push_back(to_json(window));
     rounds.push_back(json::object{{"time_ms", round.asked.time.count()},
                                   {"seed", round.asked.seed},
+                                  {"network", to_string(round.asked.network)},
                                   {"operations", round.operations},
                                   {"unknown", round.unknown},
                                   {"broken", round.broken},

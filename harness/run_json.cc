@@ -34,6 +34,7 @@ json::object to_json(const RunOptions& asked) {
           {"write_level", level_word(asked.target, asked.write_level)},
           {"read_level", level_word(asked.target, asked.read_level)},
           {"faults", std::move(faults)},
+          {"network", to_string(asked.network)},
           {"clients", asked.clients},
           {"rate", asked.rate},
           {"time_ms", asked.time.count()},
@@ -141,6 +142,10 @@ Result<RunOptions> read_options(const json::object& object) {
   auto kinds = parse_faults(fmt::format("{}", fmt::join(faults, ",")));
   if (!kinds) return shape_error(fmt::format("\"faults\": {}", kinds.error().message));
   asked.faults = std::move(*kinds);
+  PARALLAX_ASSIGN(const auto network, need<std::string>(object, "network"));
+  const auto known = parse_network(network);
+  if (!known) return shape_error(fmt::format("\"network\": {}", known.error().message));
+  asked.network = *known;
   PARALLAX_TRY(get(object, "clients", asked.clients));
   PARALLAX_TRY(get(object, "rate", asked.rate));
   std::int64_t time_ms = 0;

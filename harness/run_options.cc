@@ -52,6 +52,16 @@ Result<void> check_together(const RunOptions& options) {
                       to_string(fault)));
     }
   }
+  const bool has_rate =
+      std::find(options.faults.begin(), options.faults.end(), Fault::rate) != options.faults.end();
+  if (has_rate && options.network != Network::namespaces) {
+    return bad("--faults rate: no node limits what it sends; it needs --network namespaces");
+  }
+  if (options.network == Network::namespaces && !options.endpoints.empty()) {
+    return bad(
+        "--network namespaces: only what the harness starts can be put there; leave it out, or "
+        "leave out --endpoints");
+  }
   if (options.tighten) {
     if (const auto why = untightenable(options)) return bad(fmt::format("--tighten: {}", *why));
   }
@@ -82,6 +92,10 @@ std::string_view to_string(Fault fault) {
   return kFaults[static_cast<std::size_t>(fault)];
 }
 
+std::string_view to_string(Network network) {
+  return kNetworks[static_cast<std::size_t>(network)];
+}
+
 bool needs_process(Fault fault) {
   switch (fault) {
     case Fault::kill:
@@ -103,6 +117,14 @@ Result<Workload> parse_workload(std::string_view name) {
         fmt::format("no workload is called '{}'; there are {}", name, fmt::join(kWorkloads, ", ")));
   }
   return static_cast<Workload>(found - kWorkloads.begin());
+}
+
+Result<Network> parse_network(std::string_view name) {
+  const auto* found = std::find(kNetworks.begin(), kNetworks.end(), name);
+  if (found == kNetworks.end()) {
+    return bad(fmt::format("--network {}: there are {}", name, fmt::join(kNetworks, ", ")));
+  }
+  return static_cast<Network>(found - kNetworks.begin());
 }
 
 Result<std::vector<Fault>> parse_faults(std::string_view text,
@@ -231,6 +253,7 @@ std::string replay_command(const RunOptions& options) {
     faults += fmt::format("{}{}", faults.empty() ? "" : ",", to_string(fault));
   }
   add("--faults", faults.empty() ? "none" : faults);
+  if (options.network != Network::faults) add("--network", to_string(options.network));
   add("--clients", std::to_string(options.clients));
   add("--rate", std::to_string(options.rate));
   add("--time", fmt::format("{}ms", options.time.count()));

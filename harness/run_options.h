@@ -55,10 +55,11 @@ enum class Fault : std::uint8_t {
   disk_full,  ///< writes fail until the node is started anew
   bit_flip,   ///< a bit of a table file flips while its node is down
   transfer,   ///< leadership is handed over
+  rate,       ///< a node sends no more than so much; only in Network::namespaces
 };
-inline constexpr std::array<std::string_view, 14> kFaults{
-    "kill",    "pause", "restart", "partition", "loss",      "delay",    "duplicate",
-    "reorder", "clock", "crash",   "slow-disk", "disk-full", "bit-flip", "transfer"};
+inline constexpr std::array<std::string_view, 15> kFaults{
+    "kill",  "pause", "restart",   "partition", "loss",     "delay",    "duplicate", "reorder",
+    "clock", "crash", "slow-disk", "disk-full", "bit-flip", "transfer", "rate"};
 std::string_view to_string(Fault fault);
 /// Whether it is done to a process, which must have been started here; else over /v1.
 bool needs_process(Fault fault);
@@ -67,6 +68,16 @@ bool needs_process(Fault fault);
 /// are.
 Result<std::vector<Fault>> parse_faults(std::string_view text,
                                         const std::optional<std::vector<Fault>>& all = {});
+
+/// Where nodes are, and what cuts their links and loses what they send.
+enum class Network : std::uint8_t {
+  faults,      ///< at this machine's loopback; nodes lose messages themselves (/v1/faults)
+  namespaces,  ///< a network namespace each; the kernel loses packets (harness/io/namespaces.h)
+};
+inline constexpr std::array<std::string_view, 2> kNetworks{"faults", "namespaces"};
+std::string_view to_string(Network network);
+/// Errors: bad_parameter, naming the word and those that there are.
+Result<Network> parse_network(std::string_view name);
 
 /// "500ms", "30s", "5m", "1h". Errors: bad_parameter.
 Result<std::chrono::milliseconds> parse_time(std::string_view text);
@@ -82,6 +93,7 @@ struct RunOptions {
   Consistency write_level = {};
   Consistency read_level = {};
   std::vector<Fault> faults;
+  Network network = Network::faults;
   std::uint32_t clients = 10;
   std::uint32_t rate = 0;  ///< operations a second by all clients together; 0: as fast as they can
   std::chrono::milliseconds time{30'000};  ///< until the faults are healed

@@ -121,6 +121,12 @@ std::string level_word(std::string_view target, const Consistency& level) {
   return level.to_string();
 }
 
+std::vector<Fault> possible_faults(const TargetInfo& target, Network network) {
+  std::vector<Fault> faults = target.faults;
+  if (network != Network::namespaces) std::erase(faults, Fault::rate);
+  return faults;
+}
+
 Result<void> check_target(const RunOptions& options) {
   PARALLAX_ASSIGN(const TargetInfo* target, find_target(options.target));
   if (!target->endpoints && !options.endpoints.empty()) {
@@ -128,6 +134,10 @@ Result<void> check_target(const RunOptions& options) {
   }
   if (options.target != "parallax" && options.workload == Workload::mixed_level) {
     return bad(fmt::format("--workload mixed-level: its levels are not those of {}", target->name));
+  }
+  if (options.target != "parallax" && options.network != Network::faults) {
+    return bad(fmt::format("--network {}: {} is not run in it; leave it out",
+                           to_string(options.network), target->name));
   }
   for (const Fault fault : options.faults) {
     if (std::find(target->faults.begin(), target->faults.end(), fault) != target->faults.end()) {

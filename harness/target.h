@@ -56,6 +56,9 @@ Result<std::pair<Consistency, Consistency>> parse_levels(std::string_view target
 /// As the target calls it.
 std::string level_word(std::string_view target, const Consistency& level);
 
+/// What "all" stands for.
+std::vector<Fault> possible_faults(const TargetInfo& target, Network network);
+
 /// What does not go together with the target. Errors: bad_parameter, naming what would.
 Result<void> check_target(const RunOptions& options);
 

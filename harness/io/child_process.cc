@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
 #include <fcntl.h>
@@ -117,6 +119,16 @@ void ChildProcess::kill() {
   }
   code_ = code_of(status);
   pid_ = 0;
+}
+
+std::string program_in_path(std::string_view program) {
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path != nullptr ? path : "/usr/bin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    std::string found = fmt::format("{}/{}", folder, program);
+    if (::access(found.c_str(), X_OK) == 0) return found;
+  }
+  return {};
 }
 
 Result<std::uint16_t> free_ports(int count) {

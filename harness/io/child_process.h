@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -46,6 +47,9 @@ class ChildProcess {
   pid_t pid_ = 0;
   int code_ = 0;
 };
+
+/// The path of a program, as PATH has it; empty: there is none.
+std::string program_in_path(std::string_view program);
 
 /// The first port of `count` consecutive ones on which nothing listens, below the range from which
 /// the system takes ports for outgoing connections. Errors: io.

@@ -51,15 +51,7 @@ Result<Cluster> Cluster::open(const RunOptions& options, const std::string& prog
   cluster.program_ = program;
   cluster.directory_ = directory;
   if (options.endpoints.empty()) {
-    const auto count = static_cast<std::uint16_t>(options.nodes);
-    PARALLAX_ASSIGN(const std::uint16_t base, free_ports(2 * count));
-    for (std::uint16_t i = 0; i < count; ++i) {
-      Node node;
-      node.endpoint = fmt::format("127.0.0.1:{}", base + i);
-      node.peer = fmt::format("127.0.0.1:{}", base + count + i);
-      cluster.nodes_.push_back(std::move(node));
-    }
-    for (std::uint32_t node = 1; node <= options.nodes; ++node) PARALLAX_TRY(cluster.start(node));
+    PARALLAX_TRY(cluster.start_all(options));
     return cluster;
   }
   for (const std::string& endpoint : options.endpoints) {
@@ -72,6 +64,31 @@ Result<Cluster> Cluster::open(const RunOptions& options, const std::string& prog
     cluster.nodes_.push_back(std::move(node));
   }
   return cluster;
+}
+
+Result<void> Cluster::start_all(const RunOptions& options) {
+  if (options.network == Network::namespaces) {
+    PARALLAX_ASSIGN(network_, Namespaces::open(options.nodes, directory_));
+    // Beyond loopback, but nobody else is there.
+    more_arguments_.emplace_back("--allow-insecure-listen");
+    for (std::uint32_t n = 1; n <= options.nodes; ++n) {
+      Node node;
+      node.endpoint = Namespaces::endpoint(n);
+      node.peer = Namespaces::peer(n);
+      nodes_.push_back(std::move(node));
+    }
+  } else {
+    const auto count = static_cast<std::uint16_t>(options.nodes);
+    PARALLAX_ASSIGN(const std::uint16_t base, free_ports(2 * count));
+    for (std::uint16_t i = 0; i < count; ++i) {
+      Node node;
+      node.endpoint = fmt::format("127.0.0.1:{}", base + i);
+      node.peer = fmt::format("127.0.0.1:{}", base + count + i);
+      nodes_.push_back(std::move(node));
+    }
+  }
+  for (std::uint32_t node = 1; node <= options.nodes; ++node) PARALLAX_TRY(start(node));
+  return {};
 }
 
 Result<void> Cluster::identify() {
@@ -109,6 +126,8 @@ Result<void> Cluster::start(std::uint32_t node, bool recover) {
       "--anti-entropy-interval", "500ms", "--max-reconnect-backoff-ms", "200"};
   argv.insert(argv.end(), more_arguments_.begin(), more_arguments_.end());
   if (recover) argv.emplace_back("--recover");
+  std::optional<Namespaces::Visit> inside;
+  if (network_) inside.emplace(*network_, node);
   return launch(node, argv);
 }
 
@@ -153,7 +172,12 @@ std::uint32_t Cluster::leader() {
 }
 
 Result<void> Cluster::set_faults(std::uint32_t node, const std::vector<ActiveFault>& active) {
-  const std::string body = faults_body(node, active);
+  std::vector<ActiveFault> of_node = active;
+  if (network_) {
+    PARALLAX_TRY(network_->set_faults(node, active));
+    std::erase_if(of_node, [](const ActiveFault& fault) { return is_of_network(fault); });
+  }
+  const std::string body = faults_body(node, of_node);
   const auto answer =
       ask(endpoint(node), body.empty() ? "DELETE" : "POST", "/v1/faults", body, kShortPatience);
   if (answer && answer->status == 204) return {};

@@ -6,11 +6,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "harness/io/namespaces.h"
 #include "harness/io/system.h"
 #include "harness/run_options.h"
 
@@ -20,7 +22,9 @@ class Cluster final : public System {
  public:
   /// Starts as many nodes as `options` says, with their data below `directory`; `program` is the
   /// path of parallaxd, and `more` what every node gets beside its usual arguments. Or takes those
-  /// that run already, which identify() must tell apart once all are ready. Errors: io.
+  /// that run already, which identify() must tell apart once all are ready. In a network of its own
+  /// if it is asked for: then this thread is in there until the cluster ends (io/namespaces.h).
+  /// Errors: io; bad_parameter, as check_namespaces().
   static Result<Cluster> open(const RunOptions& options, const std::string& program,
                               const std::string& directory,
                               const std::vector<std::string>& more = {});
@@ -41,6 +45,9 @@ class Cluster final : public System {
   Result<std::unique_ptr<Store>> open_store(const RunOptions& options) override;
 
  private:
+  Result<void> start_all(const RunOptions& options);
+
+  std::unique_ptr<Namespaces> network_;  ///< none: that of the machine
   std::string program_;
   std::vector<std::string> more_arguments_;
 };

@@ -174,7 +174,7 @@ std::optional<Nemesis::Running> Nemesis::inject(PlannedFault planned) {
       break;
   }
   const std::int64_t until = window.begin_ns + planned.lasts.count();
-  const bool told = !faults_body(planned.node, {fault}).empty() || !fault.links.empty();
+  const bool told = is_told(planned.node, fault) || !fault.links.empty();
   return Running{std::move(fault), std::move(window), until, !told, !told};
 }
 
@@ -359,7 +359,7 @@ void Nemesis::tell() {
 
 void Nemesis::note_told(std::uint32_t node, std::int64_t at_ns, bool confirmed) {
   for (Running& running : running_) {
-    if (faults_body(node, {running.fault}).empty()) continue;
+    if (!is_told(node, running.fault)) continue;
     if (!running.asked) running.window.begin_ns = at_ns;
     running.asked = true;
     running.confirmed = running.confirmed || confirmed;

@@ -149,14 +149,14 @@ Result<void> check_kept_runs(const std::string& directory) {
   return {};
 }
 
-Matrix run_matrix(std::chrono::milliseconds time, std::uint64_t seed,
+Matrix run_matrix(std::chrono::milliseconds time, std::uint64_t seed, Network network,
                   const MatrixSurroundings& surroundings) {
   const std::int64_t began = steady_now();
   MatrixTally tally;
-  RunOptions sparing = matrix_round(true);
+  RunOptions sparing = matrix_round(true, network);
   sparing.time = time * 6 / 10;
   sparing.seed = seed;
-  RunOptions all = matrix_round(false);
+  RunOptions all = matrix_round(false, network);
   all.time = time - sparing.time;
   all.seed = seed + 1;
   if (add_round(tally, std::move(sparing), "1/2 ", surroundings) &&

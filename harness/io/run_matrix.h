@@ -33,7 +33,7 @@ struct MatrixSurroundings {
 Result<void> check_kept_runs(const std::string& directory);
 
 /// `time`: of both rounds together. Call it on the thread that lives longest.
-Matrix run_matrix(std::chrono::milliseconds time, std::uint64_t seed,
+Matrix run_matrix(std::chrono::milliseconds time, std::uint64_t seed, Network network,
                   const MatrixSurroundings& surroundings);
 
 /// Writes matrix.json and matrix.html into `directory`, which is made if it is not there. Errors:

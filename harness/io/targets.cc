@@ -1,12 +1,9 @@
 #include "harness/io/targets.h"
 
-#include <cstdlib>
-#include <sstream>
-
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/assert.h"
+#include "harness/io/child_process.h"
 #include "harness/io/etcd_cluster.h"
 #include "harness/io/exec_target.h"
 #include "harness/io/redis_cluster.h"
@@ -17,12 +14,8 @@ namespace parallax::harness {
 Result<std::string> find_program(const std::string& target) {
   PARALLAX_ASSIGN(const TargetInfo* info, find_target(target));
   if (info->program.empty()) return std::string();
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path != nullptr ? path : "/usr/bin");
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    std::string program = fmt::format("{}/{}", folder, info->program);
-    if (::access(program.c_str(), X_OK) == 0) return program;
-  }
+  std::string program = program_in_path(info->program);
+  if (!program.empty()) return program;
   return definite(ErrorCode::bad_parameter,
                   fmt::format("--target {}: there is no {} in PATH; scripts/setup --targets "
                               "installs it (Debian package {})",

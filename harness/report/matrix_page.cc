@@ -162,10 +162,11 @@ std::string runs(const Matrix& matrix) {
       "<th>faults</th></tr></thead><tbody>\n";
   for (const MatrixRound& round : matrix.rounds) {
     out += fmt::format(
-        "<tr><td class=\"whole\">{}, seed {}{}</td><td class=\"amount\" "
+        "<tr><td class=\"whole\">{}, seed {}, network {}{}</td><td class=\"amount\" "
         "data-title=\"operations\">{}</td><td class=\"amount\" data-title=\"unknown\">{}</td>"
         "<td data-title=\"faults\">{}</td></tr>\n",
         short_duration(round.asked.time.count() * 1'000'000), round.asked.seed,
+        to_string(round.asked.network),
         round.broken.empty() ? "" : ": " + html(clipped(round.broken, kWitnessBytes)),
         grouped(round.operations), percent(round.unknown, round.operations),
         html(counts_text(round.faults)));

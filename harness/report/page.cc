@@ -273,6 +273,7 @@ std::string settings_html(const Shown& shown) {
   std::vector<std::string_view> faults;
   for (const Fault fault : asked.faults) faults.push_back(to_string(fault));
   out += setting("Faults", faults.empty() ? "none" : fmt::format("{}", fmt::join(faults, ", ")));
+  if (asked.network != Network::faults) out += setting("Network", to_string(asked.network));
   out += setting("Clients", fmt::format("{}", asked.clients));
   out += setting("Rate", asked.rate == 0 ? "as fast as they can"
                                          : fmt::format("{} a second", grouped(asked.rate)));

@@ -130,6 +130,26 @@ TEST_CASE("the leader is cut off where somebody knows it and else a node that wa
   CHECK(describe_cut({{1, 2}, {1, 3}}, 3) == "n1 -/-> n2 n3");
 }
 
+TEST_CASE("who is told of a fault and what is a matter of the network") {
+  ActiveFault partition{.planned = {.fault = Fault::partition, .node = 3}, .links = {{1, 2}}};
+  CHECK(is_told(2, partition));
+  CHECK_FALSE(is_told(1, partition));
+  CHECK_FALSE(is_told(3, partition));
+  const auto at_two = [](Fault fault) {
+    return ActiveFault{.planned = {.fault = fault, .node = 2, .amount = 5}};
+  };
+  for (const Fault fault : {Fault::rate, Fault::loss, Fault::delay}) {
+    CHECK(is_told(2, at_two(fault)));
+    CHECK_FALSE(is_told(1, at_two(fault)));
+  }
+  CHECK_FALSE(is_told(2, at_two(Fault::kill)));
+  CHECK(is_of_network(partition));
+  CHECK(is_of_network(at_two(Fault::loss)));
+  CHECK(is_of_network(at_two(Fault::rate)));
+  CHECK_FALSE(is_of_network(at_two(Fault::delay)));
+  CHECK(faults_body(2, {at_two(Fault::rate)}).empty());
+}
+
 TEST_CASE("a node is told all that is the matter with it in a form that it takes") {
   const auto active = [](Fault fault, std::uint32_t node, std::int64_t amount) {
     return ActiveFault{.planned = {.fault = fault, .node = node, .form = 1, .amount = amount}};

@@ -57,6 +57,7 @@ TEST_CASE("matrix options that are wrong are named") {
   };
   says({"--time", "5s", "--kept", kKept}, "--time 5s: it must be 10s or more");
   says({"--kept", "/nowhere"}, "/nowhere/");
+  says({"--network", "names"}, "--network names: there are faults, namespaces");
   says({"--kept", kKept, "--simulator", "/nowhere/sim"}, "name it with --simulator");
 }
 

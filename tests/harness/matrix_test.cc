@@ -23,7 +23,7 @@ std::size_t line_of(std::string_view write, std::string_view read) {
 }
 
 RunOptions small_round() {
-  RunOptions round = matrix_round(true);
+  RunOptions round = matrix_round(true, Network::faults);
   round.seed = 7;
   return round;
 }

@@ -17,6 +17,7 @@ Run full_run() {
   run.asked.write_level = *parse_consistency("quorum; r=1; w=3; sloppy");
   run.asked.read_level = *parse_consistency("session; guarantees=\"ryw,mr\"");
   run.asked.faults = {Fault::kill, Fault::partition, Fault::bit_flip};
+  run.asked.network = Network::namespaces;
   run.asked.clients = 7;
   run.asked.rate = 1'234;
   run.asked.time = 4'567ms;

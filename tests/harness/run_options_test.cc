@@ -36,6 +36,9 @@ TEST_CASE("what nobody knows is named beside what there is") {
   CHECK(workload.error().message ==
         "no workload is called 'registers'; there are register, counter, set, append, causal, "
         "causal-reverse, long-fork, session, monotonic, sequential, mixed-level, unique-ids");
+  const auto network = parse_network("names");
+  REQUIRE_FALSE(network.has_value());
+  CHECK(network.error().message == "--network names: there are faults, namespaces");
   const auto faults = parse_faults("kill,fire");
   REQUIRE_FALSE(faults.has_value());
   CHECK(
@@ -65,6 +68,14 @@ TEST_CASE("options out of their bounds are refused with the bounds") {
                   o.endpoints = {"127.0.0.1:1", "here"};
                 },
                 "--endpoints here: it must be HOST:PORT, with commas between several"},
+           Case{[](RunOptions& o) { o.faults = {Fault::rate}; },
+                "--faults rate: no node limits what it sends; it needs --network namespaces"},
+           Case{[](RunOptions& o) {
+                  o.endpoints = {"127.0.0.1:1"};
+                  o.network = Network::namespaces;
+                },
+                "--network namespaces: only what the harness starts can be put there; leave it "
+                "out, or leave out --endpoints"},
            Case{[](RunOptions& o) { o.read_level = *parse_consistency("quorum; r=4"); },
                 "--level quorum; r=4: 3 nodes are started, so r and w must be from 1 to 3"},
        }) {
@@ -85,6 +96,7 @@ TEST_CASE("the replay command says all that was asked") {
   options.write_level = *parse_consistency("quorum; r=1; w=3");
   options.read_level = *parse_consistency("eventual");
   options.faults = {Fault::kill, Fault::clock};
+  options.network = Network::namespaces;
   options.rate = 100;
   options.time = 2s;
   options.seed = 7;
@@ -93,8 +105,8 @@ TEST_CASE("the replay command says all that was asked") {
   options.out = "it's";
   CHECK(replay_command(options) ==
         "parallax-harness run --target parallax --nodes 5 --workload mixed-level --level 'quorum; "
-        "r=1; w=3' --read-level eventual --faults kill,clock --clients 10 --rate 100 --time 2000ms "
-        "--keys 5 --seed 7 --check ryw --tighten --out 'it'\\''s'");
+        "r=1; w=3' --read-level eventual --faults kill,clock --network namespaces --clients 10 "
+        "--rate 100 --time 2000ms --keys 5 --seed 7 --check ryw --tighten --out 'it'\\''s'");
   CHECK(level_text(options) == "quorum; r=1; w=3 / eventual");
   CHECK(level_text({}) == "linearizable");
 }

@@ -1,5 +1,7 @@
 #include "harness/target.h"
 
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include "harness/promises.h"
@@ -89,6 +91,8 @@ TEST_CASE("what cannot be done to a target is refused with what can") {
                 "command"},
            Case{"etcd", [](RunOptions& o) { o.endpoints = {"127.0.0.1:2379"}; },
                 "--endpoints: etcd is run only as the harness starts it"},
+           Case{"etcd", [](RunOptions& o) { o.network = Network::namespaces; },
+                "--network namespaces: etcd is not run in it; leave it out"},
            Case{"redis", [](RunOptions& o) { o.workload = Workload::mixed_level; },
                 "--workload mixed-level: its levels are not those of redis"},
        }) {
@@ -105,10 +109,18 @@ TEST_CASE("what cannot be done to a target is refused with what can") {
 TEST_CASE("all faults are those that the target can have") {
   for (const std::string_view target : {"parallax", "etcd", "redis", "exec:x"}) {
     RunOptions options = asked_of(std::string(target));
-    options.faults = *parse_faults("all", target_info(target).faults);
-    CHECK(options.faults == target_info(target).faults);
+    const TargetInfo& info = target_info(target);
+    options.faults = *parse_faults("all", possible_faults(info, Network::faults));
+    CHECK(std::find(options.faults.begin(), options.faults.end(), Fault::rate) ==
+          options.faults.end());
     CHECK(check_options(options).has_value());
+    CHECK(possible_faults(info, Network::namespaces) == info.faults);
   }
+  RunOptions options = asked_of("parallax");
+  options.network = Network::namespaces;
+  options.faults = *parse_faults("all", possible_faults(target_info("parallax"), options.network));
+  CHECK(options.faults == *parse_faults("all"));
+  CHECK(check_options(options).has_value());
 }
 
 TEST_CASE("a target is held to what its documents promise") {
