@@ -64,22 +64,14 @@ std::optional<std::pair<Piece, std::size_t>> read_piece(std::string_view log, st
   return std::pair(static_cast<Piece>(byte(log, at + 6)), *end);
 }
 
-/// Whether a record begins at `at` or, with nothing that cannot be read between, behind it.
-bool record_begins(std::string_view log, std::size_t at) {
-  while (const auto piece = read_piece(log, past_trailer(at))) {
-    if (piece->first == Piece::full || piece->first == Piece::first) return true;
-    at = piece->second;
-  }
-  return false;
-}
-
 /// Whether anything was written after the record to which the piece at `at` belongs that cannot be
-/// read, or should not be there.
+/// read, or should not be there. Its length may be what is wrong, so every place is looked at.
 bool record_follows(std::string_view log, std::size_t at) {
-  if (record_begins(log, at)) return true;
-  if (const auto end = stated_end(log, at); end && record_begins(log, *end)) return true;
-  for (std::size_t block = at - at % kBlock + kBlock; block < log.size(); block += kBlock) {
-    if (record_begins(log, block)) return true;
+  for (; at + kHeader <= log.size(); ++at) {
+    const std::uint32_t type = byte(log, at + 6);
+    const bool begins = type == static_cast<std::uint32_t>(Piece::full) ||
+                        type == static_cast<std::uint32_t>(Piece::first);
+    if (begins && read_piece(log, at)) return true;
   }
   return false;
 }

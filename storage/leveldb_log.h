@@ -41,9 +41,10 @@ struct LogEnd {
 };
 
 /// Looks through a whole log file. A record that cannot be read is torn if nothing was written
-/// behind it and a part of it as large as a disk writes at once, a sector, is zeros or is not
-/// there. So damage to the last record alone, where it leaves a whole sector of zeros, is taken for
-/// a torn one: it is the one case in which a record that was synced can be lost without a word.
+/// behind it and a part of it as large as a disk writes at once, a sector, is zeros or not there.
+/// So two kinds of damage to the last record are taken for a torn one, and a write that was synced
+/// is lost without a word: to its length, and what leaves a sector of it zeros. The other way
+/// round: a torn record whose value was made to look like a record of the log is told as damage.
 /// Thread-safe.
 LogEnd find_log_end(std::string_view log);
 
