@@ -148,16 +148,14 @@ Measured measured(const Run& run, const PeerTimes& times, std::uint32_t r) {
   const Times of_clients = half_of_reads(run.history);
   const bool asks_others = r > 1 && !queries.empty();
   const std::int64_t half = quantile(ways, 0.5) / 2;
-  for (const std::int64_t way : ways) {
-    out.samples.write.push_back(std::max<std::int64_t>(way - half, 0));
-  }
+  for (const std::int64_t way : ways) out.samples.write.push_back(way / 2);
   for (const std::int64_t store : stores) {
     out.samples.ack.push_back(std::max<std::int64_t>(store - half, 0));
   }
   out.samples.read = out.samples.response = {0};
   out.text = fmt::format(
       "W and A together: {}, as the nodes say; without the synced write there {}. That counts for "
-      "A, since a read there waits for it; of the ways half of the p50 is the way back. ",
+      "A, since a read there waits for it; W is half of the ways, A what their p50 leaves. ",
       spread(total(times.stores), "durable stores at another replica", stores),
       spread(total(times.ways), "ways there and back", ways));
   if (asks_others) {

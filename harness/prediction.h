@@ -9,8 +9,9 @@
 //     together what queries took. A client sees neither: it is answered by the first w or r;
 //   - of a store the nodes tell what was way, there and back, without the synced write at the
 //     replica (parallax_peer_way_duration_seconds). A read there shows what has arrived, and waits
-//     for that synced write, so it counts for A and not for W. Of the ways half of their p50 is the
-//     way back, and the rest W; what is left of the stores is A;
+//     for that synced write, so it counts for A and not for W. W is half
+//     of a way's time, as nothing but the way is in it, and A what the p50 of that leaves of
+//     stores;
 //   - R and S are half a query's time each, as nothing but the way is in them. Where reads ask one
 //     replica alone they are nothing;
 //   - between client and coordinator: half of what reads that ask one replica took. Where they ask

@@ -65,8 +65,7 @@ struct Known {
            (random.chance(0.25) ? 4 : 1);
   }
 
-  checker::History record(std::uint32_t n, std::uint32_t w, std::int64_t client_way,
-                          std::int64_t back) {
+  checker::History record(std::uint32_t n, std::uint32_t w, std::int64_t client_way) {
     checker::History history;
     std::int64_t now = 0;
     for (int i = 0; i < 4'000; ++i) {
@@ -78,7 +77,7 @@ struct Known {
       for (std::uint32_t node = 1; node <= n; ++node) {
         if (node == writer) continue;
         there[node] = way_to_replica();
-        ways.push_back(there[node] + back);
+        ways.push_back(2 * there[node]);
         stores.push_back(ways.back() + kSync);
         answered.push_back(stores.back());
       }
@@ -115,7 +114,7 @@ TEST_CASE("a curve of known latencies is predicted and synced writes there make 
     Known known;
     Run run = run_at(level, level);
     const std::uint32_t w = run.asked.write_level.w == 2 ? 2 : 1;
-    run.history = known.record(3, w, 300 * kUs, 2 * kMs);
+    run.history = known.record(3, w, 300 * kUs);
     run.staleness = summarize_staleness(run.history);
     predict_staleness(run, parse_peer_times(metrics_of(known.stores, known.ways, {})));
     REQUIRE(run.staleness->curve.size() > 8);
@@ -143,7 +142,7 @@ TEST_CASE("a curve of known latencies is predicted and synced writes there make 
 TEST_CASE("quorums that overlap are predicted to be fresh and queries are taken for ways to read") {
   Known known;
   Run run = run_at("quorum; w=2", "quorum; r=2");
-  run.history = known.record(3, 2, 300 * kUs, 2 * kMs);
+  run.history = known.record(3, 2, 300 * kUs);
   run.staleness = summarize_staleness(run.history);
   const std::vector<std::int64_t> queries(50, 3 * kMs);
   predict_staleness(run, parse_peer_times(metrics_of(known.stores, known.ways, queries)));
