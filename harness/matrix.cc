@@ -277,6 +277,9 @@ MatrixCell MatrixTally::denied_cell(std::size_t line, Demand demand) const {
   }
   const auto run = std::find_if(kept_.begin(), kept_.end(),
                                 [&](const KeptRun& kept) { return kept.name == denial.kept; });
+  if (run == kept_.end() && interrupted_) {
+    return {.state = CellState::undecided, .words = "interrupted before its kept run"};
+  }
   const bool shown = run != kept_.end() && run->shown;
   cell.state = shown ? CellState::kept : CellState::missing;
   if (!shown) {
@@ -357,6 +360,7 @@ Matrix MatrixTally::result() const {
       cells[CellState::broken].push_back(round.evidence.guarantee);
     }
   }
+  if (interrupted_ && ended.empty()) ended.emplace_back("it was interrupted");
   const auto tell = [&](RunOutcome outcome, std::string_view what,
                         const std::vector<std::string>& of) {
     matrix.outcome = outcome;

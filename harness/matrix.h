@@ -71,7 +71,7 @@ PartFindings judge_part(const RunOptions& options, checker::History history,
 enum class CellState : std::uint8_t {
   held,       ///< promised, and kept
   broken,     ///< promised, and not kept
-  undecided,  ///< promised, and no round could tell
+  undecided,  ///< promised, and no round could tell; or its kept run was not reached
   seen,       ///< not promised, and a round broke it
   kept,       ///< not promised, and the simulator's kept run shows it
   argued,     ///< not promised; the table says why nothing shows it
@@ -129,6 +129,8 @@ class MatrixTally {
   /// The names of kept runs that are needed for what no round has shown, each once.
   std::vector<std::string> wanted_kept_runs() const;
   void add(KeptRun run) { kept_.push_back(std::move(run)); }
+  /// No more will be added: kept runs that are missing were not reached.
+  void interrupt() { interrupted_ = true; }
   Matrix result() const;
 
  private:
@@ -140,6 +142,7 @@ class MatrixTally {
   std::vector<std::vector<PartFindings>> found_;  ///< by pair: of each round, registers and sets
   std::vector<MatrixRound> rounds_;
   std::vector<KeptRun> kept_;
+  bool interrupted_ = false;
 };
 
 /// The options of a round but for its time and seed, with faults that spare the disks or with all.

@@ -21,7 +21,8 @@ using checker::describe_duration;
 /// Of each kind of time; more say no more.
 constexpr std::size_t kMostSamples = 4'000;
 constexpr std::uint64_t kTrials = 50'000;
-constexpr std::string_view kMetric = "parallax_peer_answer_duration_seconds_bucket{request=\"";
+constexpr std::string_view kAnswers = "parallax_peer_answer_duration_seconds_bucket{request=\"";
+constexpr std::string_view kWays = "parallax_peer_way_duration_seconds_bucket{request=\"";
 
 using Times = std::vector<std::int64_t>;
 
@@ -46,13 +47,15 @@ std::optional<std::string_view> cut(std::string_view& text, std::string_view bef
 
 /// `request="store",le="0.000128"} 7`; le is the bucket's bound, the count that of all up to it.
 void read_bucket(std::string_view line, PeerTimes& cumulative) {
-  const auto request = cut(line, kMetric, "\",le=\"");
+  const bool is_way = line.starts_with(kWays);
+  const auto request = cut(line, is_way ? kWays : kAnswers, "\",le=\"");
   const auto bound = cut(line, "", "\"} ");
   if (!request || !bound) return;
   const auto count = number_of(line);
   const auto seconds = number_of(*bound);
   if (!count) return;
-  TimeBuckets* const buckets = *request == "store"   ? &cumulative.stores
+  TimeBuckets* const buckets = is_way                ? &cumulative.ways
+                               : *request == "store" ? &cumulative.stores
                                : *request == "query" ? &cumulative.queries
                                                      : nullptr;
   if (buckets == nullptr) return;
@@ -141,30 +144,33 @@ Measured measured(const Run& run, const PeerTimes& times, std::uint32_t r) {
   Measured out;
   const Times stores = samples_of(times.stores);
   const Times queries = samples_of(times.queries);
-  const Times ways = half_of_reads(run.history);
+  const Times ways = samples_of(times.ways);
+  const Times of_clients = half_of_reads(run.history);
   const bool asks_others = r > 1 && !queries.empty();
-  const std::int64_t back = asks_others ? quantile(queries, 0.5) / 2 : quantile(ways, 0.5);
+  const std::int64_t half = quantile(ways, 0.5) / 2;
+  for (const std::int64_t way : ways) out.samples.write.push_back(way / 2);
   for (const std::int64_t store : stores) {
-    out.samples.write.push_back(std::max<std::int64_t>(store - back, 0));
+    out.samples.ack.push_back(std::max<std::int64_t>(store - half, 0));
   }
-  out.samples.ack = {back};
   out.samples.read = out.samples.response = {0};
-  out.text = fmt::format("W and A together: {}, as the nodes say. ",
-                         spread(total(times.stores), "durable stores at another replica", stores));
+  out.text = fmt::format(
+      "W and A together: {}, as the nodes say; without the synced write there {}. That counts for "
+      "A, since a read there waits for it; W is half of the ways, A what their p50 leaves. ",
+      spread(total(times.stores), "durable stores at another replica", stores),
+      spread(total(times.ways), "ways there and back", ways));
   if (asks_others) {
     out.samples.read.clear();
     for (const std::int64_t query : queries) out.samples.read.push_back(query / 2);
     out.samples.response = out.samples.read;
-    out.text += fmt::format(
-        "R and S: half each of {}; A: half of that p50. The client's way to its node counts as "
-        "nothing.",
-        spread(total(times.queries), "queries", queries));
+    out.text +=
+        fmt::format("R and S: half each of {}. The client's way to its node counts as nothing.",
+                    spread(total(times.queries), "queries", queries));
   } else {
-    out.samples.client = ways;
+    out.samples.client = of_clients;
     out.text += fmt::format(
-        "Reads ask the node that takes them alone, so R and S are nothing; A, and the client's way "
-        "there or back, are half of what its reads took (half of the p50: {}).",
-        describe_duration(back));
+        "Reads ask the node that takes them alone, so R and S are nothing; the client's way there "
+        "or back is half of what its reads took (half of the p50: {}).",
+        describe_duration(quantile(of_clients, 0.5)));
   }
   return out;
 }
@@ -179,12 +185,14 @@ PeerTimes parse_peer_times(std::string_view metrics) {
     metrics.remove_prefix(std::min(end + 1, metrics.size()));
   }
   take_apart(times.stores);
+  take_apart(times.ways);
   take_apart(times.queries);
   return times;
 }
 
 void add(PeerTimes& times, const PeerTimes& more) {
   for (const auto& [bound, count] : more.stores) times.stores[bound] += count;
+  for (const auto& [bound, count] : more.ways) times.ways[bound] += count;
   for (const auto& [bound, count] : more.queries) times.queries[bound] += count;
 }
 
@@ -193,6 +201,7 @@ PeerTimes since(const PeerTimes& before, PeerTimes times) {
     for (const auto& [bound, count] : old) now[bound] -= std::min(now[bound], count);
   };
   subtract(before.stores, times.stores);
+  subtract(before.ways, times.ways);
   subtract(before.queries, times.queries);
   return times;
 }
@@ -232,7 +241,7 @@ void predict_staleness(Run& run, const PeerTimes& times) {
     staleness.prediction = fmt::format("No prediction: {}.", why);
   };
   if (const auto why = unpredictable(run.asked)) return none(*why);
-  if (total(times.stores) == 0) return none("no node has timed a store at another one");
+  if (total(times.ways) == 0) return none("no node has timed a store at another one");
   checker::PbsQuestion question{.n = members_of(run.asked), .trials = kTrials};
   question.r = replicas(run.asked.read_level, run.asked.read_level.r, question.n);
   question.w = replicas(run.asked.write_level, run.asked.write_level.w, question.n);
@@ -255,10 +264,8 @@ void predict_staleness(Run& run, const PeerTimes& times) {
   }
   staleness.prediction = fmt::format(
       "Predicted for n = {}, r = {}, w = {}, {} trials. {} {:.0f} % of the reads were answered by "
-      "the node that had taken the write. A bound from below: W has the synced write at the "
-      "replica "
-      "in it, but a read there shows what has arrived and waits for that. Not in the model: failed "
-      "replicas, repair, writes at the same time.",
+      "the node that had taken the write. Not in the model: failed replicas, repair, writes at "
+      "the same time.",
       question.n, question.r, question.w, kTrials, from.text,
       100 * static_cast<double>(own) / static_cast<double>(std::max<std::size_t>(reads, 1)));
 }

@@ -7,11 +7,13 @@
 //   - W and A together are what the nodes say that stores at other replicas took
 //     (parallax_peer_answer_duration_seconds in /metrics: request to durable answer), R and S
 //     together what queries took. A client sees neither: it is answered by the first w or r;
-//   - R, S and A are half a query's time each, as nothing but the way is in them. Where reads ask
-//     one replica alone there are no queries: then A is half of what a client's read of one node
-//     takes, from the history. W is what is left of a store, its synced write included. A read at
-//     the replica shows what has arrived and waits for that synced write, so W is too long by it:
-//     reads are at least as fresh as predicted, on fast networks and slow disks far fresher;
+//   - of a store the nodes tell what was way, there and back, without the synced write at the
+//     replica (parallax_peer_way_duration_seconds). A read there shows what has arrived, and waits
+//     for that synced write, so it counts for A and not for W. W is half
+//     of a way's time, as nothing but the way is in it, and A what the p50 of that leaves of
+//     stores;
+//   - R and S are half a query's time each, as nothing but the way is in them. Where reads ask one
+//     replica alone they are nothing;
 //   - between client and coordinator: half of what reads that ask one replica took. Where they ask
 //     several, that way is not told apart from theirs and counts as none, so that the prediction is
 //     a little late.
@@ -38,6 +40,7 @@ using TimeBuckets = std::map<std::int64_t, std::uint64_t>;
 /// From asking another replica to its answer, of all nodes.
 struct PeerTimes {
   TimeBuckets stores;
+  TimeBuckets ways;  ///< of stores, without the synced write at the replica
   TimeBuckets queries;
   friend bool operator==(const PeerTimes&, const PeerTimes&) = default;
 };

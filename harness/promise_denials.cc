@@ -25,17 +25,15 @@ constexpr std::string_view kOwnStore =
     "The node answers from its own store. What others have acknowledged is not waited for, and "
     "how long they cannot be heard is bounded by nothing.";
 constexpr std::string_view kOneDisk =
-    "There is no kept run. The write is acknowledged by one disk; lost before another node has "
-    "heard of it, it is gone. The simulator counts such writes and allows them "
-    "(docs/SIMULATION.md), as the README's limits say.";
+    "The write is acknowledged by one disk. Lost before another node has heard of it, it is gone.";
 constexpr std::string_view kNotAsked =
     "It was not asked for, so nothing waits for it: the kept run has a session with other "
     "guarantees than this one.";
 constexpr std::string_view kAsUnasked =
     "Nothing is held against a session, as at `session` without that guarantee.";
 constexpr std::string_view kConcurrent =
-    "There is no kept run. Two sessions at two nodes each write a key, and then read the other's "
-    "as it was before: both are answered at once, and no one order of the four explains it.";
+    "Two sessions at two nodes each write, and then read what the other wrote to as it was before: "
+    "both are answered at once, and no one order of the four explains it.";
 
 constexpr std::array kDenials{
     Denial{"sequential",
@@ -111,15 +109,15 @@ constexpr std::array kDenials{
            {monotonic_writes, writes_follow_reads},
            "quorum_later_write_lost",
            kLaterLost},
-    Denial{"quorum; r=1; w=1", {survives_disk}, "", kOneDisk},
+    Denial{"quorum; r=1; w=1", {survives_disk}, "quorum_write_lost_with_disk", kOneDisk},
 
     Denial{"causal",
            {fresh, bounded},
            "eventual_stale_read",
            "What the session knows is waited for. One that knows of nothing reads as at "
            "`eventual`: what the node has."},
-    Denial{"causal", {sequential}, "", kConcurrent},
-    Denial{"causal", {survives_disk}, "", kOneDisk},
+    Denial{"causal", {sequential}, "causal_not_sequential", kConcurrent},
+    Denial{"causal", {survives_disk}, "causal_write_lost_with_disk", kOneDisk},
 
     Denial{"session; guarantees=\"ryw\"", {fresh, bounded}, "eventual_stale_read", kOwnStore},
     Denial{"session; guarantees=\"ryw\"", {monotonic_reads}, "session_reads_go_back", kNotAsked},
@@ -131,7 +129,8 @@ constexpr std::array kDenials{
            {writes_follow_reads},
            "session_write_before_read",
            kNotAsked},
-    Denial{"session; guarantees=\"ryw\"", {survives_disk}, "", kOneDisk},
+    Denial{
+        "session; guarantees=\"ryw\"", {survives_disk}, "session_write_lost_with_disk", kOneDisk},
 
     Denial{"session; guarantees=\"mr\"", {fresh, bounded}, "eventual_stale_read", kOwnStore},
     Denial{"session; guarantees=\"mr\"", {read_your_writes}, "session_own_write", kNotAsked},
@@ -141,7 +140,7 @@ constexpr std::array kDenials{
            {writes_follow_reads},
            "session_write_before_read",
            kNotAsked},
-    Denial{"session; guarantees=\"mr\"", {survives_disk}, "", kOneDisk},
+    Denial{"session; guarantees=\"mr\"", {survives_disk}, "session_write_lost_with_disk", kOneDisk},
 
     Denial{"session; guarantees=\"mr,mw\"", {fresh, bounded}, "eventual_stale_read", kOwnStore},
     Denial{"session; guarantees=\"mr,mw\"", {read_your_writes}, "session_own_write", kNotAsked},
@@ -149,7 +148,8 @@ constexpr std::array kDenials{
            {writes_follow_reads},
            "session_write_before_read",
            kNotAsked},
-    Denial{"session; guarantees=\"mr,mw\"", {survives_disk}, "", kOneDisk},
+    Denial{
+        "session; guarantees=\"mr,mw\"", {survives_disk}, "session_write_lost_with_disk", kOneDisk},
 
     Denial{"session; guarantees=\"mr,wfr\"", {fresh, bounded}, "eventual_stale_read", kOwnStore},
     Denial{"session; guarantees=\"mr,wfr\"", {read_your_writes}, "session_own_write", kNotAsked},
@@ -157,13 +157,16 @@ constexpr std::array kDenials{
            {monotonic_writes},
            "session_writes_out_of_order",
            kNotAsked},
-    Denial{"session; guarantees=\"mr,wfr\"", {survives_disk}, "", kOneDisk},
+    Denial{"session; guarantees=\"mr,wfr\"",
+           {survives_disk},
+           "session_write_lost_with_disk",
+           kOneDisk},
 
     Denial{"eventual", {fresh, bounded, read_your_writes}, "eventual_stale_read", kOwnStore},
     Denial{"eventual", {monotonic_reads}, "session_reads_go_back", kAsUnasked},
     Denial{"eventual", {monotonic_writes}, "session_writes_out_of_order", kAsUnasked},
     Denial{"eventual", {writes_follow_reads}, "session_write_before_read", kAsUnasked},
-    Denial{"eventual", {survives_disk}, "", kOneDisk},
+    Denial{"eventual", {survives_disk}, "eventual_write_lost_with_disk", kOneDisk},
 
     Denial{"weak", {fresh, bounded, read_your_writes}, "eventual_stale_read", kOwnStore},
     Denial{"weak", {monotonic_reads}, "session_reads_go_back", kAsUnasked},

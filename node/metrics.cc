@@ -189,6 +189,11 @@ void render_peer_answers(std::string& out, const ReplicaCounters& counters) {
       "it was asked for: to store a state durably, or what it holds.");
   render_histogram(out, kName, "request=\"store\"", counters.peer_stores);
   render_histogram(out, kName, "request=\"query\"", counters.peer_queries);
+  constexpr std::string_view kWays = "parallax_peer_way_duration_seconds";
+  describe(out, kWays, "histogram",
+           "Time of a store at another replica, at the levels without a leader, without that which "
+           "it took to make it durable: the ways there and back.");
+  render_histogram(out, kWays, "request=\"store\"", counters.peer_ways);
 }
 
 void render_process(std::string& out, const ProcessStatus& process) {

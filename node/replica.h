@@ -162,6 +162,8 @@ struct ReplicaCounters {
   /// whose state is durable there, and what queries were told. Answers that come when nobody waits
   /// for them any more are not in it.
   LatencyHistogram peer_stores = {};
+  /// Of stores, without the time that the replica took to make it durable: the ways there and back.
+  LatencyHistogram peer_ways = {};
   LatencyHistogram peer_queries = {};
 };
 

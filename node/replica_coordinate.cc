@@ -298,7 +298,10 @@ void Replica::Impl::on_quorum_store_reply(const Envelope& envelope, const Quorum
   }
   const Coordination& at = found->second;
   if (at.sent && reply.stored && reply.hint_for == kNoNode) {
-    counters_.peer_stores.add(now_.monotonic - *at.sent);
+    const Duration took = now_.monotonic - *at.sent;
+    counters_.peer_stores.add(took);
+    // By two clocks, so that it may come out below nothing.
+    counters_.peer_ways.add(std::max(took - Duration(reply.held), Duration{}));
   }
   const Sender from{envelope.from, envelope.incarnation, envelope.recovering};
   std::visit([&](auto& core) { core.step(from, reply); }, found->second.core);

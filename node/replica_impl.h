@@ -376,6 +376,7 @@ struct Replica::Impl : PendingAnswers {
   struct HeldMessage {
     NodeId to;
     Message message;
+    MonoTime since = {};  ///< of answers to stores: when the state was joined
   };
   struct HeldReply {
     RequestHandle request;

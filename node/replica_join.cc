@@ -226,6 +226,13 @@ void Replica::Impl::release_held(std::uint64_t sequence) {
 
 void Replica::Impl::carry_out(Held held) {
   if (auto* message = std::get_if<HeldMessage>(&held)) {
+    if (auto* const stored = std::get_if<QuorumStoreReply>(&message->message)) {
+      const auto took =
+          std::chrono::duration_cast<std::chrono::microseconds>(now_.monotonic - message->since);
+      constexpr std::int64_t kLongest = QuorumStoreReply::Held::max().count();
+      stored->held = QuorumStoreReply::Held{
+          static_cast<std::uint32_t>(std::clamp<std::int64_t>(took.count(), 0, kLongest))};
+    }
     send(message->to, std::move(message->message));
   } else if (auto* reply = std::get_if<HeldReply>(&held)) {
     if (requests_.find(reply->request) != nullptr) finish(reply->request, std::move(reply->reply));

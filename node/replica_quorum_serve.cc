@@ -106,7 +106,7 @@ void Replica::Impl::on_quorum_store(const Envelope& envelope, const QuorumStore&
   clean_credit_ += 2;
   // A hint is in the batch of this turn, whatever the state is in.
   after_batch(stands_in ? next_sequence_ : last_change(store.key),
-              HeldMessage{envelope.from, reply});
+              HeldMessage{envelope.from, reply, now_.monotonic});
 }
 
 }  // namespace parallax

@@ -3,6 +3,7 @@
 // The wire form is replication/codec.h. Nothing here knows about sockets.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -215,6 +216,10 @@ struct QuorumStoreReply {
   QuorumCall call;
   bool stored = false;  ///< durable here; false: it is not, and this request will not make it so
   NodeId hint_for = kNoNode;  ///< of the request: the hint is durable, too
+  /// From having joined it to being durable, or the longest that can be said. Told for measurements
+  /// alone.
+  using Held = std::chrono::duration<std::uint32_t, std::micro>;
+  Held held{};
   friend bool operator==(const QuorumStoreReply&, const QuorumStoreReply&) = default;
 };
 

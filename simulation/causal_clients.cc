@@ -5,7 +5,9 @@
 
 #include "base/assert.h"
 #include "consistency/checker/causal.h"
+#include "consistency/checker/sequential.h"
 #include "consistency/checker/session_guarantees.h"
+#include "simulation/accounts.h"
 
 namespace parallax::simulation {
 namespace {
@@ -132,8 +134,16 @@ void CausalClients::note_end(std::size_t at, std::size_t record, const Request& 
   const bool unknown = is_unknown(request, reply);
   recorder(level).end(record, request, reply, unknown, world_.now(), std::nullopt);
   if (is_read(request.operation) || (!unknown && (!reply || reply->refusal))) return;
-  Write write{.level = level, .record = record, .origin = {}, .number = 0, .losses = losses};
+  Write write{.level = level,
+              .record = record,
+              .origin = {},
+              .number = 0,
+              .losses = losses,
+              .stamp = std::nullopt,
+              .actor = {}};
   if (reply) {
+    write.stamp = reply->stamp;
+    write.actor = actor_of(*reply);
     const OriginVector before = request.session.value_or(SessionToken{}).write;
     for (const auto& [origin, number] : reply->session.write.entries()) {
       if (origin.node != reply->evidence.node || before.covers(origin, number)) continue;
@@ -202,9 +212,41 @@ std::string CausalClients::judge() const {
 }
 
 std::optional<std::string> CausalClients::counterexample(Permitted permitted) const {
+  if (permitted == Permitted::causal_not_sequential) {
+    const auto result = checker::check_sequential(surviving(Level::causal));
+    if (result.verdict != checker::Verdict::no) return std::nullopt;
+    return result.witness->text;
+  }
+  if (permitted == Permitted::causal_write_lost_with_disk) return lost_with_disk(Level::causal);
+  if (permitted == Permitted::session_write_lost_with_disk) return lost_with_disk(Level::session);
   const std::optional<std::size_t> of = guarantee_left_out(permitted);
-  if (!of) return std::nullopt;
-  const std::size_t i = *of;
+  return of ? without_guarantee(*of) : std::nullopt;
+}
+
+/// One that nobody has, and no replacement of it, and since it was issued one disk was lost alone.
+std::optional<std::string> CausalClients::lost_with_disk(Level level) const {
+  const checker::History& all = (level == Level::causal ? causal_ : session_).history();
+  for (const Write& write : writes_) {
+    if (write.level != level || !write.stamp || !is_gone(write)) continue;
+    std::uint64_t before = 0;
+    for (const auto& [node, losses] : write.losses) before += losses;
+    if (disks_lost(world_, checks_) != before + 1) continue;
+    const checker::Operation& operation = all.operations[write.record];
+    const std::string key(all.texts[operation.key]);
+    const std::vector<NodeId> ids = world_.ids();
+    const bool somewhere = std::any_of(ids.begin(), ids.end(), [&](NodeId id) {
+      return accounted_for(state_of(world_, id, key), write.actor, *write.stamp);
+    });
+    if (somewhere) continue;
+    return fmt::format(
+        "'{}' of '{}' at {} was acknowledged by node {} as {}; that node has lost its disk since, "
+        "no other has, and no replica has the write, or anything that replaces it",
+        all.texts[operation.value], key, level_info(level).name, write.origin.node, *write.stamp);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> CausalClients::without_guarantee(std::size_t i) const {
   const SessionGuarantees& asked = options_.guarantees;
   const bool has[] = {asked.read_your_writes, asked.monotonic_reads, asked.monotonic_writes,
                       asked.writes_follow_reads};

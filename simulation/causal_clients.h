@@ -28,6 +28,7 @@
 #include "simulation/permitted.h"
 #include "simulation/recorder.h"
 #include "simulation/world.h"
+#include "storage/version.h"
 
 namespace parallax::simulation {
 
@@ -53,7 +54,7 @@ class CausalClients {
 
   /// The first contradiction that a checker finds; empty: none.
   std::string judge() const;
-  /// How this run shows what happens without a guarantee; nothing when it does not.
+  /// How this run shows what is permitted; nothing when it does not.
   std::optional<std::string> counterexample(Permitted permitted) const;
 
   std::vector<std::string> keys() const;
@@ -75,7 +76,9 @@ class CausalClients {
     std::size_t record;
     Origin origin;  ///< node 0: its number is not known
     std::uint64_t number = 0;
-    Losses losses;  ///< of disks, as it was issued
+    Losses losses;               ///< of disks, as it was issued
+    std::optional<Stamp> stamp;  ///< of one that was acknowledged
+    Actor actor;                 ///< likewise
   };
 
   Session begin(Level level);
@@ -89,6 +92,8 @@ class CausalClients {
   void note_end(std::size_t session, std::size_t record, const Request& request, const Reply& reply,
                 const Losses& losses);
   bool is_gone(const Write& write) const;
+  std::optional<std::string> lost_with_disk(Level level) const;
+  std::optional<std::string> without_guarantee(std::size_t of) const;
   checker::History surviving(Level level) const;
   void finish(std::size_t session, const Recorder::Call& call, const Request& request,
               const Reply& reply);

@@ -147,15 +147,18 @@ CausalOptions Habits::causal() {
     sessions.guarantees = {(some & 1) != 0, (some & 2) != 0, (some & 4) != 0, (some & 8) != 0};
   }
   const auto left_out = options_.show ? guarantee_left_out(*options_.show) : std::nullopt;
+  const bool wanted = options_.show && of_sessions(*options_.show);
+  if (wanted) {
+    sessions.clients = 3;
+    sessions.keys = 2;
+  }
   if (left_out) {
     sessions.guarantees = {*left_out != 0, *left_out != 1, *left_out != 2, *left_out != 3};
     // With monotonic writes a write brings along all that its origin had written by then, what the
     // session has read of it included: hardly ever is anything left to be missed.
     if (*left_out == 3) sessions.guarantees.monotonic_writes = false;
-    sessions.clients = 3;
-    sessions.keys = 2;
   }
-  if (!options_.level.empty() || (!random_.chance(0.7) && !left_out)) sessions.clients = 0;
+  if (!options_.level.empty() || (!random_.chance(0.7) && !wanted)) sessions.clients = 0;
   return sessions;
 }
 

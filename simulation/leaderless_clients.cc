@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "consistency/checker/linearizability.h"
 #include "replication/quorum/sizes.h"
+#include "simulation/accounts.h"
 #include "simulation/undecided.h"
-#include "storage/key_space.h"
 
 namespace parallax::simulation {
 namespace {
@@ -35,16 +35,6 @@ QuorumSizes sizes_of(const Consistency& consistency, std::size_t n) {
 /// Whether all operations on the key are at r + w > n.
 bool is_strict(const std::string& key) {
   return key.starts_with("quorum-") && (key.back() - '0') % 2 == 0;
-}
-
-/// The actor of the version that a write's answer is about: its context ends with it.
-Actor actor_of(const Answer& answer) {
-  for (const auto& [actor, hlc] : answer.context.entries()) {
-    const bool writer = actor == kLogActor || actor.node == answer.stamp->node;
-    if (hlc == answer.stamp->hlc && writer) return actor;
-  }
-  PARALLAX_UNREACHABLE("the context {} does not cover {}", answer.context.to_string(),
-                       *answer.stamp);
 }
 
 std::string words_of(const checker::LinearizabilityResult& result) {
@@ -426,9 +416,9 @@ void LeaderlessClients::note_write(const Asked& asked, const Answer& answer) {
   Written written{.key = *operation_key(request.operation),
                   .stamp = *answer.stamp,
                   .actor = actor_of(answer),
-                  .text = request.consistency.to_string(),
-                  .durable = level != Level::weak,
+                  .consistency = request.consistency,
                   .losses = {},
+                  .disks_lost = 0,
                   .began = asked.began,
                   .completed = moment_,
                   .at = asked.at};
@@ -439,7 +429,8 @@ void LeaderlessClients::note_write(const Asked& asked, const Answer& answer) {
     written.losses =
         losses_of(sloppy ? std::vector{asked.at} : answer.evidence.replicas, asked.losses);
   }
-  if (!written.durable) {
+  for (const auto& [node, losses] : asked.losses) written.disks_lost += losses;
+  if (!written.durable()) {
     weak_.insert_or_assign({asked.at, written.key}, WeakWrite{written.stamp, written.actor});
     if (random_.chance(options_.deaths)) {
       world_.after(Duration{0}, [this, id = asked.at] { die_(id); });
@@ -449,25 +440,6 @@ void LeaderlessClients::note_write(const Asked& asked, const Answer& answer) {
 }
 
 // --- Verdicts ------------------------------------------------------------------------------------
-
-namespace {
-
-/// Whether `state` has the version, or one that replaces it in its own context. A context alone is
-/// no reason for a version to be gone.
-bool accounted_for(const KeyState& state, const Actor& actor, const Stamp& stamp) {
-  return std::any_of(state.versions().begin(), state.versions().end(), [&](const Version& v) {
-    return v.stamp == stamp || v.context.covers(actor, stamp.hlc);
-  });
-}
-
-KeyState state_of(World& world, NodeId id, const std::string& key) {
-  const KeySpace keys(world.replica(id).state(), kOnlyGroup);
-  const Result<KeyState> state = keys.load(key);
-  PARALLAX_ASSERT(state, "{}", state.error().message);
-  return *state;
-}
-
-}  // namespace
 
 void LeaderlessClients::after_start(NodeId id) {
   for (auto entry = weak_.begin(); entry != weak_.end();) {
@@ -497,12 +469,12 @@ void LeaderlessClients::check_end(World& world) const {
   for (const std::string& key : keys())
     states.emplace(key, state_of(world, world.ids().front(), key));
   for (const Written& written : written_) {
-    if (!written.durable || all_lost(written.losses)) continue;
+    if (!written.durable() || all_lost(written.losses)) continue;
     const KeyState& state = states.at(written.key);
     PARALLAX_ASSERT(accounted_for(state, written.actor, written.stamp),
                     "no acknowledged write is lost: {} of '{}' at {} is neither there nor "
                     "replaced; there is {}",
-                    written.stamp, written.key, written.text,
+                    written.stamp, written.key, written.consistency.to_string(),
                     state.versions().empty() ? "nothing" : state.winner()->stamp.to_string());
   }
   for (const auto& [key, state] : states) {
@@ -551,15 +523,39 @@ std::optional<std::string> LeaderlessClients::counterexample(Permitted permitted
               "'{}': node {} stamped a write at {} as {}; after that was acknowledged node {}, "
               "whose "
               "clock is slower, stamped another one as {}: the earlier one wins",
-              later.key, earlier.at, earlier.text, earlier.stamp, later.at, later.stamp);
+              later.key, earlier.at, earlier.consistency.to_string(), earlier.stamp, later.at,
+              later.stamp);
         }
       }
       return std::nullopt;
     case Permitted::weak_write_lost:
       return weak_lost_;
+    case Permitted::quorum_write_lost_with_disk:
+      return lost_with_disk(Level::quorum);
+    case Permitted::eventual_write_lost_with_disk:
+      return lost_with_disk(Level::eventual);
     default:
       return std::nullopt;  // of other clients
   }
+}
+
+/// One that one disk had acknowledged, which was lost since, and no other; when all replicas are
+/// equal.
+std::optional<std::string> LeaderlessClients::lost_with_disk(Level level) const {
+  for (const Written& written : written_) {
+    const Consistency& consistency = written.consistency;
+    if (consistency.level != level || consistency.sloppy || written.losses.size() != 1) continue;
+    const auto& [node, before] = written.losses.front();
+    if (checks_.losses(node) == before) continue;
+    if (disks_lost(world_, checks_) != written.disks_lost + 1) continue;
+    const KeyState state = state_of(world_, world_.ids().front(), written.key);
+    if (accounted_for(state, written.actor, written.stamp)) continue;
+    return fmt::format(
+        "'{}': node {} alone acknowledged a write at {} as {}; it has lost its disk since, no "
+        "other has, and no replica has the write, or anything that replaces it",
+        written.key, node, consistency.to_string(), written.stamp);
+  }
+  return std::nullopt;
 }
 
 }  // namespace parallax::simulation

@@ -102,12 +102,13 @@ class LeaderlessClients {
     std::string key;
     Stamp stamp;
     Actor actor;
-    std::string text;  ///< for messages
-    bool durable;
-    Losses losses;
+    Consistency consistency;
+    Losses losses;             ///< of those that had it, as it began; empty: a majority had it
+    std::uint64_t disks_lost;  ///< of all nodes, as it began
     Moment began;
     Moment completed;
     NodeId at;
+    bool durable() const { return consistency.level != Level::weak; }
   };
   struct Seen {
     Stamp stamp;
@@ -147,6 +148,7 @@ class LeaderlessClients {
   void note_seen(const Asked& asked, const Answer& answer);
   Losses losses_of(const std::vector<NodeId>& nodes, const Losses& then) const;
   bool all_lost(const Losses& then) const;
+  std::optional<std::string> lost_with_disk(Level level) const;
   std::size_t majority() const;
   Recorder& recorder_of(const Asked& asked);
 

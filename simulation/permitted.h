@@ -19,6 +19,12 @@ enum class Permitted : std::uint8_t {
   bounded_stale_read,     ///< within its bound
   prefix_goes_back,       ///< from one replica to another
   ack_leader_write_lost,  ///< acknowledged, and lost at failover
+  causal_not_sequential,  ///< sessions that see concurrent writes in no one order
+  // Acknowledged, and gone with the one disk that had it:
+  quorum_write_lost_with_disk,  ///< w = 1
+  eventual_write_lost_with_disk,
+  causal_write_lost_with_disk,
+  session_write_lost_with_disk,
   // A session that has not asked for the guarantee:
   own_write_not_read,
   reads_go_back,
@@ -28,16 +34,36 @@ enum class Permitted : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Permitted::count)>
-    kPermittedNames{"quorum-not-linearizable", "quorum-later-write-lost",   "quorum-stale-read",
-                    "eventual-stale-read",     "weak-write-lost",           "lease-stale-read",
-                    "sequential-stale-read",   "bounded-stale-read",        "prefix-goes-back",
-                    "ack-leader-write-lost",   "own-write-not-read",        "reads-go-back",
-                    "writes-out-of-order",     "write-before-what-was-read"};
+    kPermittedNames{"quorum-not-linearizable",
+                    "quorum-later-write-lost",
+                    "quorum-stale-read",
+                    "eventual-stale-read",
+                    "weak-write-lost",
+                    "lease-stale-read",
+                    "sequential-stale-read",
+                    "bounded-stale-read",
+                    "prefix-goes-back",
+                    "ack-leader-write-lost",
+                    "causal-not-sequential",
+                    "quorum-write-lost-with-disk",
+                    "eventual-write-lost-with-disk",
+                    "causal-write-lost-with-disk",
+                    "session-write-lost-with-disk",
+                    "own-write-not-read",
+                    "reads-go-back",
+                    "writes-out-of-order",
+                    "write-before-what-was-read"};
 
 /// Whether that is about the leader's levels and acknowledgement modes (log_clients.h).
 constexpr bool of_log_clients(Permitted permitted) {
   return permitted >= Permitted::sequential_stale_read &&
          permitted <= Permitted::ack_leader_write_lost;
+}
+
+/// Whether that is about sessions (causal_clients.h).
+constexpr bool of_sessions(Permitted permitted) {
+  return permitted == Permitted::causal_not_sequential ||
+         permitted >= Permitted::causal_write_lost_with_disk;
 }
 
 /// Which guarantee of a session that is about, in the order of SessionGuarantees; nothing: none.

@@ -106,6 +106,7 @@ void Clients::work(std::uint32_t client) {
 void Clients::read_surely(std::uint32_t client, const Step& step) {
   for (int attempt = 0; !stop_ && attempt < kFinalAttempts; ++attempt) {
     while (held_ && !stop_) std::this_thread::sleep_for(10ms);
+    if (stop_) return;
     if (perform(client, step).outcome == Outcome::ok) return;
     std::this_thread::sleep_for(200ms);
   }

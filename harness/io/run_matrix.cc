@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -102,8 +103,8 @@ bool add_round(MatrixTally& tally, RunOptions round, std::string_view name,
   return true;
 }
 
-/// Runs the simulator as the kept run says.
-KeptRun replay(const std::string& name, const MatrixSurroundings& surroundings) {
+/// Runs the simulator as the kept run says. Nothing: it was interrupted.
+std::optional<KeptRun> replay(const std::string& name, const MatrixSurroundings& surroundings) {
   KeptRun run{.name = name};
   const std::int64_t began = steady_now();
   const std::string output = fmt::format("{}/{}.out", surroundings.run.directory, name);
@@ -123,6 +124,7 @@ KeptRun replay(const std::string& name, const MatrixSurroundings& surroundings) 
   run.took = Duration(steady_now() - began);
   if (child->running()) {
     child->kill();
+    if (surroundings.run.interrupted()) return std::nullopt;
     run.words = fmt::format("it was not over after {} s", kMostOfKeptRun.count());
     return run;
   }
@@ -149,6 +151,15 @@ Result<void> check_kept_runs(const std::string& directory) {
   return {};
 }
 
+void replay_kept_runs(MatrixTally& tally, const MatrixSurroundings& surroundings) {
+  for (const std::string& name : tally.wanted_kept_runs()) {
+    if (surroundings.run.interrupted()) return tally.interrupt();
+    std::optional<KeptRun> run = replay(name, surroundings);
+    if (!run) return tally.interrupt();
+    tally.add(std::move(*run));
+  }
+}
+
 Matrix run_matrix(std::chrono::milliseconds time, std::uint64_t seed, Network network,
                   const MatrixSurroundings& surroundings) {
   const std::int64_t began = steady_now();
@@ -161,9 +172,9 @@ Matrix run_matrix(std::chrono::milliseconds time, std::uint64_t seed, Network ne
   all.seed = seed + 1;
   if (add_round(tally, std::move(sparing), "1/2 ", surroundings) &&
       add_round(tally, std::move(all), "2/2 ", surroundings)) {
-    for (const std::string& name : tally.wanted_kept_runs()) {
-      tally.add(replay(name, surroundings));
-    }
+    replay_kept_runs(tally, surroundings);
+  } else {
+    tally.interrupt();
   }
   Matrix matrix = tally.result();
   matrix.took = Duration(steady_now() - began);

@@ -36,6 +36,10 @@ Result<void> check_kept_runs(const std::string& directory);
 Matrix run_matrix(std::chrono::milliseconds time, std::uint64_t seed, Network network,
                   const MatrixSurroundings& surroundings);
 
+/// Runs those kept runs again that `tally` still wants. After an interrupt there are no more, and
+/// `tally` knows of it.
+void replay_kept_runs(MatrixTally& tally, const MatrixSurroundings& surroundings);
+
 /// Writes matrix.json and matrix.html into `directory`, which is made if it is not there. Errors:
 /// io.
 Result<void> write_matrix(const Matrix& matrix, const std::string& directory);

@@ -54,8 +54,10 @@ Result<Message> take(wire::QuorumStore& m) {
 }
 
 Result<Message> take(wire::QuorumStoreReply& m) {
-  return QuorumStoreReply{
-      .call = read(m.call()), .stored = m.stored(), .hint_for = NodeId{m.hint_for()}};
+  return QuorumStoreReply{.call = read(m.call()),
+                          .stored = m.stored(),
+                          .hint_for = NodeId{m.hint_for()},
+                          .held = QuorumStoreReply::Held{m.held_micros()}};
 }
 
 // --- Lists of numbers and keys, by hand: few bytes must not make many objects --------------------
@@ -173,6 +175,7 @@ void fill_quorum(wire::Envelope& out, const QuorumStoreReply& m) {
   fill(*reply.mutable_call(), m.call);
   reply.set_stored(m.stored);
   reply.set_hint_for(m.hint_for.value);
+  reply.set_held_micros(m.held.count());
 }
 
 void fill_quorum(wire::Envelope& out, const MerkleQuery& m) {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <signal.h>
 
+#include "harness/io/run_matrix.h"
 #include "harness/promise_table.h"
 #include "tests/harness/run_program.h"
 
@@ -46,6 +47,30 @@ TEST_CASE("an interrupt ends the matrix which then holds nothing") {
   CHECK(program.await_end(60s) == 2);
   INFO(program.output());
   CHECK(program.output().find("it was interrupted") != std::string::npos);
+}
+
+TEST_CASE("an interrupt while a kept run goes on leaves the matrix undecided and the run ended") {
+  const Directory directory;
+  const std::string simulator = directory / "simulator";
+  // One that begins and does not end.
+  const std::string script = "#!/bin/sh\necho $$ > " + (directory / "pid") + "\nexec sleep 600\n";
+  REQUIRE(write_text(simulator, script).has_value());
+  fs::permissions(simulator, fs::perms::owner_all);
+  bool interrupted = false;
+  MatrixSurroundings surroundings{.simulator = simulator, .kept = kKept};
+  surroundings.run.directory = directory.path();
+  surroundings.run.interrupted = [&] { return interrupted; };
+  surroundings.tell = [&](const std::string&) {
+    interrupted = !read_text(directory / "pid").empty();
+  };
+  MatrixTally tally;
+  replay_kept_runs(tally, surroundings);
+  REQUIRE(interrupted);
+  const Matrix matrix = tally.result();
+  CHECK(matrix.outcome == RunOutcome::undecided);
+  CHECK(matrix.reason == "undecided: it was interrupted");
+  CHECK(matrix.kept_runs.empty());
+  CHECK_FALSE(is_alive(std::stoi(read_text(directory / "pid"))));
 }
 
 TEST_CASE("matrix options that are wrong are named") {

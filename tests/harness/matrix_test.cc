@@ -171,7 +171,8 @@ TEST_CASE("matrix: it holds when all that is promised held and the rest is shown
   CHECK(matrix.outcome == RunOutcome::held);
   const std::size_t eventual = line_of("eventual", "eventual");
   CHECK(cell(matrix, eventual, Demand::fresh).state == CellState::kept);
-  CHECK(cell(matrix, eventual, Demand::survives_disk).state == CellState::argued);
+  CHECK(cell(matrix, eventual, Demand::survives_disk).state == CellState::kept);
+  CHECK(cell(matrix, line_of("weak", "weak"), Demand::converges).state == CellState::argued);
   CHECK(cell(matrix, eventual, Demand::survives_crash).state == CellState::held);
   CHECK(cell(matrix, eventual, Demand::prefix).state == CellState::none);
   CHECK(cell(matrix, line_of("atomic", "atomic"), Demand::survives_disk).state == CellState::held);
@@ -251,6 +252,28 @@ TEST_CASE("matrix: an anomaly that is permitted and that nobody shows violates i
   played.unshown = std::string(kLeaseReads.kept);
   CHECK(played.result().outcome == RunOutcome::violated);
   CHECK(played.result(false).outcome == RunOutcome::violated);
+}
+
+TEST_CASE("matrix: what an interrupt has left out is undecided and not missing") {
+  const Played played;
+  MatrixTally tally;
+  tally.add({.asked = played.round}, played.parts, played.found);
+  tally.add(KeptRun{.name = "eventual_stale_read", .shown = true});
+  tally.interrupt();
+  const Matrix matrix = tally.result();
+  CHECK(matrix.outcome == RunOutcome::undecided);
+  CHECK(matrix.reason == "undecided: it was interrupted");
+  CHECK(cell(matrix, line_of("eventual", "eventual"), Demand::fresh).state == CellState::kept);
+  CHECK(cell(matrix, line_of("causal", "causal"), Demand::sequential).state ==
+        CellState::undecided);
+  // What was broken before stays so.
+  Played broken;
+  broken.found[line_of("atomic", "atomic")].found[Demand::linearizable] = {checker::Verdict::no,
+                                                                           "stale"};
+  MatrixTally violated;
+  violated.add({.asked = broken.round}, broken.parts, broken.found);
+  violated.interrupt();
+  CHECK(violated.result().outcome == RunOutcome::violated);
 }
 
 TEST_CASE(

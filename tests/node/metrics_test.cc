@@ -103,6 +103,7 @@ TEST_CASE("metrics: what was counted is shown") {
   counters.elections_won = 4;
   counters.peer_stores.add(100us);
   counters.peer_stores.add(20us);
+  counters.peer_ways.add(20us);
   ProcessStatus process;
   process.batches_written = 3;
   process.batch_write_time = 6ms;
@@ -153,6 +154,7 @@ TEST_CASE("metrics: what was counted is shown") {
   CHECK(sample(answers + "_bucket{request=\"store\",le=\"3.2e-05\"}") == 1);
   CHECK(sample(answers + "_count{request=\"store\"}") == 2);
   CHECK(sample(answers + "_count{request=\"query\"}") == 0);
+  CHECK(sample("parallax_peer_way_duration_seconds_bucket{request=\"store\",le=\"3.2e-05\"}") == 1);
 }
 
 TEST_CASE("metrics: before anything happened every metric is described") {

@@ -134,6 +134,7 @@ TEST_CASE_METHOD(Leaderless, "quorum: a coordinator times stores and queries at 
   written(world.call(third, put("k", "v", quorum(1, 1))));
   world.run_for(100ms);
   CHECK(stores() == 2);
+  CHECK(counters.peer_ways.count() == 2);
   CHECK(counters.peer_queries.count() == 0);
   CHECK(shown(world.call(third, get("k", quorum(1, 1)))) == "v");
   CHECK(counters.peer_queries.count() == 0);
@@ -147,6 +148,18 @@ TEST_CASE_METHOD(Leaderless, "quorum: a coordinator times stores and queries at 
   world.run_for(100ms);
   CHECK(stores() == 3);
   CHECK(world.replica(follower).counters().peer_stores.count() == 0);
+  // What a replica takes to make it durable is no way.
+  world.drop_if(nullptr);
+  world.slow_disk(leader, 150ms);
+  const Duration before = counters.peer_ways.sum();
+  const Duration whole = counters.peer_stores.sum();
+  written(world.call(third, put("k", "x", at(Level::eventual))));
+  world.run_for(500ms);
+  CHECK(stores() == 5);
+  CHECK(counters.peer_stores.sum() - whole > 150ms);
+  CHECK(counters.peer_ways.count() == stores());
+  CHECK(counters.peer_ways.sum() - before > 0ms);
+  CHECK(counters.peer_ways.sum() - before < 20ms);
 }
 
 TEST_CASE_METHOD(Leaderless, "quorum: eventual and weak are served by one node, alone if need be") {

@@ -206,7 +206,9 @@ QuorumStore make(Random& random, QuorumStore) {
 QuorumStoreReply make(Random& random, QuorumStoreReply) {
   return {.call = random_call(random),
           .stored = coin(random),
-          .hint_for = NodeId{static_cast<std::uint32_t>(random.below(8))}};
+          .hint_for = NodeId{static_cast<std::uint32_t>(random.below(8))},
+          .held = QuorumStoreReply::Held{
+              coin(random) ? 0 : static_cast<std::uint32_t>(random.below(std::uint64_t{1} << 32))}};
 }
 
 std::vector<std::uint32_t> random_nodes(Random& random, std::uint32_t level) {
