@@ -81,8 +81,7 @@ struct Replica::Impl : PendingAnswers {
 
   bool may_lead() const { return !skewed_ && !disk_failed_ && !shutting_down_; }
   bool leading() const { return raft_ && raft_->is_leader() && !disk_failed_; }
-  /// Leader that may evaluate, stamp and serve: its no-op and the cluster's first entry are
-  /// applied.
+  /// Leader that may evaluate, stamp and serve: its no-op and the first entry ever are applied.
   bool serving() const { return leading() && raft_->ready_to_serve() && !node_.cluster.empty(); }
   bool recovering() const { return node_.membership == Membership::recovering; }
   /// Whom to ask; none when unknown.
