@@ -21,7 +21,7 @@ CLI::App* add_mutants_command(CLI::App& app, MutantsArguments& arguments) {
   command->add_option("--out", arguments.asked.out,
                       "A directory for mutants.json, mutants.md and the runs that caught them");
   command->add_option("--seed", arguments.asked.seed, "Of the first round of each; 1");
-  command->add_option("--time", arguments.limit, "In which each must be caught; 60s");
+  command->add_option("--time", arguments.limit, "In which each must be caught; 120s");
   command->add_flag("--no-controls", arguments.no_controls, "Not the same runs without the bug");
   command->add_option("--parallaxd", arguments.parallaxd, "The program; beside this one");
   command->add_flag("--quiet", arguments.quiet, "No progress");

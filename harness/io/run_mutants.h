@@ -20,10 +20,10 @@ namespace parallax::harness {
 inline constexpr std::uint32_t kControlRounds = 3;
 
 struct MutantsAsked {
-  std::vector<std::string> only;            ///< names; empty: all
-  std::string out;                          ///< a directory; empty: nothing is written
-  std::uint64_t seed = 1;                   ///< of the first round of each
-  std::chrono::milliseconds limit{60'000};  ///< for each
+  std::vector<std::string> only;             ///< names; empty: all
+  std::string out;                           ///< a directory; empty: nothing is written
+  std::uint64_t seed = 1;                    ///< of the first round of each
+  std::chrono::milliseconds limit{120'000};  ///< for each
   bool controls = true;
 };
 
