@@ -201,7 +201,7 @@ void SpareLog::make() {
     ::close(file);
     ::unlink(path_.c_str());
   }
-  state_.store(made ? State::ready : State::none);
+  state_.store(made ? State::ready : State::failed);
 }
 
 std::unique_ptr<leveldb::WritableFile> SpareLog::take(const std::string& path) {

@@ -71,7 +71,7 @@ class SpareLog {
   std::uint64_t bytes() const { return bytes_; }
 
  private:
-  enum class State : std::uint8_t { none, making, ready };
+  enum class State : std::uint8_t { none, making, ready, failed };
   void make();
 
   const std::string path_;
