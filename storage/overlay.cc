@@ -13,47 +13,54 @@ namespace parallax {
 // --- What is kept in memory ----------------------------------------------------------------------
 
 /// Nodes, strings and shared buffers: about what the allocator takes for them.
-std::size_t RecentRecords::cost(const Records::value_type& record) {
+std::size_t RecentRecords::cost(std::string_view key, const std::optional<Bytes>& value) {
   constexpr std::size_t kBeside = 160;
-  return kBeside + record.first.size() + (record.second ? record.second->size() : 0);
+  return kBeside + key.size() + (value ? value->size() : 0);
 }
 
 const std::optional<Bytes>* RecentRecords::find(std::string_view key) {
   if (const auto it = young_.find(key); it != young_.end()) return &it->second;
   const auto it = old_.find(key);
   if (it == old_.end()) return nullptr;
-  old_bytes_ -= cost(*it);
-  return keep(old_.extract(it));
+  const std::size_t bytes = cost(it->first, it->second);
+  const std::optional<Bytes>* const value = &it->second;
+  young_.insert(old_.extract(it));
+  old_bytes_ -= bytes;
+  young_bytes_ += bytes;
+  age();  // where records are does not change by that
+  return value;
 }
 
 void RecentRecords::put(std::string key, std::optional<Bytes> value) {
-  erase(key);
-  Records one;
-  const auto it = one.emplace(std::move(key), std::move(value)).first;
+  const std::size_t bytes = cost(key, value);
   // One that would push out most of the others is not worth it.
-  if (cost(*it) <= most_bytes_ / 8) keep(one.extract(it));
+  if (bytes > most_bytes_ / 8) return erase(key);
+  if (const auto it = young_.find(key); it != young_.end()) {
+    young_bytes_ -= cost(it->first, it->second);
+    it->second = std::move(value);
+  } else {
+    erase(key);
+    young_.emplace(std::move(key), std::move(value));
+  }
+  young_bytes_ += bytes;
+  age();
 }
 
 void RecentRecords::erase(std::string_view key) {
   if (const auto it = young_.find(key); it != young_.end()) {
-    young_bytes_ -= cost(*it);
+    young_bytes_ -= cost(it->first, it->second);
     young_.erase(it);
   } else if (const auto aged = old_.find(key); aged != old_.end()) {
-    old_bytes_ -= cost(*aged);
+    old_bytes_ -= cost(aged->first, aged->second);
     old_.erase(aged);
   }
 }
 
-/// As one of the young, which grow old together when they are too many.
-const std::optional<Bytes>* RecentRecords::keep(Records::node_type record) {
-  const auto it = young_.insert(std::move(record)).position;
-  young_bytes_ += cost(*it);
-  const std::optional<Bytes>* const value = &it->second;
-  if (young_bytes_ > most_bytes_ / 2) {
-    old_ = std::exchange(young_, {});  // where records are does not change by that
-    old_bytes_ = std::exchange(young_bytes_, 0);
-  }
-  return value;
+/// The young grow old together when they are too many.
+void RecentRecords::age() {
+  if (young_bytes_ <= most_bytes_ / 2) return;
+  old_ = std::exchange(young_, {});
+  old_bytes_ = std::exchange(young_bytes_, 0);
 }
 
 // --- The overlay ---------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ class RecentRecords {
   };
   using Records = std::unordered_map<std::string, std::optional<Bytes>, Hash, std::equal_to<>>;
 
-  static std::size_t cost(const Records::value_type& record);
-  const std::optional<Bytes>* keep(Records::node_type record);
+  static std::size_t cost(std::string_view key, const std::optional<Bytes>& value);
+  void age();
 
   const std::size_t most_bytes_;
   Records young_;
