@@ -1,12 +1,12 @@
 #include "base/checksum.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 namespace parallax {
 
 std::uint32_t crc32(std::string_view bytes, std::uint32_t seed) {
-  return static_cast<std::uint32_t>(
-      ::crc32_z(seed, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  if (bytes.empty()) return seed;  // without a buffer it would begin anew
+  return ::libdeflate_crc32(seed, bytes.data(), bytes.size());
 }
 
 std::uint64_t hash64(std::string_view bytes) {

@@ -42,6 +42,7 @@ configure_package_config_file(cmake/parallaxConfig.cmake.in
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/parallax)
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/parallaxConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/parallaxConfig.cmake
+install(FILES cmake/Findlibdeflate.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/parallaxConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/parallaxConfigVersion.cmake
         COMPONENT client DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/parallax)
