@@ -22,6 +22,7 @@
 
 #include "base/assert.h"
 #include "storage/leveldb_log.h"
+#include "storage/leveldb_pace.h"
 
 #if defined(__SANITIZE_THREAD__)
 // The library is not built with the sanitizer, which cannot see the order that its atomics make.
@@ -87,8 +88,15 @@ struct Disk {
     return leveldb::Status::OK();
   }
 
+  /// About how much of the write buffer is full: what is in it is in the log.
+  double filled() const {
+    return static_cast<double>(log_bytes.load()) / static_cast<double>(spare.bytes());
+  }
+
   const std::shared_ptr<const DiskFaults> faults;
   SpareLog spare;
+  std::atomic<std::uint64_t> log_bytes{0};  // in the log that is written to
+  std::atomic<bool> paced{false};           // while the store is open
   std::atomic<bool> powerless{false};
   std::mutex mutex;
   std::set<TrackedFile*> open_files;  // under mutex
@@ -103,6 +111,7 @@ class TrackedFile : public leveldb::WritableFile {
       : target_(std::move(target)),
         path_(std::move(path)),
         is_log_(path_.ends_with(".log")),
+        pace_(path_.ends_with(".ldb") ? std::make_unique<TablePace>(path_) : nullptr),
         prepared_(prepared),
         disk_(disk) {
     const std::scoped_lock lock(disk_.mutex);
@@ -118,13 +127,21 @@ class TrackedFile : public leveldb::WritableFile {
   }
 
   leveldb::Status Append(const leveldb::Slice& data) override {
-    const std::scoped_lock lock(mutex_);
-    leveldb::Status status = disk_.check_append(path_);
-    if (!status.ok()) return status;
-    written_ += data.size();
-    // The next log is made while there is time, and only for a store that fills them.
-    if (is_log_ && written_ > disk_.spare.bytes() / 4) disk_.spare.prepare();
-    return target_->Append(data);
+    std::uint64_t written = 0;
+    {
+      const std::scoped_lock lock(mutex_);
+      leveldb::Status status = disk_.check_append(path_);
+      if (status.ok()) status = target_->Append(data);
+      if (!status.ok()) return status;
+      written = written_ += data.size();
+    }
+    if (is_log_) {
+      disk_.log_bytes.store(written);
+      // The next log is made while there is time, and only for a store that fills them.
+      if (written > disk_.spare.bytes() / 4) disk_.spare.prepare();
+    }
+    if (pace_ && disk_.paced.load()) pace_->appended(written, disk_.filled());
+    return leveldb::Status::OK();
   }
   leveldb::Status Close() override {
     const std::scoped_lock lock(mutex_);
@@ -182,6 +199,7 @@ class TrackedFile : public leveldb::WritableFile {
   std::unique_ptr<leveldb::WritableFile> target_;
   const std::string path_;
   const bool is_log_;
+  const std::unique_ptr<TablePace> pace_;  // of a table
   const std::uint64_t prepared_;
   std::uint64_t written_ = 0;  // appended, some of it perhaps still in the target's buffer
   std::uint64_t synced_ = 0;
@@ -239,6 +257,7 @@ class StoreEnv : public leveldb::EnvWrapper {
   }
   bool lock_refused() const { return lock_refused_; }
 
+  void set_paced(bool on) { disk_.paced.store(on); }
   void lose_power(UnsyncedTail tail) {
     disk_.powerless.store(true);
     const std::scoped_lock lock(disk_.mutex);
@@ -359,6 +378,8 @@ struct LevelDbStore::Impl {
         env(directory, options),
         cache(leveldb::NewLRUCache(options.block_cache_bytes)),
         filter(leveldb::NewBloomFilterPolicy(10)) {}
+  /// Nobody waits any more but whoever closes it.
+  ~Impl() { env.set_paced(false); }
 
   leveldb::ReadOptions read_options(const leveldb::Snapshot* snapshot) const {
     leveldb::ReadOptions read;
@@ -463,6 +484,7 @@ Result<std::unique_ptr<LevelDbStore>> LevelDbStore::open(const fs::path& directo
   status = leveldb::DB::Open(settings, directory.string(), &db);
   impl->db.reset(db);
   if (!status.ok()) return open_error(directory, status, impl->env.lock_refused());
+  impl->env.set_paced(true);
   return std::unique_ptr<LevelDbStore>(new LevelDbStore(std::move(impl)));
 }
 
