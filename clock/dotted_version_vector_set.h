@@ -118,6 +118,16 @@ class DottedVersionVectorSet {
     return set;
   }
 
+  /// The context of a set that has seen `versions` and what they replace, and nothing beyond.
+  static VersionVector covered_by(const std::vector<V>& versions) {
+    VersionVector covered;
+    for (const V& version : versions) {
+      covered.join(version.context);
+      covered.advance(version.actor, version.stamp.hlc);
+    }
+    return covered;
+  }
+
   /// What a receiver asks of a single version before it adds it.
   static bool replaces_only_older(const V& version) {
     return version.context.highest() < version.stamp.hlc;

@@ -8,6 +8,7 @@
 
 #include "node/json_text.h"
 #include "replication/command.h"
+#include "storage/log_segment.h"
 #include "storage/records.h"
 
 namespace parallax {
@@ -59,20 +60,20 @@ template <class Each>
 Result<void> for_each_entry(const ReadView& store, LogIndex start, const Each& each) {
   LogIndex expected = start.next();
   Result<void> failed;
-  const ScanRange all =
-      records::log_range(kOnlyGroup, expected, LogIndex{std::numeric_limits<std::uint64_t>::max()});
-  PARALLAX_TRY(store.scan(all, [&](std::string_view key, std::string_view value) {
-    const auto entry = records::decode<LogEntry>(key, value);
-    if (!entry) {
-      failed = entry.error();
-    } else if (entry->index != expected) {
-      failed = definite(ErrorCode::corrupt, fmt::format("the log has entry {} where {} is expected",
-                                                        entry->index, expected));
-    } else {
-      failed = each(*entry);
+  PARALLAX_TRY(scan_log(store, kOnlyGroup, expected, [&](const LogSegment& segment) {
+    for (const LogEntry& entry : segment.entries) {
+      if (entry.index <= start) continue;
+      if (entry.index != expected) {
+        failed = definite(
+            ErrorCode::corrupt,
+            fmt::format("the log has entry {} where {} is expected", entry.index, expected));
+      } else {
+        failed = each(entry);
+      }
+      if (!failed) return false;
+      expected = expected.next();
     }
-    expected = expected.next();
-    return failed.has_value();
+    return true;
   }));
   return failed;
 }

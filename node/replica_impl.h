@@ -48,6 +48,7 @@
 #include "node/repair.h"
 #include "node/replica.h"
 #include "node/request_table.h"
+#include "node/stored_log.h"
 #include "replication/command.h"
 #include "replication/quorum/hints.h"
 #include "replication/quorum/latency_estimate.h"
@@ -426,7 +427,6 @@ struct Replica::Impl : PendingAnswers {
   // --- replica_log.cc ---------------------------------------------------------------------------
   void put_log(const RaftReady& ready, WriteBatch& batch);
   void compact_log();
-  void remove_log_slice(WriteBatch& batch);
   void clean_history();
   bool wants_batch(const WriteBatch& batch) const;
   void write(WriteBatch batch, ReplicaReady& out);
@@ -494,11 +494,9 @@ struct Replica::Impl : PendingAnswers {
 
   // --- Log and history in the store -------------------------------------------------------------
   LogSizes log_sizes_;
-  LogIndex log_start_;        ///< of the record in the store (or its batch)
-  LogIndex log_removed_;      ///< no entry up to here is left in the store
-  LogIndex log_top_;          ///< no entry above was ever put
-  std::size_t appended_ = 0;  ///< in this turn's batch
-  Hlc cleaned_;               ///< history below this is gone
+  LogIndex log_start_;  ///< of the record in the store (or its batch)
+  StoredLog stored_log_{kOnlyGroup};
+  Hlc cleaned_;  ///< history below this is gone
   std::size_t clean_credit_ = 0;
   MonoTime last_clean_{};
 

@@ -13,8 +13,6 @@ namespace {
 constexpr Duration kMaxDirtyTime = std::chrono::milliseconds(50);
 /// ... and not beyond this.
 constexpr std::size_t kMaxPendingBytes = 1 << 20;
-/// Log entries removed per batch, beside two for each one that is appended.
-constexpr std::size_t kRemovalSlice = 1'024;
 /// History records are removed when this many may go, or after kCleanInterval: a walk over the
 /// store has its price.
 constexpr std::size_t kCleanSlice = 512;
@@ -31,9 +29,7 @@ void put(WriteBatch& batch, std::string key, const T& record) {
 void Replica::Impl::put_log(const RaftReady& ready, WriteBatch& batch) {
   if (ready.hard_state) put(batch, records::hard_state_key(kOnlyGroup), *ready.hard_state);
   if (ready.truncate_from) {
-    for (LogIndex i = *ready.truncate_from; i <= ready.truncate_to; i = i.next()) {
-      batch.remove(records::log_entry_key(kOnlyGroup, i));
-    }
+    stored_log_.truncate(*ready.truncate_from, batch);
     log_sizes_.truncate(*ready.truncate_from);
   }
   if (ready.log_start) {
@@ -41,12 +37,8 @@ void Replica::Impl::put_log(const RaftReady& ready, WriteBatch& batch) {
     log_start_ = ready.log_start->index;
     log_sizes_.compact(log_start_);
   }
-  for (const LogEntry& entry : ready.append) {
-    put(batch, records::log_entry_key(kOnlyGroup, entry.index), entry);
-    log_sizes_.append(entry.index, entry.bytes());
-    log_top_ = std::max(log_top_, entry.index);
-  }
-  appended_ += ready.append.size();
+  stored_log_.append(ready.append, batch);
+  for (const LogEntry& entry : ready.append) log_sizes_.append(entry.index, entry.bytes());
 }
 
 /// Forgets what is applied, durably, and not kept for slow peers. An eighth more than that is let
@@ -61,18 +53,6 @@ void Replica::Impl::compact_log() {
     to = std::max(to, std::min(log_sizes_.excess(config_.log_keep_bytes), durable_applied_));
   }
   if (to > start) raft_->compact(to);
-}
-
-/// Entries up to the log's start, a slice at a time: the record of the start is in this batch or
-/// was in one before, so a crash in between leaves entries that the next start skips.
-void Replica::Impl::remove_log_slice(WriteBatch& batch) {
-  const LogIndex end = std::min(log_start_, log_top_);
-  std::size_t left = kRemovalSlice + 2 * std::exchange(appended_, 0);
-  while (log_removed_ < end && left-- > 0) {
-    log_removed_ = log_removed_.next();
-    batch.remove(records::log_entry_key(kOnlyGroup, log_removed_));
-  }
-  if (log_removed_ >= end) log_removed_ = std::max(log_removed_, log_start_);
 }
 
 /// Takes away what was superseded longer than the retention window ago: as much as is written,
@@ -115,12 +95,13 @@ bool Replica::Impl::wants_batch(const WriteBatch& batch) const {
   if (clock_waited_for_ && !bound_under_way) return true;
   const bool idle = in_flight_.empty() && now_.monotonic - last_batch_ >= kMaxDirtyTime;
   // What was observed must be covered too; an idle cluster's clocks stand still and need nothing.
-  return idle &&
-         (clock_.last() > clock_.durable_bound() || log_removed_ < std::min(log_start_, log_top_));
+  return idle && (clock_.last() > clock_.durable_bound() || stored_log_.superfluous(log_start_));
 }
 
 void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
-  if (raft_) remove_log_slice(batch);
+  // The record of the log's start is in this batch or was in one before, so a crash in between
+  // leaves entries that the next start skips.
+  if (raft_) stored_log_.remove_superfluous(log_start_, batch);
   InFlight flight;
   flight.sequence = next_sequence_++;
   flight.applied = applied_.index;
@@ -161,27 +142,25 @@ void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
 void Replica::Impl::load_entries(const LogLoad& load) {
   std::vector<LogEntry> entries;
   std::size_t bytes = 0;
-  std::optional<Error> fault;
-  const ScanRange range = records::log_range(kOnlyGroup, load.from,
-                                             LogIndex{std::numeric_limits<std::uint64_t>::max()});
-  const Result<void> read = store_.scan(range, [&](std::string_view key, std::string_view value) {
-    Result<LogEntry> entry = records::decode<LogEntry>(key, value);
-    if (!entry) {
-      fault = entry.error();
-      return false;
-    }
-    if (entry->index != load.from + entries.size()) return false;
-    if (raft_->log().term_at(entry->index) != entry->term) return false;
-    bytes += entry->bytes();
+  const auto take = [&](LogEntry& entry) {
+    if (entry.index != load.from + entries.size()) return false;
+    if (raft_->log().term_at(entry.index) != entry.term) return false;
+    bytes += entry.bytes();
     if (!entries.empty() &&
         (bytes > load.max_bytes || entries.size() >= raft_->config().max_append_entries)) {
       return false;
     }
-    entries.push_back(std::move(*entry));
+    entries.push_back(std::move(entry));
+    return true;
+  };
+  const Result<void> read = scan_log(store_, kOnlyGroup, load.from, [&](LogSegment segment) {
+    for (LogEntry& entry : segment.entries) {
+      if (entry.index >= load.from && !take(entry)) return false;
+    }
     return true;
   });
-  if (fault || !read) {
-    fail(fault ? *fault : read.error());
+  if (!read) {
+    fail(read.error());
     return;
   }
   raft_->on_loaded(load.peer, load.from, std::move(entries));

@@ -6,6 +6,7 @@
 #include "base/canary.h"
 #include "node/replica_causal.h"
 #include "storage/data_directory.h"
+#include "storage/log_segment.h"
 
 namespace parallax {
 namespace {
@@ -111,30 +112,26 @@ Result<void> Replica::Impl::load_log(RaftRestored& restored) {
   std::vector<RaftLog::Run> runs;
   std::vector<LogEntry> cached;
   LogIndex last = start.index;
-  std::optional<LogIndex> left_over;  // a compaction that a crash cut short
   std::optional<Error> fault;
-  const ScanRange all = records::log_range(kOnlyGroup, LogIndex{1},
-                                           LogIndex{std::numeric_limits<std::uint64_t>::max()});
-  PARALLAX_TRY(store_.scan(all, [&](std::string_view key, std::string_view value) {
-    Result<LogEntry> entry = records::decode<LogEntry>(key, value);
-    if (!entry) {
-      fault = entry.error();
-      return false;
-    }
-    if (entry->index <= start.index) {
-      if (!left_over) left_over = entry->index;
-      return true;
-    }
+  const auto take = [&](LogEntry& entry) {
     const Term before = runs.empty() ? start.term : runs.back().term;
-    if (entry->index != last.next() || entry->term < before) {
+    if (entry.index != last.next() || entry.term < before) {
       fault = corrupt(fmt::format("log entry {} of term {} stands behind entry {} of term {}",
-                                  entry->index, entry->term, last, before));
+                                  entry.index, entry.term, last, before));
       return false;
     }
-    last = entry->index;
-    if (runs.empty() || runs.back().term != entry->term) runs.push_back({last, entry->term});
-    log_sizes_.append(last, entry->bytes());
-    if (last > applied_.index) cached.push_back(std::move(*entry));
+    last = entry.index;
+    if (runs.empty() || runs.back().term != entry.term) runs.push_back({last, entry.term});
+    log_sizes_.append(last, entry.bytes());
+    if (last > applied_.index) cached.push_back(std::move(entry));
+    return true;
+  };
+  PARALLAX_TRY(scan_log(store_, kOnlyGroup, LogIndex{1}, [&](LogSegment segment) {
+    stored_log_.found(segment);
+    for (LogEntry& entry : segment.entries) {
+      // Left over by a compaction that a crash cut short.
+      if (entry.index > start.index && !take(entry)) return false;
+    }
     return true;
   }));
   if (fault) return *fault;
@@ -148,8 +145,6 @@ Result<void> Replica::Impl::load_log(RaftRestored& restored) {
                                restored.hard_state.term));
   }
   log_start_ = start.index;
-  log_removed_ = left_over ? left_over->prev() : start.index;
-  log_top_ = last;
   restored.log = RaftLog(start, std::move(runs), last, std::move(cached));
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "replication/quorum/merkle_exchange.h"
+#include "storage/causal_codec.h"
 
 namespace parallax {
 namespace {

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "replication/command.h"
 #include "storage/key_space.h"
+#include "storage/log_segment.h"
 
 namespace parallax::simulation {
 namespace {
@@ -200,8 +201,13 @@ bool Checks::holds(World& world, NodeId id, LogIndex index, Term term) {
   const MemoryStore& store = world.store(id);
   const auto start = records::load<LogStart>(store, records::log_start_key(kOnlyGroup));
   if (!start || (*start && (*start)->index >= index)) return true;  // damage is found elsewhere
-  const auto entry = records::load<LogEntry>(store, records::log_entry_key(kOnlyGroup, index));
-  return !entry || (*entry && (*entry)->term == term);
+  bool found = false;
+  const Result<void> read = scan_log(store, kOnlyGroup, index, [&](const LogSegment& segment) {
+    if (segment.first > index || index - segment.first >= segment.entries.size()) return false;
+    found = segment.entries[index - segment.first].term == term;
+    return false;
+  });
+  return !read || found;
 }
 
 void Checks::check_committed(World& world, NodeId id) {

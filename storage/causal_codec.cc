@@ -10,13 +10,14 @@
 //     key: length, bytes; value: length, bytes
 //     with a content type: length, bytes; with an expiry: milliseconds
 //
-// Numbers without a size are varints, seven bits a byte, the lowest first. No operations: no bytes.
+// Numbers without a size are varints. No operations: no bytes.
 #include "storage/causal_codec.h"
 
 #include <algorithm>
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "storage/packing.h"
 
 namespace parallax {
 namespace {
@@ -36,16 +37,6 @@ Actor actor_of(const Origin& origin) {
 }
 
 // --- Packing ------------------------------------------------------------------------------------
-
-void append_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
-void append_bytes(std::string& out, std::string_view bytes) {
-  append_varint(out, bytes.size());
-  out.append(bytes);
-}
 
 std::uint64_t zigzag(std::uint64_t difference) {
   return difference >> 63 ? ~(difference << 1) : difference << 1;
@@ -104,6 +95,27 @@ void append_operation(std::string& out, const CausalOperation& operation, Hlc& l
 
 }  // namespace
 
+std::string_view fault(const CausalOperation& operation) {
+  const Version& version = operation.version;
+  if (operation.number == 0 || operation.number > limits::kMaxCausalNumber) {
+    return "no number that an operation can have";
+  }
+  if (operation.key.empty()) return "an operation without a key";
+  if (version.actor.path != ActorPath::causal || version.actor.node == kNoNode) {
+    return "an operation of no causal origin";
+  }
+  if (version.stamp.empty() || version.stamp.node != version.actor.node) {
+    return "an operation with a stamp that is not its origin's";
+  }
+  if (!KeyState::replaces_only_older(version)) return "a version that replaces a newer one";
+  if (version.tombstone && !version.value.empty()) return "a tombstone with a value";
+  if (version.log_index != LogIndex{}) return "an operation that the log has committed";
+  if (operation.dependencies.at(operation.origin()) != 0) {
+    return "an operation that names its own origin among its dependencies";
+  }
+  return {};
+}
+
 std::string pack_operations(const std::vector<CausalOperation>& operations) {
   if (operations.empty()) return {};
   const CausalOperation& first = operations.front();
@@ -128,60 +140,12 @@ std::string pack_operations(const std::vector<CausalOperation>& operations) {
 
 namespace {
 
-/// After the first thing that is wrong every number is 0: readers need not ask after each.
-class Unpack {
- public:
-  explicit Unpack(Bytes bytes) : bytes_(std::move(bytes)) {}
-  bool done() const { return at_ == bytes_.size(); }
-  bool failed() const { return failed_; }
-  void fail() {
-    failed_ = true;
-    at_ = bytes_.size();
-  }
-
-  std::uint8_t byte() {
-    if (done()) fail();
-    return failed_ ? 0 : static_cast<std::uint8_t>(bytes_.view()[at_++]);
-  }
-  std::uint64_t varint(std::uint64_t most = ~std::uint64_t{0}) {
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const std::uint8_t next = byte();
-      value |= std::uint64_t{next & 0x7fu} << shift;
-      if (next < 0x80) {
-        if (value > most) fail();
-        return failed_ ? 0 : value;
-      }
-    }
-    fail();
-    return 0;
-  }
-  Bytes bytes() {
-    const std::uint64_t size = varint(bytes_.size() - at_);
-    if (size > bytes_.size() - at_) fail();
-    if (failed_) return {};
-    at_ += size;
-    return size == 0 ? Bytes{} : bytes_.slice(at_ - size, size);
-  }
-  /// A number of things, each of which takes two bytes or more.
-  std::size_t count() { return varint((bytes_.size() - at_) / 2); }
-
- private:
-  Bytes bytes_;
-  std::size_t at_ = 0;
-  bool failed_ = false;
-};
-
-NodeId read_node(Unpack& in) {
-  return NodeId{static_cast<NodeId::rep>(in.varint(~NodeId::rep{0}))};
-}
-
 std::vector<Actor> read_actors(Unpack& in, const Origin& origin) {
   std::vector<Actor> actors{actor_of(origin)};
   for (std::size_t left = in.varint(kMostActors); left > 0 && !in.failed(); --left) {
     const std::uint8_t path = in.byte();
     if (path > static_cast<std::uint8_t>(ActorPath::causal)) in.fail();
-    const NodeId node = read_node(in);
+    const NodeId node = in.node();
     actors.push_back({static_cast<ActorPath>(path), node, Incarnation{in.varint()}});
   }
   return actors;
@@ -208,7 +172,8 @@ bool read_vectors(Unpack& in, const std::vector<Actor>& actors, CausalOperation&
   return version.context.entries().size() + operation.dependencies.entries().size() == entries;
 }
 
-void read_operation(Unpack& in, const std::vector<Actor>& actors, Hlc& last,
+/// The value is the piece of `whole`, which `in` reads, and not a copy.
+void read_operation(const Bytes& whole, Unpack& in, const std::vector<Actor>& actors, Hlc& last,
                     CausalOperation& operation) {
   Version& version = operation.version;
   last = Hlc{last.value + unzigzag(in.varint())};
@@ -216,10 +181,10 @@ void read_operation(Unpack& in, const std::vector<Actor>& actors, Hlc& last,
   version.stamp = {last, version.actor.node};
   const std::uint8_t flags = in.byte();
   if (!read_vectors(in, actors, operation)) return in.fail();
-  operation.key = in.bytes().to_string();
-  version.value = in.bytes();
+  operation.key = in.bytes();
+  version.value = part_of(whole, in.bytes());
   version.tombstone = (flags & kTombstone) != 0;
-  if (flags & kContentType) version.content_type = in.bytes().to_string();
+  if (flags & kContentType) version.content_type = in.bytes();
   if (flags & kExpiry) version.expires_at = UnixMillis{in.varint()};
 }
 
@@ -227,8 +192,8 @@ void read_operation(Unpack& in, const std::vector<Actor>& actors, Hlc& last,
 
 Result<std::vector<CausalOperation>> unpack_operations(const Bytes& bytes) {
   std::vector<CausalOperation> operations;
-  Unpack in{bytes};
-  Origin origin{read_node(in), {}};
+  Unpack in{bytes.view()};
+  Origin origin{in.node(), {}};
   origin.incarnation = Incarnation{in.varint()};
   std::uint64_t number = in.varint(limits::kMaxCausalNumber);
   const std::vector<Actor> actors = read_actors(in, origin);
@@ -237,7 +202,7 @@ Result<std::vector<CausalOperation>> unpack_operations(const Bytes& bytes) {
     if (operations.size() == limits::kCausalBufferOperations) {
       return corrupt(fmt::format("operations: more than {}", operations.size()));
     }
-    read_operation(in, actors, last,
+    read_operation(bytes, in, actors, last,
                    operations.emplace_back(CausalOperation{number++, {}, {}, {}}));
   }
   if (in.failed()) {

@@ -24,6 +24,9 @@ std::string causal_segment_key(GroupId group, const Origin& origin, std::uint64_
 Bytes encode(std::string_view store_key, const CausalSegment& record);
 }  // namespace records
 
+/// What no origin issues. Empty: it may be one; otherwise what is wrong with it.
+std::string_view fault(const CausalOperation& operation);
+
 /// Of one origin and numbered one behind the other. None: no bytes. Thread-safe.
 std::string pack_operations(const std::vector<CausalOperation>& operations);
 

@@ -3,39 +3,18 @@
 #include <algorithm>
 #include <limits>
 
-#include <google/protobuf/io/coded_stream.h>
-
 #include "base/assert.h"
 #include "base/canary.h"
 #include "base/checksum.h"
 #include "base/limits.h"
 #include "storage/causal_codec.h"
 #include "storage/key_state_codec.h"
+#include "storage/log_segment.h"
+#include "storage/packing.h"
 #include "storage/records.pb.h"
 #include "storage/store_keys.h"
 
 namespace parallax {
-
-std::string_view fault(const CausalOperation& operation) {
-  const Version& version = operation.version;
-  if (operation.number == 0 || operation.number > limits::kMaxCausalNumber) {
-    return "no number that an operation can have";
-  }
-  if (operation.key.empty()) return "an operation without a key";
-  if (version.actor.path != ActorPath::causal || version.actor.node == kNoNode) {
-    return "an operation of no causal origin";
-  }
-  if (version.stamp.empty() || version.stamp.node != version.actor.node) {
-    return "an operation with a stamp that is not its origin's";
-  }
-  if (!KeyState::replaces_only_older(version)) return "a version that replaces a newer one";
-  if (version.tombstone && !version.value.empty()) return "a tombstone with a value";
-  if (version.log_index != LogIndex{}) return "an operation that the log has committed";
-  if (operation.dependencies.at(operation.origin()) != 0) {
-    return "an operation that names its own origin among its dependencies";
-  }
-  return {};
-}
 
 namespace records {
 namespace {
@@ -136,6 +115,14 @@ Fault read_context(const google::protobuf::RepeatedPtrField<stored::ContextEntry
   return nullptr;
 }
 
+/// Records of format 1 have entries, later ones are packed.
+Fault read_context(const google::protobuf::RepeatedPtrField<stored::ContextEntry>& entries,
+                   std::string_view packed, Hlc base, VersionVector& context) {
+  if (packed.empty()) return read_context(entries, context);
+  const bool right = entries.empty() && parallax::read_context(packed, base, context);
+  return right ? nullptr : "a packed context that is none";
+}
+
 void fill_version(stored::Version& out, const Version& version) {
   PARALLAX_ASSERT(!version.tombstone || version.value.empty(), "tombstone {} with {} value bytes",
                   version.stamp, version.value.size());
@@ -144,7 +131,7 @@ void fill_version(stored::Version& out, const Version& version) {
   out.set_actor_path(static_cast<std::uint32_t>(version.actor.path));
   out.set_actor_node(version.actor.node.value);
   out.set_actor_incarnation(version.actor.incarnation.value);
-  fill_context(*out.mutable_context(), version.context);
+  append_context(*out.mutable_packed_context(), version.context, version.stamp.hlc);
   out.set_tombstone(version.tombstone);
   out.set_value(version.value.view().data(), version.value.size());
   out.set_content_type(version.content_type);
@@ -159,7 +146,10 @@ Fault read_version(stored::Version& in, Version& version) {
   version.stamp = Stamp{Hlc{in.hlc()}, NodeId{in.node()}};
   version.actor = Actor{static_cast<ActorPath>(in.actor_path()), NodeId{in.actor_node()},
                         Incarnation{in.actor_incarnation()}};
-  if (Fault fault = read_context(in.context(), version.context)) return fault;
+  if (Fault fault =
+          read_context(in.context(), in.packed_context(), version.stamp.hlc, version.context)) {
+    return fault;
+  }
   version.tombstone = in.tombstone();
   if (!in.value().empty()) version.value = Bytes{std::move(*in.mutable_value())};
   version.content_type = in.content_type();
@@ -264,25 +254,42 @@ Fault read(stored::AppliedRecord& in, AppliedRecord& record) {
   return read_incarnations(in.incarnations(), record.incarnations);
 }
 
-Fault read(stored::LogEntry& in, LogEntry& record) {
-  record.term = Term{in.term()};
-  record.index = LogIndex{in.index()};
-  if (!in.payload().empty()) record.payload = Bytes{std::move(*in.mutable_payload())};
-  return nullptr;
+void fill(stored::LogSegment& out, const LogSegment& record) {
+  out.set_entries(pack_segment(record));
+}
+
+/// Format 1 had a record for each entry.
+Fault read(stored::LogSegment& in, LogSegment& record) {
+  if (in.entries().empty()) {
+    record.first = LogIndex{in.index()};
+    Bytes payload = in.payload().empty() ? Bytes{} : Bytes{std::move(*in.mutable_payload())};
+    record.entries.push_back({Term{in.term()}, record.first, std::move(payload)});
+    return nullptr;
+  }
+  const bool right = unpack_segment(Bytes{std::move(*in.mutable_entries())}, record);
+  return right ? nullptr : "its entries are no list";
+}
+
+Hlc newest(const std::vector<Version>& versions) {
+  return versions.empty() ? Hlc{} : versions.front().stamp.hlc;
 }
 
 void fill(stored::KeyState& out, const KeyState& record) {
   PARALLAX_ASSERT(well_formed(record), "context {}", record.context().to_string());
   out.mutable_versions()->Reserve(static_cast<int>(record.versions().size()));
   for (const Version& version : record.versions()) fill_version(*out.add_versions(), version);
-  fill_context(*out.mutable_context(), record.context());
+  if (record.context() == KeyState::covered_by(record.versions())) return;
+  append_context(*out.mutable_packed_context(), record.context(), newest(record.versions()));
 }
 
 Fault read(stored::KeyState& in, KeyState& record) {
   std::vector<Version> versions;
   VersionVector context;
   if (Fault fault = read_versions(*in.mutable_versions(), versions)) return fault;
-  if (Fault fault = read_context(in.context(), context)) return fault;
+  if (Fault fault = read_context(in.context(), in.packed_context(), newest(versions), context)) {
+    return fault;
+  }
+  if (context.empty()) context = KeyState::covered_by(versions);
   record = KeyState::from_parts(std::move(versions), std::move(context));
   return well_formed(record) ? nullptr : "the versions contradict the context";
 }
@@ -425,7 +432,7 @@ struct MessageOf<LogStart> : std::type_identity<stored::LogStart> {};
 template <>
 struct MessageOf<AppliedRecord> : std::type_identity<stored::AppliedRecord> {};
 template <>
-struct MessageOf<LogEntry> : std::type_identity<stored::LogEntry> {};
+struct MessageOf<LogSegment> : std::type_identity<stored::LogSegment> {};
 template <>
 struct MessageOf<KeyState> : std::type_identity<stored::KeyState> {};
 template <>
@@ -489,6 +496,7 @@ PARALLAX_ENCODE(NodeRecord)
 PARALLAX_ENCODE(HardState)
 PARALLAX_ENCODE(LogStart)
 PARALLAX_ENCODE(AppliedRecord)
+PARALLAX_ENCODE(LogSegment)
 PARALLAX_ENCODE(KeyState)
 PARALLAX_ENCODE(HistoryRecord)
 PARALLAX_ENCODE(IdempotencyRecord)
@@ -501,31 +509,6 @@ PARALLAX_ENCODE(CausalRecord)
 
 Bytes encode(std::string_view store_key, Hlc clock_bound) {
   return encode_record(store_key, clock_bound);
-}
-
-// The payload is written behind the rest of the message instead of through it, which spares a copy:
-// a message is the concatenation of its fields.
-Bytes encode(std::string_view store_key, const LogEntry& record) {
-  using google::protobuf::io::CodedOutputStream;
-  constexpr std::uint32_t kPayloadTag = stored::LogEntry::kPayloadFieldNumber << 3 | 2;
-  const std::string_view payload = record.payload.view();
-  Scratch<stored::LogEntry> scratch(0);
-  stored::LogEntry& head = scratch.message();
-  head.set_term(record.term.value);
-  head.set_index(record.index.value);
-  const std::size_t head_bytes = head.ByteSizeLong();
-  const auto length = static_cast<std::uint32_t>(payload.size());
-  const std::size_t payload_bytes =
-      payload.empty() ? 0 : 1 + CodedOutputStream::VarintSize32(length) + payload.size();
-  std::string out(kFormatBytes + head_bytes + payload_bytes + kChecksumBytes, '\0');
-  auto* at = reinterpret_cast<std::uint8_t*>(out.data() + kFormatBytes);
-  at = head.SerializeWithCachedSizesToArray(at);
-  if (!payload.empty()) {
-    at = CodedOutputStream::WriteVarint32ToArray(kPayloadTag, at);
-    at = CodedOutputStream::WriteVarint32ToArray(length, at);
-    std::copy(payload.begin(), payload.end(), at);
-  }
-  return seal(store_key, std::move(out));
 }
 
 template <class T>
@@ -557,7 +540,7 @@ PARALLAX_RECORD(Hlc);
 PARALLAX_RECORD(HardState);
 PARALLAX_RECORD(LogStart);
 PARALLAX_RECORD(AppliedRecord);
-PARALLAX_RECORD(LogEntry);
+PARALLAX_RECORD(LogSegment);
 PARALLAX_RECORD(KeyState);
 PARALLAX_RECORD(HistoryRecord);
 PARALLAX_RECORD(IdempotencyRecord);

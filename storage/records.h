@@ -13,7 +13,7 @@
 //   "G" group "a"                    AppliedRecord
 //   "G" group "s"                    present while a snapshot is being installed
 //   "G" group "m"                    LeafRecord: every key has its "M" record
-//   "L" group index                  LogEntry
+//   "L" group first                  LogSegment (log_segment.h): entries from there on
 //   "K" group key                    KeyState
 //   "E" group key                    KeyState that has come before its place in the log has
 //   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced
@@ -42,7 +42,7 @@
 namespace parallax {
 
 /// Raised when a record's schema changes in a way that an older program would misread.
-inline constexpr std::uint32_t kStoreFormat = 1;
+inline constexpr std::uint32_t kStoreFormat = 2;
 
 /// Where a node stands between an empty disk and membership (docs/ARCHITECTURE.md, "Empty store").
 enum class Membership : std::uint8_t {
@@ -145,9 +145,6 @@ struct CausalOperation {
   friend bool operator==(const CausalOperation&, const CausalOperation&) = default;
 };
 
-/// What no origin issues. Empty: it may be one; otherwise what is wrong with it.
-std::string_view fault(const CausalOperation& operation);
-
 /// How far a node is in the causal protocol, in the batch with what it says of the key states.
 struct CausalRecord {
   OriginVector applied;     ///< all operations up to here are in the key states
@@ -175,7 +172,6 @@ std::string hard_state_key(GroupId group);
 std::string log_start_key(GroupId group);
 std::string applied_key(GroupId group);
 std::string installing_key(GroupId group);
-std::string log_entry_key(GroupId group, LogIndex index);
 std::string key_state_key(GroupId group, std::string_view key);
 std::string early_key(GroupId group, std::string_view key);
 std::string history_key(GroupId group, const Stamp& by, std::string_view key);
@@ -188,7 +184,6 @@ std::string causal_key(GroupId group);
 std::string leaf_key(GroupId group, std::uint32_t leaf, std::string_view key);
 std::string leaves_complete_key(GroupId group);
 /// The whole range of one kind of record of a group, for scans.
-ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive);
 ScanRange key_state_range(GroupId group);
 ScanRange early_range(GroupId group);
 ScanRange history_range(GroupId group, Hlc from, Hlc to_exclusive);
@@ -224,7 +219,6 @@ Bytes encode(std::string_view store_key, Hlc clock_bound);
 Bytes encode(std::string_view store_key, const HardState& record);
 Bytes encode(std::string_view store_key, const LogStart& record);
 Bytes encode(std::string_view store_key, const AppliedRecord& record);
-Bytes encode(std::string_view store_key, const LogEntry& record);
 Bytes encode(std::string_view store_key, const KeyState& record);
 Bytes encode(std::string_view store_key, const HistoryRecord& record);
 Bytes encode(std::string_view store_key, const IdempotencyRecord& record);
@@ -233,7 +227,7 @@ Bytes encode(std::string_view store_key, const HintRecord& record);
 Bytes encode(std::string_view store_key, const CausalRecord& record);
 Bytes encode(std::string_view store_key, const LeafRecord& record);
 
-/// T is one of the types above, or Hlc.
+/// T is one of the types above, Hlc, LogSegment or CausalSegment.
 template <class T>
 Result<T> decode(std::string_view store_key, std::string_view bytes);
 

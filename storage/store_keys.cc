@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "storage/causal_codec.h"
+#include "storage/log_segment.h"
 #include "storage/records.h"
 
 namespace parallax::records {
@@ -103,7 +104,7 @@ std::string describe(std::string_view store_key) {
                            read_big_endian(rest.substr(4, 8)), group);
       case 'L':
         if (rest.size() != 8) break;
-        return fmt::format("log entry {} of group {}", read_big_endian(rest), group);
+        return fmt::format("log from entry {} on of group {}", read_big_endian(rest), group);
       case 'I':
         return fmt::format("idempotency record '{}' of group {}", printable(rest), group);
       case 'K':
@@ -165,9 +166,9 @@ std::string causal_segment_key(GroupId group, const Origin& origin, std::uint64_
   return key;
 }
 
-std::string log_entry_key(GroupId group, LogIndex index) {
+std::string log_segment_key(GroupId group, LogIndex first) {
   std::string key = group_prefix('L', group, 8);
-  append_u64(key, index.value);
+  append_u64(key, first.value);
   return key;
 }
 
@@ -188,7 +189,7 @@ std::string history_key(GroupId group, const Stamp& by, std::string_view key) {
 }
 
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive) {
-  return {log_entry_key(group, from), log_entry_key(group, to_exclusive)};
+  return {log_segment_key(group, from), log_segment_key(group, to_exclusive)};
 }
 
 ScanRange key_state_range(GroupId group) {

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/canary.h"
+#include "storage/causal_codec.h"
 
 namespace parallax {
 

@@ -5,6 +5,7 @@
 #include "base/checksum.h"
 #include "storage/causal_codec.h"
 #include "storage/key_state_codec.h"
+#include "storage/log_segment.h"
 #include "storage/records.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -62,7 +63,8 @@ void check(std::uint8_t what, std::string_view bytes) {
     case 'a':
       return check_either<AppliedRecord>(what, records::applied_key(kOnlyGroup), bytes);
     case 'e':
-      return check_either<LogEntry>(what, records::log_entry_key(kOnlyGroup, LogIndex{1}), bytes);
+      return check_either<LogSegment>(what, records::log_segment_key(kOnlyGroup, LogIndex{1}),
+                                      bytes);
     case 'k':
       return check_either<KeyState>(what, records::key_state_key(kOnlyGroup, "key"), bytes);
     case 'p':

@@ -20,6 +20,7 @@
 #include "replication/quorum/merkle_tree.h"
 #include "storage/causal_codec.h"
 #include "storage/key_state_codec.h"
+#include "storage/log_segment.h"
 #include "storage/records.h"
 
 namespace parallax::fuzz {
@@ -282,8 +283,8 @@ void write_records(Seeds seeds) {
       seeds, "A", records::applied_key(group),
       AppliedRecord{
           .index = LogIndex{5}, .term = Term{3}, .incarnations = {{NodeId{1}, Incarnation{2}}}});
-  add_record(seeds, "E", records::log_entry_key(group, LogIndex{1}),
-             LogEntry{Term{3}, LogIndex{1}, "payload"});
+  add_record(seeds, "E", records::log_segment_key(group, LogIndex{1}),
+             LogSegment{LogIndex{1}, {{Term{3}, LogIndex{1}, "payload"}}});
   add_record(seeds, "K", records::key_state_key(group, "key"), a_key_state());
   add_record(seeds, "P", records::policy_key(group, "key"),
              PolicyRecord{.log_index = LogIndex{1}, .mixing = "deny", .conflict = "last-writer"});

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "replication/command.h"
+#include "storage/log_segment.h"
 #include "storage/memory_store.h"
 #include "tests/storage/support.h"
 
@@ -16,8 +17,8 @@ void put(WriteBatch& batch, std::string key, const auto& record) {
 }
 
 void put_entry(WriteBatch& batch, std::uint64_t index, const Command& command) {
-  put(batch, records::log_entry_key(kOnlyGroup, LogIndex{index}),
-      LogEntry{Term{3}, LogIndex{index}, encode_command(command)});
+  put(batch, records::log_segment_key(kOnlyGroup, LogIndex{index}),
+      LogSegment{LogIndex{index}, {{Term{3}, LogIndex{index}, encode_command(command)}}});
 }
 
 WriteKey write_of(std::string key, std::optional<std::string> value, std::uint64_t hlc) {
@@ -51,8 +52,8 @@ WriteBatch a_node() {
   put(batch, records::applied_key(kOnlyGroup),
       AppliedRecord{.index = LogIndex{7}, .term = Term{3}});
   put_entry(batch, 4, NoOp{});  // a compaction that a crash cut short
-  put(batch, records::log_entry_key(kOnlyGroup, LogIndex{5}),
-      LogEntry{Term{3}, LogIndex{5}, Bytes{}});  // a term's no-op
+  put(batch, records::log_segment_key(kOnlyGroup, LogIndex{5}),
+      LogSegment{LogIndex{5}, {{Term{3}, LogIndex{5}, Bytes{}}}});  // a term's no-op
   put_entry(batch, 6, write_of("k\"", "7", 900));
   put_entry(batch, 7, write_of("k\"", std::nullopt, 901));
   put_entry(batch, 8, write_of("\xff", "\xfe", 902));
@@ -88,13 +89,13 @@ TEST_CASE("log dump: what is no node's or has a gap or is damaged is said") {
   CHECK(dump(store).error == "there is no node's identity in it");
   test::must_write(store, a_node());
   WriteBatch gap;
-  gap.remove(records::log_entry_key(kOnlyGroup, LogIndex{6}));
+  gap.remove(records::log_segment_key(kOnlyGroup, LogIndex{6}));
   test::must_write(store, gap);
   CHECK(dump(store).error == "the log has entry 7 where 6 is expected");
   CHECK(dump(store).text.empty());
   MemoryStore damaged;
   test::must_write(damaged, a_node());
-  REQUIRE(damaged.flip_bit(records::log_entry_key(kOnlyGroup, LogIndex{7}), 40));
+  REQUIRE(damaged.flip_bit(records::log_segment_key(kOnlyGroup, LogIndex{7}), 40));
   CHECK_FALSE(dump(damaged).error.empty());
 }
 

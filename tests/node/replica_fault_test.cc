@@ -1,6 +1,7 @@
 // Clocks that are off, disks that refuse.
 #include <catch2/catch.hpp>
 
+#include "storage/log_segment.h"
 #include "tests/node/fake_world.h"
 #include "tests/node/printing.h"
 
@@ -362,7 +363,7 @@ TEST_CASE("faults: half a turn is not made durable after a failed read") {
   node.end();
   CHECK_FALSE(node.ready.batch);
   CHECK_FALSE(node.replica->fatal());
-  CHECK_FALSE(*node.store.get(records::log_entry_key(kOnlyGroup, entry.next())));
+  CHECK_FALSE(*node.store.get(records::log_segment_key(kOnlyGroup, entry.next())));
   for (const RequestId id : {RequestId{2}, RequestId{3}}) {
     REQUIRE(node.replies.contains(id));
     CHECK(node.replies.at(id).error().code == ErrorCode::read_only);

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "replication/command.h"
+#include "storage/log_segment.h"
 #include "tests/node/fake_world.h"
 #include "tests/node/printing.h"
 
@@ -427,7 +428,7 @@ TEST_CASE_METHOD(Elected, "recovery: a damaged store does not open") {
   break_and_open(records::hard_state_key(kOnlyGroup));
   break_and_open(records::applied_key(kOnlyGroup));
   break_and_open(records::clock_bound_key());
-  break_and_open(records::log_entry_key(kOnlyGroup, LogIndex{3}));
+  break_and_open(records::log_segment_key(kOnlyGroup, LogIndex{3}));
 
   // A hole in the log, and a state that is ahead of its log.
   const auto without = [&](const std::string& key) {
@@ -442,10 +443,10 @@ TEST_CASE_METHOD(Elected, "recovery: a damaged store does not open") {
     restore.put(key, kept);
     REQUIRE(store.write(restore));
   };
-  without(records::log_entry_key(kOnlyGroup, LogIndex{3}));
+  without(records::log_segment_key(kOnlyGroup, LogIndex{3}));
   without(records::hard_state_key(kOnlyGroup));
   const auto last = records::load<AppliedRecord>(store, records::applied_key(kOnlyGroup));
-  without(records::log_entry_key(kOnlyGroup, (*last)->index));
+  without(records::log_segment_key(kOnlyGroup, (*last)->index));
   REQUIRE(world.start(id));
   CHECK(world.run_until([&] { return world.converged(); }, 5s));
 }

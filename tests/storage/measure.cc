@@ -6,6 +6,7 @@
 #include "base/checksum.h"
 #include "storage/key_space.h"
 #include "storage/leveldb_store.h"
+#include "storage/log_segment.h"
 #include "storage/memory_store.h"
 #include "tests/storage/support.h"
 
@@ -58,15 +59,19 @@ TEST_CASE("measure: records and joins", "[.measure]") {
   std::printf("  decode     %7.0f ns\n", nanoseconds_each(kTimes, [&](int) {
                 sum += records::decode<KeyState>(key, bytes.view())->versions().size();
               }));
-  const LogEntry entry{Term{7}, LogIndex{123'456}, Bytes{std::string(160, 'p')}};
-  const std::string log_key = records::log_entry_key(kOnlyGroup, entry.index);
-  const Bytes log_bytes = records::encode(log_key, entry);
-  std::printf("log entry of %zu bytes\n", log_bytes.size());
+  LogSegment segment{LogIndex{123'456}, {}};
+  for (int i = 0; i < 13; ++i) {
+    segment.entries.push_back(
+        {Term{7}, segment.first + segment.entries.size(), std::string(160, 'p')});
+  }
+  const std::string log_key = records::log_segment_key(kOnlyGroup, segment.first);
+  const Bytes log_bytes = records::encode(log_key, segment);
+  std::printf("thirteen log entries of %zu bytes together\n", log_bytes.size());
   std::printf("  encode     %7.0f ns\n", nanoseconds_each(kTimes, [&](int) {
-                sum += records::encode(log_key, entry).size();
+                sum += records::encode(log_key, segment).size();
               }));
   std::printf("  decode     %7.0f ns\n", nanoseconds_each(kTimes, [&](int) {
-                sum += records::decode<LogEntry>(log_key, log_bytes.view())->payload.size();
+                sum += records::decode<LogSegment>(log_key, log_bytes.view())->entries.size();
               }));
   std::printf("  its checksum alone %.0f ns\n",
               nanoseconds_each(kTimes, [&](int) { sum += crc32(log_bytes.view()); }));
@@ -100,17 +105,18 @@ TEST_CASE("measure: synced batches of thirteen puts on the disk", "[.measure]") 
   // As the leader's turns: thirteen log entries, the key states they change, and their history.
   const double each = nanoseconds_each(kBatches, [&](int) {
     WriteBatch batch;
+    LogSegment segment{LogIndex{index + 1}, {}};
     for (int i = 0; i < 13; ++i) {
       ++index;
-      const LogEntry entry{Term{7}, LogIndex{index}, Bytes{std::string(160, 'p')}};
-      std::string log_key = records::log_entry_key(kOnlyGroup, entry.index);
-      Bytes log_bytes = records::encode(log_key, entry);
-      batch.put(std::move(log_key), std::move(log_bytes));
+      segment.entries.push_back({Term{7}, LogIndex{index}, std::string(160, 'p')});
       const std::string key = fmt::format("user/{}", random.below(4'096));
       const std::uint64_t hlc = (std::uint64_t{1'700'000'000'000} << 16) + index;
       const auto joined = KeySpace(store, kOnlyGroup).join(key, leader_state(hlc), batch);
       if (!joined) FAIL(joined.error().message);
     }
+    std::string log_key = records::log_segment_key(kOnlyGroup, segment.first);
+    Bytes log_bytes = records::encode(log_key, segment);
+    batch.put(std::move(log_key), std::move(log_bytes));
     must_write(store, batch);
   });
   std::printf(", %.1f after %d batches; %.0f us a batch, %.0f puts/s, %.1f MiB on disk\n",

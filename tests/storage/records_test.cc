@@ -4,6 +4,7 @@
 #include "base/checksum.h"
 #include "storage/causal_codec.h"
 #include "storage/key_state_codec.h"
+#include "storage/log_segment.h"
 #include "storage/memory_store.h"
 #include "storage/store_keys.h"
 #include "tests/storage/support.h"
@@ -15,11 +16,20 @@ using namespace std::string_literals;
 using namespace std::string_view_literals;
 
 /// A record with a right checksum around any body.
-std::string frame(std::string_view store_key, std::string_view body, char format = 1) {
+std::string frame(std::string_view store_key, std::string_view body,
+                  char format = static_cast<char>(kStoreFormat)) {
   std::string record = format + std::string(body);
   const std::uint32_t sum = crc32(record, crc32(store_key));
   for (int shift = 0; shift < 32; shift += 8) record.push_back(static_cast<char>(sum >> shift));
   return record;
+}
+
+std::string unhex(std::string_view text) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
+  }
+  return bytes;
 }
 
 std::string hex(std::string_view bytes) {
@@ -103,16 +113,18 @@ std::string random_key<AppliedRecord>(Random&) {
 }
 
 template <>
-LogEntry random_record(Random& random) {
-  LogEntry record;
-  record.term = Term{random.next() >> random.below(64)};
-  record.index = LogIndex{random.next() >> random.below(64)};
-  record.payload = Bytes{random_bytes(random, random.below(300))};
-  return record;
+LogSegment random_record(Random& random) {
+  LogSegment segment{LogIndex{1 + (random.next() >> random.between(1, 63))}, {}};
+  for (std::uint64_t n = random.below(5); n > 0; --n) {
+    const LogIndex index = segment.first + segment.entries.size();
+    segment.entries.push_back({Term{random.next() >> random.below(64)}, index,
+                               Bytes{random_bytes(random, random.below(300))}});
+  }
+  return segment;
 }
 template <>
-std::string random_key<LogEntry>(Random& random) {
-  return records::log_entry_key(kOnlyGroup, LogIndex{random.next()});
+std::string random_key<LogSegment>(Random& random) {
+  return records::log_segment_key(kOnlyGroup, LogIndex{random.next()});
 }
 
 template <>
@@ -251,8 +263,8 @@ std::string random_key<LeafRecord>(Random& random) {
                            random_bytes(random, random.below(20)));
 }
 
-#define RECORD_TYPES                                                                      \
-  NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogEntry, KeyState, HistoryRecord, \
+#define RECORD_TYPES                                                                        \
+  NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogSegment, KeyState, HistoryRecord, \
       IdempotencyRecord, PolicyRecord, HintRecord, LeafRecord, CausalSegment, CausalRecord
 
 // --- Records ----------------------------------------------------------------------------------
@@ -306,10 +318,10 @@ TEMPLATE_TEST_CASE("records: a newer format is refused and never taken for damag
                    RECORD_TYPES) {
   Random random(4);
   const std::string key = random_key<TestType>(random);
-  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", 2));
+  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", 3));
   REQUIRE(!decoded.has_value());
   CHECK(decoded.error().code == ErrorCode::refused);
-  CHECK_THAT(decoded.error().message, Catch::Contains("format 2") && Catch::Contains("up to 1"));
+  CHECK_THAT(decoded.error().message, Catch::Contains("format 3") && Catch::Contains("up to 2"));
   CHECK(records::decode<TestType>(key, frame(key, "", 0)).error().code == ErrorCode::corrupt);
 }
 
@@ -335,9 +347,9 @@ TEST_CASE("records: large records leave the next ones alone") {
     state.add(version);
     const std::string key = records::key_state_key(kOnlyGroup, "k");
     CHECK(*records::decode<KeyState>(key, records::encode(key, state).view()) == state);
-    const LogEntry entry{Term{1}, LogIndex{2}, Bytes{random_bytes(random, size)}};
-    const std::string log_key = records::log_entry_key(kOnlyGroup, entry.index);
-    CHECK(*records::decode<LogEntry>(log_key, records::encode(log_key, entry).view()) == entry);
+    const LogSegment log{LogIndex{2}, {{Term{1}, LogIndex{2}, random_bytes(random, size)}}};
+    const std::string log_key = records::log_segment_key(kOnlyGroup, log.first);
+    CHECK(*records::decode<LogSegment>(log_key, records::encode(log_key, log).view()) == log);
   }
 }
 
@@ -386,6 +398,7 @@ std::string fixed64(char field, char value) {
 TEST_CASE("records: messages that are no records are found out") {
   const std::string key = records::key_state_key(kOnlyGroup, "k\n%");
   const std::string hlc_5 = fixed64(1, 5);
+  const std::string log_to_4 = fixed64(4, 4);
   const std::string log_to_5 = fixed64(4, 5);
   CHECK_THAT(why_corrupt<KeyState>(key, "\xff"s),
              Catch::Contains("schema") && Catch::Contains("key state 'k%0A%25' of group 1"));
@@ -398,12 +411,30 @@ TEST_CASE("records: messages that are no records are found out") {
              Catch::Contains("repeated actor"));
   CHECK_THAT(why_corrupt<KeyState>(key, sub_message(1, hlc_5 + "\x38\x01\x42\x01v"s)),
              Catch::Contains("tombstone with a value"));
-  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(1, hlc_5)), Catch::Contains("contradict"));
+  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(1, hlc_5) + sub_message(2, log_to_4)),
+             Catch::Contains("contradict"));
   CHECK_THAT(why_corrupt<KeyState>(
                  key, sub_message(1, hlc_5) + sub_message(1, hlc_5) + sub_message(2, log_to_5)),
              Catch::Contains("out of order"));
   CHECK(records::decode<KeyState>(key, frame(key, sub_message(1, hlc_5) + sub_message(2, log_to_5)))
             .has_value());
+  const auto packed = [&](const std::string& context) {
+    return sub_message(1, hlc_5 + sub_message(12, context));
+  };
+  CHECK(records::decode<KeyState>(key, frame(key, packed("\x05\x07\x01"s))).has_value());
+  for (const std::string& context :
+       {"\x03\x00\x01"s,                     // no such path
+        "\x00\x00"s, "\x00"s, "\xff"s,       // breaks off
+        "\x00\x00\x05"s,                     // the reading 0
+        "\x00\x00\x01\x00\x00\x02"s,         // an actor twice
+        "\xff\xff\xff\xff\x7f\x00\x01"s}) {  // a node of more than 32 bits
+    CAPTURE(hex(context));
+    CHECK_THAT(why_corrupt<KeyState>(key, packed(context)), Catch::Contains("packed context"));
+  }
+  CHECK_THAT(why_corrupt<KeyState>(key, sub_message(1, hlc_5 + sub_message(6, log_to_4) +
+                                                           sub_message(12, "\x00\x00\x01"s))),
+             Catch::Contains("packed context"));
+  CHECK_THAT(why_corrupt<KeyState>(key, packed("\x00\x00\x00"s)), Catch::Contains("contradict"));
   CHECK_THAT(why_corrupt<NodeRecord>("N", "\x30\x03"s), Catch::Contains("unknown membership"));
   CHECK_THAT(why_corrupt<AppliedRecord>(records::applied_key(kOnlyGroup),
                                         sub_message(4, "\x08\x01"s) + sub_message(4, "\x08\x01"s)),
@@ -467,22 +498,10 @@ TEST_CASE("records: a version's context must be part of its state's") {
   CHECK(well_formed(KeyState::from_parts({version}, whole)));
 }
 
-TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
-  const std::string key = records::hard_state_key(kOnlyGroup);
-  CHECK(hex(key) == "470000000168");
-  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "0108031001c2a67311");
-
-  const std::string log_key = records::log_entry_key(kOnlyGroup, LogIndex{258});
-  CHECK(hex(log_key) == "4c000000010000000000000102");
-  CHECK(hex(records::encode(log_key, LogEntry{Term{1}, LogIndex{258}, Bytes{"hi"}}).view()) ==
-        "0108011082021a02686934421810");
-
-  const Stamp stamp{Hlc{0x0102030405060708}, NodeId{2}};
-  CHECK(hex(records::history_key(kOnlyGroup, stamp, "k")) ==
-        "48000000010102030405060708000000026b");
-
+/// The key state of docs/STORAGE.md.
+KeyState example_state() {
   Version version;
-  version.stamp = stamp;
+  version.stamp = {Hlc{0x0102030405060708}, NodeId{2}};
   version.actor = {ActorPath::quorum, NodeId{2}, Incarnation{3}};
   version.context.advance(kLogActor, Hlc{5});
   version.value = Bytes{"v"};
@@ -491,20 +510,61 @@ TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
   version.log_index = LogIndex{7};
   KeyState state;
   state.add(version);
+  return state;
+}
+
+TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
+  const std::string key = records::hard_state_key(kOnlyGroup);
+  CHECK(hex(key) == "470000000168");
+  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "020803100112dcd356");
+
+  const std::string log_key = records::log_segment_key(kOnlyGroup, LogIndex{258});
+  CHECK(hex(log_key) == "4c000000010000000000000102");
+  const LogSegment log{LogIndex{258},
+                       {{Term{1}, LogIndex{258}, "hi"}, {Term{2}, LogIndex{259}, {}}}};
+  CHECK(hex(records::encode(log_key, log).view()) == "022208820201026869020096787f7e");
+
+  const Stamp stamp{Hlc{0x0102030405060708}, NodeId{2}};
+  CHECK(hex(records::history_key(kOnlyGroup, stamp, "k")) ==
+        "48000000010102030405060708000000026b");
+
   const std::string state_key = records::key_state_key(kOnlyGroup, "k");
   CHECK(hex(state_key) == "4b000000016b");
+  const KeyState state = example_state();
   CHECK(hex(records::encode(state_key, state).view()) ==
-        "010a26090807060504030201100218012002280332092105000000000000004201764a01745006580712092105"
-        "00000000000000120f080110021803210807060504030201ffa4266f");
+        "020a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
+        "014d63920f");
+  // Something was seen that no version says.
+  VersionVector seen = state.context();
+  seen.advance({ActorPath::causal, NodeId{1}, Incarnation{4}}, Hlc{stamp.hlc.value - 16});
+  CHECK(hex(records::encode(state_key, KeyState::from_parts(state.versions(), seen)).view()) ==
+        "020a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
+        "011a110000838e98a8c0e080810109030006041037504c06");
+}
+
+// Written by the first format, in which contexts were messages.
+TEST_CASE("records: what format 1 has written is read") {
+  const std::string key = records::key_state_key(kOnlyGroup, "k");
+  const Result<KeyState> state = records::decode<KeyState>(
+      key,
+      unhex("010a26090807060504030201100218012002280332092105000000000000004201764a01745006580712"
+            "09210500000000000000120f080110021803210807060504030201ffa4266f"));
+  REQUIRE(state.has_value());
+  CHECK(*state == example_state());
+  const std::string log_key = records::log_segment_key(kOnlyGroup, LogIndex{258});
+  const Result<LogSegment> log =
+      records::decode<LogSegment>(log_key, unhex("0108011082021a02686934421810"));
+  REQUIRE(log.has_value());
+  CHECK(*log == LogSegment{LogIndex{258}, {{Term{1}, LogIndex{258}, "hi"}}});
 }
 
 // --- Keys -------------------------------------------------------------------------------------
 
 TEST_CASE("records: keys sort like what they name") {
-  CHECK(records::log_entry_key(kOnlyGroup, LogIndex{255}) <
-        records::log_entry_key(kOnlyGroup, LogIndex{256}));
-  CHECK(records::log_entry_key(kOnlyGroup, LogIndex{~std::uint64_t{0}}) <
-        records::log_entry_key(GroupId{2}, LogIndex{0}));
+  CHECK(records::log_segment_key(kOnlyGroup, LogIndex{255}) <
+        records::log_segment_key(kOnlyGroup, LogIndex{256}));
+  CHECK(records::log_segment_key(kOnlyGroup, LogIndex{~std::uint64_t{0}}) <
+        records::log_segment_key(GroupId{2}, LogIndex{0}));
   const auto at = [](std::uint64_t hlc, std::uint32_t node, std::string_view key) {
     return records::history_key(kOnlyGroup, Stamp{Hlc{hlc}, NodeId{node}}, key);
   };
@@ -546,7 +606,7 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
   Rows rows;
   for (const GroupId g : {group, next}) {
     for (const std::uint64_t n : {std::uint64_t{0}, std::uint64_t{7}, std::uint64_t{8}}) {
-      rows.emplace_back(records::log_entry_key(g, LogIndex{n}), "log");
+      rows.emplace_back(records::log_segment_key(g, LogIndex{n}), "log");
       rows.emplace_back(records::history_key(g, Stamp{Hlc{n}, NodeId{1}}, "k"), "history");
     }
     rows.emplace_back(records::hint_key(g, NodeId{0}, ""), "hint");
@@ -579,8 +639,8 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
   must_write(store, puts(rows));
   CHECK(must_scan(store).size() == rows.size());
   CHECK(must_scan(store, records::log_range(group, LogIndex{0}, LogIndex{8})) ==
-        Rows{{records::log_entry_key(group, LogIndex{0}), "log"},
-             {records::log_entry_key(group, LogIndex{7}), "log"}});
+        Rows{{records::log_segment_key(group, LogIndex{0}), "log"},
+             {records::log_segment_key(group, LogIndex{7}), "log"}});
   CHECK(must_scan(store, records::history_range(group, Hlc{7}, Hlc{9})).size() == 2);
   CHECK(must_scan(store, records::history_range(group, Hlc{7}, Hlc{8})).size() == 1);
   CHECK(must_scan(store, records::hint_range(group)) ==
