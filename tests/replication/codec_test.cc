@@ -413,12 +413,15 @@ TEST_CASE("codec: a number that its type has no room for is not another one") {
 TEST_CASE("codec: a state that contradicts itself is refused") {
   QuorumStore store{.call = {.life = 1, .id = RequestId{1}}, .key = "k"};
   store.state.add({.stamp = {Hlc{9}, NodeId{1}}, .actor = kLogActor, .context = {}, .value = "v"});
+  VersionVector seen = store.state.context();
+  seen.advance({ActorPath::causal, NodeId{1}, Incarnation{1}}, Hlc{8});
+  store.state = KeyState::from_parts(store.state.versions(), seen);
   std::string bytes = encoded(enveloped(store));
   CHECK(decode_envelope(bytes).has_value());
-  // The version's reading, and not the context's.
-  const std::size_t reading = bytes.find(std::string("\x09\x09\0\0\0\0\0\0\0", 9));
-  REQUIRE(reading != std::string::npos);
-  bytes[reading + 1] = 10;
+  // The state's context: the log's reading is the version's, until its distance is no longer 0.
+  const std::size_t context = bytes.find(std::string("\x1a\x06\0\0\0\x06\x01\x01", 8));
+  REQUIRE(context != std::string::npos);
+  bytes[context + 4] = 1;
   const auto got = decode_envelope(bytes);
   REQUIRE_FALSE(got.has_value());
   CHECK(got.error().message.find("the versions contradict the context") != std::string::npos);

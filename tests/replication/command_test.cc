@@ -167,11 +167,20 @@ TEST_CASE("command: the bytes of a command stay what they are") {
         "1212090100000000000000110200000000000000");
   CHECK(hex(encode_command(EndRecovery{NodeId{3}, Incarnation{4}}).view()) == "220408031004");
   CHECK(hex(encode_command(WriteKey{"k", one_version()}).view()) ==
-        "1a2e0a016b1229"              // key, state
-        "0a1c0909000000000000001002"  // its version: the stamp
-        "3209210800000000000000"      // context
-        "4201764a0174"                // value, content type
-        "1209210900000000000000");
+        "1a1d0a016b1218"               // key, state
+        "0a1609090000000000000010024"  // its version: the stamp
+        "201764a0174"                  // value, content type
+        "6203000001");                 // context: the log, one below the stamp
+}
+
+TEST_CASE("command: what format 1 of the store has written is read") {
+  using namespace std::string_literals;
+  const auto command = decode_command(
+      "\x1a\x2e\x0a\x01k\x12\x29\x0a\x1c\x09\x09\0\0\0\0\0\0\0\x10\x02\x32\x09\x21\x08\0\0\0\0\0\0"
+      "\0"
+      "\x42\x01v\x4a\x01t\x12\x09\x21\x09\0\0\0\0\0\0\0"s);
+  REQUIRE(command.has_value());
+  CHECK(*command == Command{WriteKey{"k", one_version()}});
 }
 
 TEST_CASE("key state: encoding appends and comes back") {

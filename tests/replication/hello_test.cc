@@ -119,9 +119,9 @@ TEST_CASE("hello: others are turned away with the reason") {
           "the peer calls itself node 1, which is this node's own id");
   }
   SECTION("another protocol, whatever else it says") {
-    got.protocol = 2;
+    got.protocol = kPeerProtocol + 1;
     got.node = NodeId{7};
-    CHECK(reason(at_node_one(), got) == "node 7 speaks peer protocol 2, this program speaks 1");
+    CHECK(reason(at_node_one(), got) == "node 7 speaks peer protocol 3, this program speaks 2");
   }
   SECTION("another group") {
     got.group = GroupId{2};
