@@ -450,8 +450,8 @@ void LeaderlessClients::after_start(NodeId id) {
     const std::string& key = entry->first.second;
     const std::vector<NodeId> nodes = world_.ids();
     const bool somewhere = std::any_of(nodes.begin(), nodes.end(), [&](NodeId node) {
-      // One that is down may have it: not on show.
-      return !world_.up(node) ||
+      // One that is down may have it: not on show. Nor is what cannot be read.
+      return !world_.up(node) || world_.damage_pending(node) ||
              accounted_for(state_of(world_, node, key), entry->second.actor, entry->second.stamp);
     });
     if (!somewhere && !weak_lost_) {
