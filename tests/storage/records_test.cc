@@ -435,6 +435,14 @@ TEST_CASE("records: messages that are no records are found out") {
                                                            sub_message(12, "\x00\x00\x01"s))),
              Catch::Contains("packed context"));
   CHECK_THAT(why_corrupt<KeyState>(key, packed("\x00\x00\x00"s)), Catch::Contains("contradict"));
+  const std::string log_key = records::log_segment_key(kOnlyGroup, LogIndex{7});
+  CHECK_THAT(why_corrupt<LogSegment>(log_key, ""),
+             Catch::Contains("log from entry 7 on of group 1") && Catch::Contains("no index"));
+  for (const std::string& entries : {"\0"s, "\x07\x01"s, "\x07\x01\x02x"s, "\xff"s}) {
+    CAPTURE(hex(entries));
+    CHECK_THAT(why_corrupt<LogSegment>(log_key, sub_message(4, entries)),
+               Catch::Contains("no list"));
+  }
   CHECK_THAT(why_corrupt<NodeRecord>("N", "\x30\x03"s), Catch::Contains("unknown membership"));
   CHECK_THAT(why_corrupt<AppliedRecord>(records::applied_key(kOnlyGroup),
                                         sub_message(4, "\x08\x01"s) + sub_message(4, "\x08\x01"s)),
