@@ -29,8 +29,12 @@ void put(WriteBatch& batch, std::string key, const T& record) {
 void Replica::Impl::put_log(const RaftReady& ready, WriteBatch& batch) {
   if (ready.hard_state) put(batch, records::hard_state_key(kOnlyGroup), *ready.hard_state);
   if (ready.truncate_from) {
-    stored_log_.truncate(*ready.truncate_from, batch);
-    log_sizes_.truncate(*ready.truncate_from);
+    // What was appended and cut off within this turn is not in the store: what is left of it comes
+    // with what took the place of the rest.
+    LogIndex from = *ready.truncate_from;
+    if (!ready.append.empty()) from = std::min(from, ready.append.front().index);
+    stored_log_.truncate(from, batch);
+    log_sizes_.truncate(from);
   }
   if (ready.log_start) {
     put(batch, records::log_start_key(kOnlyGroup), *ready.log_start);

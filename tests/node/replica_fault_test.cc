@@ -312,7 +312,7 @@ struct Alone {
     config.id = NodeId{1};
     config.members = {NodeId{1}};
     config.recent_bytes = 0;
-    replica = std::move(*Replica::open(std::move(config), store, now()));
+    replica = *Replica::open(std::move(config), store, now());
   }
   TurnTime now() const {
     return {MonoTime{std::chrono::milliseconds(ms)}, UnixMillis{1'700'000'000'000 + ms}};
