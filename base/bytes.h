@@ -28,6 +28,12 @@ class Bytes {
   }
   std::string to_string() const { return std::string(view_); }
 
+  /// Whether it keeps a buffer alive that is much larger: not to be held for long.
+  bool is_small_part() const {
+    constexpr std::size_t kLittle = 256;
+    return owner_ && owner_->capacity() > 2 * size() + kLittle;
+  }
+
   friend bool operator==(const Bytes& a, const Bytes& b) { return a.view_ == b.view_; }
 
  private:

@@ -23,6 +23,8 @@
 
 #include <algorithm>
 #include <concepts>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/assert.h"
@@ -38,18 +40,19 @@ concept DottedVersion = requires(const V& v) {
   { v.context } -> std::convertible_to<VersionVector>;
 };
 
-/// A value. V is copied and moved freely; merge_version(V& mine, const V& theirs), found by
-/// argument-dependent lookup, joins what two copies of one version may know apart (a log index that
-/// only one of them has learned).
+/// A value. Copies share their versions until one of them changes, so a copy costs next to nothing.
+/// Not for several threads, not even a copy each, if one of them changes it. merge_version(V& mine,
+/// const V& theirs), found by argument-dependent lookup, joins what two copies of one version may
+/// know apart (a log index that only one of them has learned).
 template <DottedVersion V>
 class DottedVersionVectorSet {
  public:
-  const std::vector<V>& versions() const { return versions_; }
-  const VersionVector& context() const { return context_; }
-  bool empty() const { return versions_.empty() && context_.empty(); }
+  const std::vector<V>& versions() const { return parts().versions; }
+  const VersionVector& context() const { return parts().context; }
+  bool empty() const { return versions().empty() && context().empty(); }
 
   /// The version with the highest stamp, or nullptr.
-  const V* winner() const { return versions_.empty() ? nullptr : &versions_.front(); }
+  const V* winner() const { return versions().empty() ? nullptr : &versions().front(); }
 
   /// Adds one version: it replaces what its context covers, and is dropped if it is itself covered.
   /// All earlier versions of its actor must have been added or joined here. True when the set
@@ -60,61 +63,75 @@ class DottedVersionVectorSet {
     // Not a join with the set of this version alone: the context of that would cover the earlier
     // versions of its actor, and so drop those that the writer had not seen (two clients, one
     // actor).
-    bool changed = std::erase_if(versions_, [&](const V& mine) {
-                     return version.context.covers(mine.actor, mine.stamp.hlc);
+    Parts& mine = own();
+    bool changed = std::erase_if(mine.versions, [&](const V& present) {
+                     return version.context.covers(present.actor, present.stamp.hlc);
                    }) > 0;
-    if (!context_.dominates(version.context)) {
-      context_.join(version.context);
+    if (!mine.context.dominates(version.context)) {
+      mine.context.join(version.context);
       changed = true;
     }
-    if (!context_.covers(version.actor, version.stamp.hlc)) {
-      context_.advance(version.actor, version.stamp.hlc);
-      const auto place = std::find_if(versions_.begin(), versions_.end(),
-                                      [&](const V& mine) { return mine.stamp < version.stamp; });
-      versions_.insert(place, std::move(version));
+    if (!mine.context.covers(version.actor, version.stamp.hlc)) {
+      mine.context.advance(version.actor, version.stamp.hlc);
+      const auto place =
+          std::find_if(mine.versions.begin(), mine.versions.end(),
+                       [&](const V& present) { return present.stamp < version.stamp; });
+      mine.versions.insert(place, std::move(version));
       return true;
     }
-    for (V& mine : versions_) {
-      if (same(mine, version)) changed |= merge_version(mine, version);
+    for (V& present : mine.versions) {
+      if (same(present, version)) changed |= merge_version(present, version);
     }
     return changed;
   }
 
   /// Afterwards this set has seen what either had. True when it changed.
   bool join(const DottedVersionVectorSet& other) {
+    if (other.empty() || parts_ == other.parts_) return false;
+    if (replaced_whole_by(other)) {
+      parts_ = other.parts_;
+      return true;
+    }
+    Parts& mine = own();
     bool changed = false;
     std::vector<V> kept;
-    kept.reserve(versions_.size() + other.versions_.size());
-    for (V& mine : versions_) {
-      if (const V* theirs = other.find(mine); theirs != nullptr) {
-        changed |= merge_version(mine, *theirs);
-        kept.push_back(std::move(mine));
-      } else if (!other.context_.covers(mine.actor, mine.stamp.hlc)) {
-        kept.push_back(std::move(mine));
+    kept.reserve(mine.versions.size() + other.versions().size());
+    for (V& present : mine.versions) {
+      if (const V* theirs = other.find(present); theirs != nullptr) {
+        changed |= merge_version(present, *theirs);
+        kept.push_back(std::move(present));
+      } else if (!other.context().covers(present.actor, present.stamp.hlc)) {
+        kept.push_back(std::move(present));
       } else {
         changed = true;
       }
     }
-    for (const V& theirs : other.versions_) {
-      if (!context_.covers(theirs.actor, theirs.stamp.hlc)) {
+    for (const V& theirs : other.versions()) {
+      if (!mine.context.covers(theirs.actor, theirs.stamp.hlc)) {
         kept.push_back(theirs);
         changed = true;
       }
     }
     std::sort(kept.begin(), kept.end(), [](const V& a, const V& b) { return a.stamp > b.stamp; });
-    versions_ = std::move(kept);
-    if (!context_.dominates(other.context_)) {
-      context_.join(other.context_);
+    mine.versions = std::move(kept);
+    if (!mine.context.dominates(other.context())) {
+      mine.context.join(other.context());
       changed = true;
     }
     return changed;
   }
 
+  /// `change(V&)` for every version: what is known of it, not which it is.
+  template <class Change>
+  void revise(Change change) {
+    if (versions().empty()) return;
+    for (V& version : own().versions) change(version);
+  }
+
   /// Rebuilds a set from stored parts; the caller checks() what it does not trust.
   static DottedVersionVectorSet from_parts(std::vector<V> versions, VersionVector context) {
     DottedVersionVectorSet set;
-    set.versions_ = std::move(versions);
-    set.context_ = std::move(context);
+    set.parts_ = std::make_shared<Parts>(Parts{std::move(versions), std::move(context)});
     return set;
   }
 
@@ -135,12 +152,13 @@ class DottedVersionVectorSet {
 
   /// Whether the invariants above hold.
   bool check() const {
-    for (std::size_t i = 0; i < versions_.size(); ++i) {
-      const V& v = versions_[i];
+    const auto& [versions, context] = parts();
+    for (std::size_t i = 0; i < versions.size(); ++i) {
+      const V& v = versions[i];
       if (!replaces_only_older(v)) return false;
-      if (!context_.covers(v.actor, v.stamp.hlc) || !context_.dominates(v.context)) return false;
-      if (i > 0 && !(versions_[i - 1].stamp > v.stamp)) return false;
-      for (const V& other : versions_) {
+      if (!context.covers(v.actor, v.stamp.hlc) || !context.dominates(v.context)) return false;
+      if (i > 0 && !(versions[i - 1].stamp > v.stamp)) return false;
+      for (const V& other : versions) {
         if (&other == &v) continue;
         if (other.context.covers(v.actor, v.stamp.hlc)) return false;
         if (other.actor == v.actor && other.stamp.hlc == v.stamp.hlc) return false;
@@ -149,19 +167,47 @@ class DottedVersionVectorSet {
     return true;
   }
 
-  friend bool operator==(const DottedVersionVectorSet&, const DottedVersionVectorSet&) = default;
+  friend bool operator==(const DottedVersionVectorSet& a, const DottedVersionVectorSet& b) {
+    return a.parts_ == b.parts_ || a.parts() == b.parts();
+  }
 
  private:
+  struct Parts {
+    std::vector<V> versions;
+    VersionVector context;
+    friend bool operator==(const Parts&, const Parts&) = default;
+  };
+
+  const Parts& parts() const {
+    static const Parts nothing;
+    return parts_ ? *parts_ : nothing;
+  }
+  /// To be changed: no copy sees it.
+  Parts& own() {
+    if (!parts_) {
+      parts_ = std::make_shared<Parts>();
+    } else if (parts_.use_count() > 1) {
+      parts_ = std::make_shared<Parts>(*parts_);
+    }
+    return *parts_;
+  }
+  /// Whether a join with `other` would leave just that, as after a write that has seen everything.
+  bool replaced_whole_by(const DottedVersionVectorSet& other) const {
+    return other.context().dominates(context()) &&
+           std::none_of(
+               other.versions().begin(), other.versions().end(),
+               [&](const V& theirs) { return context().covers(theirs.actor, theirs.stamp.hlc); }) &&
+           !(*this == other);
+  }
   static bool same(const V& a, const V& b) { return a.actor == b.actor && a.stamp == b.stamp; }
   const V* find(const V& version) const {
-    for (const V& v : versions_) {
+    for (const V& v : versions()) {
       if (same(v, version)) return &v;
     }
     return nullptr;
   }
 
-  std::vector<V> versions_;
-  VersionVector context_;
+  std::shared_ptr<Parts> parts_;  ///< none: the empty set
 };
 
 }  // namespace parallax

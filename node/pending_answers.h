@@ -14,6 +14,7 @@
 
 #include "clock/stamp.h"
 #include "node/request_table.h"
+#include "replication/command.h"
 #include "replication/message.h"
 #include "storage/version.h"
 
@@ -127,6 +128,13 @@ struct PendingAnswers {
   /// outcome.
   std::unordered_map<std::string, std::vector<RequestHandle>> proposed_rows_;
   Hlc proposed_floor_;  ///< of the idempotency rows
+  /// Of the present leadership, rising: what it need not decode when it applies it.
+  struct ProposedCommand {
+    LogIndex index;
+    Term term;
+    Command command;
+  };
+  std::deque<ProposedCommand> proposed_commands_;
 };
 
 }  // namespace parallax

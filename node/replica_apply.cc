@@ -37,7 +37,7 @@ void Replica::Impl::apply_committed() {
 /// False when the replica cannot go on.
 bool Replica::Impl::apply(const LogEntry& entry) {
   if (!entry.payload.empty()) {  // else the no-op of a term
-    const Result<Command> command = decode_command(entry.payload);
+    const Result<Command> command = command_of(entry);
     if (!command) {
       fail(command.error());
       return false;
@@ -70,11 +70,10 @@ bool Replica::Impl::apply(const LogEntry& entry) {
 
 bool Replica::Impl::apply_write(const WriteKey& command, LogIndex index) {
   if (!command.state.empty()) {
-    std::vector<Version> versions = command.state.versions();
-    for (Version& version : versions) {
+    KeyState state = command.state;
+    state.revise([&](Version& version) {
       if (version.log_index == LogIndex{}) version.log_index = index;
-    }
-    const KeyState state = KeyState::from_parts(std::move(versions), command.state.context());
+    });
     if (!well_formed(state)) {
       fail(definite(ErrorCode::corrupt,
                     fmt::format("log entry {} holds versions that contradict each other", index)));

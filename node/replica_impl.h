@@ -134,6 +134,7 @@ struct Replica::Impl : PendingAnswers {
   void refuse(RequestHandle handle, const KeyState& known, const Stamp& stamp, UnixMillis now);
   void append(RequestHandle handle, Command command);
   LogIndex propose(Command command);
+  Result<Command> command_of(const LogEntry& entry);
   void settle_proposals(LogIndex index, Term term);
   void settle_keys(const WriteKey& command, LogIndex index, Term term);
   void forget_proposals();

@@ -81,9 +81,10 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, KeyState 
     } else {
       PARALLAX_ASSIGN(known, keys_.join(key, std::move(stored), incoming, batch));
     }
-    known.join(early);
     if (arrival != Arrival::in_log) beside_log_[next_sequence_].insert(key);
     stage(std::move(batch));
+    if (!early_here) keys_.keep(key, known);
+    known.join(early);
     update_tree(key, before, mark_of(key, known));
     return known;
   }();

@@ -14,6 +14,10 @@
 namespace parallax {
 namespace {
 
+/// Commands that a leader keeps beside their entries, and the bytes of one.
+constexpr std::size_t kMostDecoded = 4'096;
+constexpr std::size_t kMostDecodedBytes = 4 << 10;
+
 /// What is to be remembered of a decided request: nothing without an idempotency key.
 std::optional<IdempotencyRow> row_for(const PendingRequest& pending, const Stamp& stamp) {
   const Request& request = pending.request;
@@ -247,7 +251,9 @@ LogIndex Replica::Impl::propose(Command command) {
     // One that cannot be read is found by whoever needs it.
     if (floor) write->idempotency_floor = proposed_floor_ = *floor;
   }
-  const std::optional<LogIndex> index = raft_->propose(encode_command(command));
+  Bytes payload = encode_command(command);
+  const bool small = payload.size() <= kMostDecodedBytes;
+  const std::optional<LogIndex> index = raft_->propose(std::move(payload));
   PARALLAX_ASSERT(index, "the leader of term {} does not append", raft_->term());
   if (auto* write = std::get_if<WriteKey>(&command)) {
     if (!write->state.empty()) {
@@ -256,12 +262,28 @@ LogIndex Replica::Impl::propose(Command command) {
         raft_->hold_last_until_durable();
       }
       ProposedKey& proposed = proposed_keys_[write->key];
-      proposed.state = std::move(write->state);
+      proposed.state = write->state;
       proposed.last = *index;
     }
     if (write->idempotency) proposed_rows_[write->idempotency->key];
   }
+  if (small && proposed_commands_.size() < kMostDecoded) {
+    proposed_commands_.push_back({*index, raft_->term(), std::move(command)});
+  }
   return *index;
+}
+
+/// What an entry says, which its leader knows. An index of one term has one entry.
+Result<Command> Replica::Impl::command_of(const LogEntry& entry) {
+  std::deque<ProposedCommand>& proposed = proposed_commands_;
+  while (!proposed.empty() && proposed.front().index < entry.index) proposed.pop_front();
+  if (proposed.empty() || proposed.front().index != entry.index ||
+      proposed.front().term != entry.term) {
+    return decode_command(entry.payload);
+  }
+  Command command = std::move(proposed.front().command);
+  proposed.pop_front();
+  return command;
 }
 
 void Replica::Impl::append(RequestHandle handle, Command command) {
@@ -314,6 +336,7 @@ void Replica::Impl::settle_keys(const WriteKey& command, LogIndex index, Term te
 /// Leadership is gone: what was proposed may happen or not, and somebody else decides from here on.
 void Replica::Impl::forget_proposals() {
   proposed_keys_.clear();
+  proposed_commands_.clear();
   proposed_floor_ = Hlc{};
   // In the order of their handles: that of the table shows in no trace.
   std::vector<RequestHandle> waiters;

@@ -65,9 +65,18 @@ Result<void> add_digest(const ReadView& view, const ScanRange& range, std::uint6
 }  // namespace
 
 Result<KeyState> KeySpace::load(std::string_view key) const {
-  PARALLAX_ASSIGN(std::optional<KeyState> stored,
-                  records::load<KeyState>(view_, records::key_state_key(group_, key)));
-  return stored ? std::move(*stored) : KeyState{};
+  const std::string store_key = records::key_state_key(group_, key);
+  if (overlay_ != nullptr) {
+    if (const KeyState* const kept = overlay_->kept(store_key)) return *kept;
+  }
+  PARALLAX_ASSIGN(const std::optional<KeyState> stored, records::load<KeyState>(view_, store_key));
+  const KeyState state = stored ? *stored : KeyState{};
+  if (overlay_ != nullptr) overlay_->keep(store_key, state);
+  return state;
+}
+
+void KeySpace::keep(std::string_view key, KeyState state) const {
+  if (overlay_ != nullptr) overlay_->keep(records::key_state_key(group_, key), std::move(state));
 }
 
 Result<KeyState> KeySpace::load_early(std::string_view key) const {

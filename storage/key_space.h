@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "storage/overlay.h"
 #include "storage/records.h"
 
 namespace parallax {
@@ -20,10 +21,14 @@ struct PastVersion {
 class KeySpace {
  public:
   KeySpace(const ReadView& view, GroupId group) : view_(view), group_(group) {}
+  /// With what this overlay keeps of key states.
+  KeySpace(const Overlay& view, GroupId group) : view_(view), overlay_(&view), group_(group) {}
 
   /// What the log has brought, and whatever else may be shown beside it. An empty state when
   /// nothing is stored. Errors: io, corrupt.
   Result<KeyState> load(std::string_view key) const;
+  /// The view has `state` of the key now, as load() would say: it need not be read again.
+  void keep(std::string_view key, KeyState state) const;
   /// What has come before its place in the log has been reached (docs/ARCHITECTURE.md, "Early
   /// arrivals"). Errors as above.
   Result<KeyState> load_early(std::string_view key) const;
@@ -70,6 +75,7 @@ class KeySpace {
                            std::vector<Version> replaced, WriteBatch& batch) const;
 
   const ReadView& view_;
+  const Overlay* overlay_ = nullptr;
   GroupId group_;
 };
 

@@ -12,41 +12,65 @@ namespace parallax {
 
 // --- What is kept in memory ----------------------------------------------------------------------
 
-/// Nodes, strings and shared buffers: about what the allocator takes for them.
-std::size_t RecentRecords::cost(std::string_view key, const std::optional<Bytes>& value) {
-  constexpr std::size_t kBeside = 160;
-  return kBeside + key.size() + (value ? value->size() : 0);
+namespace {
+
+/// About what the allocator takes for nodes, strings, versions and their contexts.
+std::size_t cost(std::string_view key, const KeyState& state) {
+  constexpr std::size_t kBeside = 200;
+  constexpr std::size_t kOfVersion = sizeof(Version) + 100;
+  constexpr std::size_t kOfActor = sizeof(VersionVector::Entry);
+  std::size_t bytes = kBeside + key.size() + kOfActor * state.context().entries().size();
+  for (const Version& version : state.versions()) {
+    bytes += kOfVersion + kOfActor * version.context.entries().size() + version.value.size() +
+             version.content_type.size();
+  }
+  return bytes;
 }
 
-const std::optional<Bytes>* RecentRecords::find(std::string_view key) {
+/// Values come in the buffers of requests and messages, which must not be kept.
+KeyState compacted(KeyState state) {
+  const auto& versions = state.versions();
+  const bool all_right = std::none_of(versions.begin(), versions.end(), [](const Version& version) {
+    return version.value.is_small_part();
+  });
+  if (all_right) return state;
+  state.revise([](Version& version) {
+    if (version.value.is_small_part()) version.value = Bytes{version.value.to_string()};
+  });
+  return state;
+}
+
+}  // namespace
+
+const KeyState* RecentStates::find(std::string_view key) {
   if (const auto it = young_.find(key); it != young_.end()) return &it->second;
   const auto it = old_.find(key);
   if (it == old_.end()) return nullptr;
   const std::size_t bytes = cost(it->first, it->second);
-  const std::optional<Bytes>* const value = &it->second;
+  const KeyState* const state = &it->second;
   young_.insert(old_.extract(it));
   old_bytes_ -= bytes;
   young_bytes_ += bytes;
-  age();  // where records are does not change by that
-  return value;
+  age();  // where states are does not change by that
+  return state;
 }
 
-void RecentRecords::put(std::string key, std::optional<Bytes> value) {
-  const std::size_t bytes = cost(key, value);
+void RecentStates::put(std::string key, KeyState state) {
+  const std::size_t bytes = cost(key, state);
   // One that would push out most of the others is not worth it.
   if (bytes > most_bytes_ / 8) return erase(key);
   if (const auto it = young_.find(key); it != young_.end()) {
     young_bytes_ -= cost(it->first, it->second);
-    it->second = std::move(value);
+    it->second = std::move(state);
   } else {
     erase(key);
-    young_.emplace(std::move(key), std::move(value));
+    young_.emplace(std::move(key), std::move(state));
   }
   young_bytes_ += bytes;
   age();
 }
 
-void RecentRecords::erase(std::string_view key) {
+void RecentStates::erase(std::string_view key) {
   if (const auto it = young_.find(key); it != young_.end()) {
     young_bytes_ -= cost(it->first, it->second);
     young_.erase(it);
@@ -57,7 +81,7 @@ void RecentRecords::erase(std::string_view key) {
 }
 
 /// The young grow old together when they are too many.
-void RecentRecords::age() {
+void RecentStates::age() {
   if (young_bytes_ <= most_bytes_ / 2) return;
   old_ = std::exchange(young_, {});
   old_bytes_ = std::exchange(young_bytes_, 0);
@@ -86,6 +110,7 @@ void Overlay::add(const WriteBatch& batch, std::uint64_t sequence) {
     if (change.value) bytes_ += change.value->size();
     entry.value = change.value;
     entry.sequence = sequence;
+    entry.state.reset();
   }
 }
 
@@ -97,12 +122,12 @@ void Overlay::forget(std::uint64_t sequence) {
       continue;
     }
     bytes_ -= it->first.size() + (it->second.value ? it->second.value->size() : 0);
-    const auto change = it++;
-    if (remembers(change->first)) {
-      auto node = changes_.extract(change);
-      recent_.put(std::move(node.key()), std::move(node.mapped().value));
+    const auto change = changes_.extract(it++);
+    if (!remembers(change.key())) continue;
+    if (change.mapped().state) {
+      recent_.put(std::move(change.key()), *std::move(change.mapped().state));
     } else {
-      changes_.erase(change);
+      recent_.erase(change.key());
     }
   }
 }
@@ -117,11 +142,24 @@ Result<std::optional<std::string>> Overlay::get(std::string_view key) const {
     return value ? std::optional<std::string>{value->to_string()} : std::nullopt;
   };
   if (const auto it = changes_.find(key); it != changes_.end()) return text(it->second.value);
-  if (!remembers(key)) return below_.get(key);
-  if (const std::optional<Bytes>* const value = recent_.find(key)) return text(*value);
-  PARALLAX_ASSIGN(std::optional<std::string> found, below_.get(key));
-  recent_.put(std::string(key), found ? std::optional<Bytes>{*found} : std::nullopt);
-  return found;
+  return below_.get(key);
+}
+
+const KeyState* Overlay::kept(std::string_view key) const {
+  if (!remembers(key)) return nullptr;
+  if (const auto it = changes_.find(key); it != changes_.end()) {
+    return it->second.state ? &*it->second.state : nullptr;
+  }
+  return recent_.find(key);
+}
+
+void Overlay::keep(std::string_view key, KeyState state) const {
+  if (!remembers(key)) return;
+  if (const auto it = changes_.find(key); it != changes_.end()) {
+    it->second.state = compacted(std::move(state));
+  } else {
+    recent_.put(std::string(key), compacted(std::move(state)));
+  }
 }
 
 namespace {

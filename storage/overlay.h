@@ -4,8 +4,8 @@
 // flight. Reads of the replica go through the overlay: they see every change added, durable or not.
 // What may be shown to others is the replica's business ("durable before shown").
 //
-// All changes of a store come through here, so what was read or changed lately can be kept in
-// memory and is never out of date.
+// All changes of a store come through here, so what key states were read or changed lately can be
+// kept in memory and is never out of date: a change of a record lets go of what it has said.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +18,22 @@
 #include <utility>
 
 #include "storage/store.h"
+#include "storage/version.h"
 
 namespace parallax {
 
-/// What a store has under the keys that were asked for or changed lately. Two generations in place
-/// of an order of use: what is not asked for while half of the room is filled anew goes. Not
-/// thread-safe.
-class RecentRecords {
+/// The key states under the store keys that were asked for or changed lately, read. Two generations
+/// in place of an order of use: what is not asked for while half of the room is filled anew goes.
+/// Not thread-safe.
+class RecentStates {
  public:
-  /// `most_bytes`: keys and values, about, and what a record costs beside them.
-  explicit RecentRecords(std::size_t most_bytes) : most_bytes_(most_bytes) {}
+  /// `most_bytes`: keys and states, about, and what they cost beside that.
+  explicit RecentStates(std::size_t most_bytes) : most_bytes_(most_bytes) {}
 
-  /// The value, or that there is none; nullptr: unknown. Valid until the next call of any other.
-  const std::optional<Bytes>* find(std::string_view key);
-  void put(std::string key, std::optional<Bytes> value);
+  /// The state, empty where nothing is stored; nullptr: unknown. Valid until the next call of any
+  /// other.
+  const KeyState* find(std::string_view key);
+  void put(std::string key, KeyState state);
   void erase(std::string_view key);
 
   std::size_t bytes() const { return young_bytes_ + old_bytes_; }
@@ -43,19 +45,18 @@ class RecentRecords {
       return std::hash<std::string_view>{}(key);
     }
   };
-  using Records = std::unordered_map<std::string, std::optional<Bytes>, Hash, std::equal_to<>>;
+  using States = std::unordered_map<std::string, KeyState, Hash, std::equal_to<>>;
 
-  static std::size_t cost(std::string_view key, const std::optional<Bytes>& value);
   void age();
 
   const std::size_t most_bytes_;
-  Records young_;
-  Records old_;
+  States young_;
+  States old_;
   std::size_t young_bytes_ = 0;
   std::size_t old_bytes_ = 0;
 };
 
-/// Which records an overlay keeps in memory, and how much of them.
+/// Which records an overlay keeps in memory as key states, and how much of them.
 struct Remembered {
   ScanRange keys{};
   std::size_t most_bytes = 0;  ///< 0: none are kept
@@ -79,6 +80,12 @@ class Overlay : public ReadView {
   /// The sequence of the last change of `key` that is not in the store yet; 0: there is none.
   std::uint64_t last_change(std::string_view key) const;
 
+  /// What the record under `key` says, empty where there is none, if keep() was told so not long
+  /// ago; else nullptr. Valid until the next call of any other.
+  const KeyState* kept(std::string_view key) const;
+  /// `state` is what the record under `key` says as this overlay shows it now: read or just added.
+  void keep(std::string_view key, KeyState state) const;
+
   std::size_t entries() const { return changes_.size(); }
   /// Keys and values that are not in the store yet.
   std::size_t bytes() const { return bytes_; }
@@ -88,14 +95,15 @@ class Overlay : public ReadView {
  private:
   struct Entry {
     std::optional<Bytes> value;
-    std::uint64_t sequence;
+    std::uint64_t sequence = 0;
+    std::optional<KeyState> state;  ///< what `value` says, if that was kept
   };
   bool remembers(std::string_view key) const;
 
   const ReadView& below_;
   const Remembered remembered_;
-  mutable RecentRecords recent_;  // of what is in the store; an entry of changes_ counts before it
-  std::map<std::string, Entry, std::less<>> changes_;
+  mutable RecentStates recent_;  // of what is in the store; an entry of changes_ counts before it
+  mutable std::map<std::string, Entry, std::less<>> changes_;  // mutable: what they say
   std::size_t bytes_ = 0;
   std::uint64_t last_added_ = 0;
   std::uint64_t forgotten_ = 0;

@@ -135,6 +135,46 @@ TEST_CASE("dvvs: joining itself changes nothing") {
   CHECK(set == before);
 }
 
+TEST_CASE("dvvs: a copy stays what it was, whichever of the two changes") {
+  Set set;
+  set.add(version(kA, 1));
+  set.add(version(kB, 2));
+  const Set before = set;
+  const std::string text = describe(set);
+  SECTION("by an added version") {
+    CHECK(set.add(version(kA, 3, set.context())));
+  }
+  SECTION("by one that is there already") {
+    CHECK_FALSE(set.add(version(kA, 1)));
+  }
+  SECTION("by a join that replaces all of it") {
+    Set other = set;
+    other.add(version(kA, 3, other.context()));
+    const std::string others = describe(other);
+    CHECK(set.join(other));
+    CHECK(set == other);
+    set.add(version(kB, 4, set.context()));
+    CHECK(describe(other) == others);
+  }
+  SECTION("by a join that replaces a part") {
+    Set other;
+    other.add(version(kB, 3, VersionVector({{kB, Hlc{2}}})));
+    CHECK(set.join(other));
+    CHECK(describe(other) == "3-2 | {quorum/2.1:3}");
+  }
+  SECTION("by what is learned of a version") {
+    set.revise([](TestVersion& v) { v.log_index = LogIndex{9}; });
+    CHECK(set.winner()->log_index == LogIndex{9});
+  }
+  SECTION("by being moved from") {
+    const Set moved = std::move(set);
+    CHECK(moved == before);
+  }
+  CHECK(describe(before) == text);
+  CHECK(before.winner()->log_index == LogIndex{});
+  CHECK(before.check());
+}
+
 TEST_CASE("dvvs: check finds every broken invariant") {
   const VersionVector both({{kA, Hlc{5}}, {kB, Hlc{5}}});
   struct Case {

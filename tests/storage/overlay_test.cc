@@ -2,8 +2,11 @@
 #include "storage/overlay.h"
 
 #include <map>
+#include <memory>
 
+#include "storage/key_space.h"
 #include "storage/memory_store.h"
+#include "storage/records.h"
 #include "tests/storage/support.h"
 
 namespace parallax::test {
@@ -59,64 +62,124 @@ class Counted : public ReadView {
   const ReadView& below_;
 };
 
-TEST_CASE("overlay: what was read or changed lately is not looked for again") {
-  MemoryStore below;
-  must_write(below, puts({{"a1", "1"}, {"b1", "2"}}));
-  const Counted counted(below);
-  Overlay overlay(counted, {{.start = "a", .end = "b"}, 10'000});
-  for (int i = 0; i < 3; ++i) {
-    CHECK(must_get(overlay, "a1") == "1");
-    CHECK(must_get(overlay, "a-none") == std::nullopt);
-    CHECK(counted.gets == 2);
-  }
-  CHECK(must_get(overlay, "b1") == "2");
-  CHECK(must_get(overlay, "b1") == "2");
-  CHECK(counted.gets == 4);
-
-  WriteBatch changes = puts({{"a2", "3"}, {"a-none", "4"}});
-  changes.remove("a1");
-  overlay.add(changes, 1);
-  must_write(below, changes);
-  overlay.forget(1);
-  CHECK(overlay.bytes() == 0);
-  CHECK(must_get(overlay, "a1") == std::nullopt);
-  CHECK(must_get(overlay, "a2") == "3");
-  CHECK(must_get(overlay, "a-none") == "4");
-  CHECK(counted.gets == 4);
+KeyState state_of(std::string value, std::uint64_t hlc = 1) {
+  Version version;
+  version.stamp = {Hlc{hlc}, NodeId{1}};
+  version.value = Bytes{std::move(value)};
+  KeyState state;
+  state.add(std::move(version));
+  return state;
 }
 
-TEST_CASE("overlay: what it remembers is bounded and always what the store has") {
-  constexpr std::size_t kRoom = 20'000;
+WriteBatch put_state(const std::string& key, const KeyState& state) {
+  WriteBatch batch;
+  const std::string store_key = records::key_state_key(kOnlyGroup, key);
+  batch.put(store_key, records::encode(store_key, state));
+  return batch;
+}
+
+Remembered remembered(std::size_t most_bytes) {
+  return {records::key_state_range(kOnlyGroup), most_bytes};
+}
+
+TEST_CASE("overlay: key states that were read or changed lately are not read again") {
+  MemoryStore below;
+  must_write(below, put_state("a", state_of("1")));
+  const Counted counted(below);
+  Overlay overlay(counted, remembered(10'000));
+  const KeySpace keys(overlay, kOnlyGroup);
+  const auto loaded = [&](const std::string& key) {
+    const Result<KeyState> state = keys.load(key);
+    REQUIRE(state.has_value());
+    return *state;
+  };
+  for (int i = 0; i < 3; ++i) {
+    CHECK(loaded("a") == state_of("1"));
+    CHECK(loaded("none").empty());
+    CHECK(counted.gets == 2);
+  }
+  // A change of the record lets go of what it has said, and keep() says it anew.
+  const WriteBatch changes = put_state("a", state_of("2", 2));
+  overlay.add(changes, 1);
+  CHECK(loaded("a") == state_of("2", 2));
+  keys.keep("a", state_of("2", 2));
+  must_write(below, changes);
+  overlay.forget(1);
+  CHECK(overlay.entries() == 0);
+  CHECK(loaded("a") == state_of("2", 2));
+  CHECK(counted.gets == 2);
+  // What was changed and not kept is read from the store.
+  const WriteBatch more = put_state("a", state_of("3", 3));
+  overlay.add(more, 2);
+  must_write(below, more);
+  overlay.forget(2);
+  CHECK(loaded("a") == state_of("3", 3));
+  CHECK(counted.gets == 3);
+  WriteBatch removal;
+  removal.remove(records::key_state_key(kOnlyGroup, "a"));
+  overlay.add(removal, 3);
+  CHECK(loaded("a").empty());
+  // Another kind of record is never kept.
+  CHECK(keys.load_early("a")->empty());
+  CHECK(keys.load_early("a")->empty());
+  CHECK(counted.gets == 5);
+}
+
+TEST_CASE("overlay: a kept state holds no buffer that is much larger than its value") {
+  MemoryStore below;
+  Overlay overlay(below, remembered(1'000'000));
+  const auto message = std::make_shared<const std::string>(100'000, 'm');
+  for (const std::size_t size : {100u, 90'000u}) {
+    KeyState state = state_of("");
+    state.revise([&](Version& v) { v.value = Bytes(message, {message->data() + 7, size}); });
+    const std::string key = records::key_state_key(kOnlyGroup, fmt::format("{}", size));
+    if (size == 100) overlay.add(puts({{key, "record"}}), 1);  // on its way to the store
+    overlay.keep(key, state);
+    const bool copied = size == 100;
+    state = KeyState{};
+    CHECK((message.use_count() == 1) == copied);
+    if (copied) {
+      REQUIRE(overlay.kept(key) != nullptr);
+      CHECK(overlay.kept(key)->winner()->value == Bytes{std::string(size, 'm')});
+    }
+  }
+}
+
+TEST_CASE("overlay: what it keeps is bounded and always what the store has") {
+  constexpr std::size_t kRoom = 30'000;
   MemoryStore below;
   const Counted counted(below);
-  Overlay overlay(counted, {{.start = "k", .end = "l"}, kRoom});
-  std::map<std::string, std::string> model;
+  Overlay overlay(counted, remembered(kRoom));
+  const KeySpace keys(overlay, kOnlyGroup);
+  std::map<std::string, KeyState> model;
   Random random(5);
   std::vector<WriteBatch> waiting;
   std::uint64_t sequence = 0;
   std::uint64_t forgotten = 0;
   int reads = 0;
   for (int i = 0; i < 20'000; ++i) {
-    const std::string key = fmt::format("{}{}", random.chance(0.9) ? 'k' : 'm', random.below(200));
+    const std::string key = fmt::format("{}", random.below(200));
     if (random.chance(0.3)) {
       WriteBatch batch;
       if (random.chance(0.8)) {
-        model[key] = random_bytes(random, random.below(random.chance(0.02) ? 5'000 : 100));
-        batch.put(key, Bytes{model[key]});
+        const std::size_t size = random.below(random.chance(0.02) ? 10'000 : 100);
+        model[key] = state_of(random_bytes(random, size), static_cast<std::uint64_t>(i) + 1);
+        batch = put_state(key, model[key]);
       } else {
-        model.erase(key);
-        batch.remove(key);
+        model[key] = KeyState{};
+        batch.remove(records::key_state_key(kOnlyGroup, key));
       }
       overlay.add(batch, ++sequence);
+      if (random.chance(0.7)) keys.keep(key, model[key]);
       waiting.push_back(std::move(batch));
     } else if (random.chance(0.3) && forgotten < sequence) {
       must_write(below, waiting[forgotten]);
       overlay.forget(++forgotten);
     } else {
       ++reads;
-      const auto found = model.find(key);
-      const auto expected = found == model.end() ? std::nullopt : std::optional(found->second);
-      REQUIRE(must_get(overlay, key) == expected);
+      const Result<KeyState> state = keys.load(key);
+      REQUIRE(state.has_value());
+      REQUIRE(*state == model[key]);
     }
     REQUIRE(overlay.remembered_bytes() <= kRoom);
   }
