@@ -85,6 +85,8 @@ inline constexpr std::size_t kCausalLogBytes = 64 << 20;
 /// Operations above this are read back from the store when a peer needs them.
 inline constexpr std::size_t kCausalCacheBytes = 8 << 20;
 inline constexpr std::size_t kMaxCausalRemovals = 4'096;
+/// Between two messages with operations, while more are on their way to the disk.
+inline constexpr auto kCausalPushInterval = 1ms;
 inline constexpr auto kCausalStatusInterval = 100ms;
 inline constexpr auto kCausalIdleStatusInterval = 1'000ms;
 /// How long an operation that others have may be on its way before it is asked for.

@@ -13,7 +13,8 @@
 // (origin_log.h) until every member has durably applied them, or there is no room.
 //
 //   CausalOperations     an origin's new operations, once durable there, to everybody, ahead of
-//                        acknowledgements as far as the receiver's credit goes
+//                        acknowledgements as far as the receiver's credit goes; not oftener than
+//                        every push_interval while more are on their way to the disk
 //   CausalStatus         what a node has durably applied: gossip, acknowledgement and credit in
 //                        one; ten a second while anything changes, and when credit runs low
 //   CausalFetch(ed)      whoever lacks for a while what others have asks one of them: the origin if
@@ -120,6 +121,9 @@ struct CausalConfig {
   std::size_t log_bytes = limits::kCausalLogBytes;
   std::size_t cache_bytes = limits::kCausalCacheBytes;
   std::size_t max_removals = limits::kMaxCausalRemovals;
+  /// So long after the last message own operations wait for later ones that are on their way to
+  /// the disk: until the first turn behind that, which those bring at the latest.
+  Duration push_interval = limits::kCausalPushInterval;
   Duration status_interval = limits::kCausalStatusInterval;
   Duration idle_status_interval = limits::kCausalIdleStatusInterval;
   Duration patience = limits::kCausalPatience;
@@ -302,6 +306,7 @@ class Causal {
     std::map<NodeId, Incarnation> has_heard;
     std::optional<OriginVector> first;  ///< of its first status as a full member
     std::uint64_t pushed = 0;           ///< own operations up to here are on their way
+    std::optional<MonoTime> pushed_at;  ///< the last of them
     bool status_due = true;
     std::optional<CausalStatus> sent;  ///< the last status
     MonoTime sent_at{};
@@ -352,6 +357,7 @@ class Causal {
   bool credit_low(NodeId id, const Peer& peer) const;
   void trim();
   void trim_to_size();
+  std::uint64_t cached_bytes() const;
   void evict();
 
   // causal_catch_up.cc

@@ -9,14 +9,20 @@ namespace parallax {
 
 /// Own operations that are durable, to every peer, as far as its credit goes. Whoever is too far
 /// behind for what is cached asks (CausalFetch) until it is near again.
+///
+/// A message has its price at both ends, so what is durable waits a little for what is on its way
+/// to the disk: the turn in which that is durable comes soon, and sends both. Not when the cache is
+/// full, for what leaves that unsent has to be asked for.
 void Causal::send_operations() {
   const OriginLog& log = logs_.at(self_);
   const std::uint64_t last =
       canary(Canary::causal_sent_before_durable) ? log.last() : durable_.at(self_);
+  const bool may_wait = log.last() > last && cached_bytes() <= config_.cache_bytes;
   for (auto& [id, peer] : peers_) {
     const std::uint64_t acknowledged = peer.applied.at(self_);
     peer.pushed = std::max(peer.pushed, acknowledged);
     if (acknowledged < log.start() || acknowledged > last) continue;
+    if (may_wait && peer.pushed_at && now_ - *peer.pushed_at < config_.push_interval) continue;
     CausalOperations batch;
     std::size_t bytes = 0;
     const auto flush = [&, to = id] {
@@ -33,6 +39,7 @@ void Causal::send_operations() {
       batch.operations.push_back(*operation);
       bytes += operation->bytes();
       peer.pushed = next;
+      peer.pushed_at = now_;
     }
     flush();
   }
@@ -177,10 +184,15 @@ void Causal::trim_to_size() {
   }
 }
 
+std::uint64_t Causal::cached_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [origin, log] : logs_) bytes += log.cached_bytes();
+  return bytes;
+}
+
 /// The largest cache gives way, but for what is not durable yet: that is still to be sent.
 void Causal::evict() {
-  std::uint64_t cached = 0;
-  for (const auto& [origin, log] : logs_) cached += log.cached_bytes();
+  std::uint64_t cached = cached_bytes();
   while (cached > config_.cache_bytes) {
     const auto largest =
         std::max_element(logs_.begin(), logs_.end(), [](const auto& a, const auto& b) {

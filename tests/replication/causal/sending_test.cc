@@ -1,3 +1,5 @@
+#include <deque>
+
 #include <catch2/catch.hpp>
 
 #include "replication/codec.h"
@@ -33,6 +35,71 @@ TEST_CASE("causal: an operation leaves once it is durable here, to everybody, on
   ready = one.turn();
   CHECK(numbers(sent<CausalOperations>(ready.send_now, 2)) == "3");
   CHECK(one.turn().send_now.empty());
+}
+
+TEST_CASE("causal: what is durable waits a little for what will be soon") {
+  CausalConfig config = one_of_three();
+  config.push_interval = 2ms;
+  OneCore one(config);
+  one.now += 1s;
+  one.core.tick(one.now);
+  const auto pushed = [&](Duration after = {}) {
+    one.now += after;
+    one.core.tick(one.now);
+    return numbers(sent<CausalOperations>(one.core.take_ready(false).send_now, 2));
+  };
+  std::deque<CausalMark> disk;
+  const auto write = [&] {
+    one.write();
+    one.core.take_ready();
+    disk.push_back(one.core.persisted_mark());
+  };
+  const auto written = [&] {
+    one.core.on_persisted(disk.front());
+    disk.pop_front();
+  };
+  write();
+  write();
+  written();
+  // The first one in a while leaves although a second one follows.
+  CHECK(pushed() == "1");
+  written();
+  // Nothing follows: it does not wait.
+  CHECK(pushed() == "2");
+  write();
+  write();
+  write();
+  written();
+  CHECK(pushed(1ms) == "");
+  written();
+  CHECK(pushed(500us) == "");
+  SECTION("until the time is over") {
+    CHECK(pushed(500us) == "3 4");
+    written();
+    CHECK(pushed() == "5");
+  }
+  SECTION("until nothing follows any more") {
+    written();
+    CHECK(pushed() == "3 4 5");
+  }
+  CHECK(one.core.persisted_mark().applied == one.core.durable());
+}
+
+TEST_CASE("causal: what is durable does not wait where there is no room to keep it") {
+  CausalConfig config = one_of_three();
+  const bool room = GENERATE(true, false);
+  if (!room) config.cache_bytes = 0;
+  OneCore one(config);
+  one.write();
+  one.turn();
+  CHECK(numbers(sent<CausalOperations>(one.turn().send_now, 2)) == "1");
+  one.write();
+  one.core.take_ready();
+  const CausalMark mark = one.core.persisted_mark();
+  one.write();
+  one.core.on_persisted(mark);
+  const auto sent_now = sent<CausalOperations>(one.core.take_ready(false).send_now, 2);
+  CHECK(numbers(sent_now) == (room ? "" : "2"));
 }
 
 TEST_CASE("causal: an operation names what its origin's earlier ones do not depend on") {
