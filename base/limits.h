@@ -23,6 +23,7 @@ inline constexpr auto kIdleConnectionTimeout = 60s;
 /// A request must have arrived whole this long after its first byte.
 inline constexpr auto kSlowRequestTimeout = 15s;
 inline constexpr std::size_t kMaxClientConnections = 10'000;
+inline constexpr unsigned kMaxIoThreads = 64;
 inline constexpr std::size_t kMaxRequestsInFlight = 20'000;
 inline constexpr std::size_t kMaxSiblings = 32;
 /// Of their values together: whole states travel in one frame, joined from several coordinators.

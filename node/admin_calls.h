@@ -8,7 +8,7 @@
 
 namespace parallax {
 
-/// On the engine's thread. Answers at once.
+/// On the thread that calls `node`. Answers at once.
 HttpReply carry_out(const AdminCall& call, NodeService& node, const RequestMetrics& requests,
                     const HttpGauges& http);
 

@@ -212,6 +212,13 @@ constexpr Row kRows[] = {
        c.clock_drift_ppm = static_cast<std::uint32_t>(ppm);
        return {};
      }},
+    {"io-threads", "N", "threads for clients' connections beside the engine's (default 0: none)",
+     false,
+     [](NodeConfig& c, std::string_view text) -> Result<void> {
+       PARALLAX_ASSIGN(const std::uint64_t threads, number_between(text, 0, limits::kMaxIoThreads));
+       c.io_threads = static_cast<unsigned>(threads);
+       return {};
+     }},
     {"max-reconnect-backoff-ms", "MS", "longest pause before a peer is dialled again (1000)", false,
      [](NodeConfig& c, std::string_view text) {
        return assign_ms(c.max_reconnect_backoff, text, 10, 60'000);

@@ -56,6 +56,7 @@ struct NodeConfig {
   std::chrono::milliseconds election_timeout_max = limits::kElectionTimeoutMax;
   bool lease_reads = false;
   std::uint32_t clock_drift_ppm = limits::kClockDriftPpm;
+  unsigned io_threads = 0;  ///< for clients' connections, beside the engine's thread
   std::chrono::milliseconds max_reconnect_backoff = limits::kMaxReconnectBackoff;
   bool enable_fault_injection = false;
   bool allow_insecure_listen = false;

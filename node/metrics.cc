@@ -233,32 +233,49 @@ ObservedLatency RequestMetrics::observed(Level level, bool reads, Path path) con
   return {all.count(), all.percentile(50), all.percentile(99)};
 }
 
+std::uint64_t& RequestMetrics::count_of(Row& row, int status, RequestOutcome outcome) {
+  for (Count& c : row.counts) {
+    if (c.status == status && c.outcome == outcome) return c.count;
+  }
+  return row.counts.emplace_back(Count{status, outcome, 0}).count;
+}
+
+LatencyHistogram& RequestMetrics::latency_of(Row& row, std::optional<Path> path) {
+  for (Latency& l : row.latencies) {
+    if (l.path == path) return l.histogram;
+  }
+  return row.latencies.emplace_back(Latency{path, {}}).histogram;
+}
+
+std::uint64_t& RequestMetrics::other_count(int status) {
+  for (auto& [known, count] : others_) {
+    if (known == status) return count;
+  }
+  return others_.emplace_back(status, 0).second;
+}
+
 void RequestMetrics::count(const Answered& answered, Duration latency) {
   Row& row = rows_[row_index(answered.level, answered.op, kOps)];
-  const auto same = [&](const Count& c) {
-    return c.status == answered.status && c.outcome == answered.outcome;
-  };
-  auto found = std::find_if(row.counts.begin(), row.counts.end(), same);
-  if (found == row.counts.end()) {
-    found = row.counts.insert(found, Count{answered.status, answered.outcome, 0});
-  }
-  ++found->count;
-  auto timed = std::find_if(row.latencies.begin(), row.latencies.end(),
-                            [&](const Latency& l) { return l.path == answered.path; });
-  if (timed == row.latencies.end()) {
-    timed = row.latencies.insert(timed, Latency{answered.path, {}});
-  }
-  timed->histogram.add(latency);
+  ++count_of(row, answered.status, answered.outcome);
+  latency_of(row, answered.path).add(latency);
 }
 
 void RequestMetrics::count_other(int status) {
-  const auto found = std::find_if(others_.begin(), others_.end(),
-                                  [&](const auto& other) { return other.first == status; });
-  if (found == others_.end()) {
-    others_.emplace_back(status, 1);
-  } else {
-    ++found->second;
+  ++other_count(status);
+}
+
+void RequestMetrics::add(const RequestMetrics& other) {
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    for (const Count& c : other.rows_[i].counts) {
+      count_of(rows_[i], c.status, c.outcome) += c.count;
+    }
+    for (const Latency& l : other.rows_[i].latencies) {
+      latency_of(rows_[i], l.path).add(l.histogram);
+    }
   }
+  for (const auto& [status, count] : other.others_) other_count(status) += count;
+  connections_accepted_ += other.connections_accepted_;
+  connections_refused_ += other.connections_refused_;
 }
 
 void RequestMetrics::count_connection(bool refused) {

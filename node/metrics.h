@@ -52,6 +52,8 @@ class RequestMetrics {
   /// Everything else: administration, and requests refused before they had a meaning.
   void count_other(int status);
   void count_connection(bool refused);
+  /// What another one has counted.
+  void add(const RequestMetrics& other);
   /// Of reads or writes of one key at a level, by one path.
   ObservedLatency observed(Level level, bool reads, Path path) const;
 
@@ -73,6 +75,10 @@ class RequestMetrics {
     std::vector<Count> counts;  ///< by order of appearance: the common one comes first
     std::vector<Latency> latencies;
   };
+  static std::uint64_t& count_of(Row& row, int status, RequestOutcome outcome);
+  static LatencyHistogram& latency_of(Row& row, std::optional<Path> path);
+  std::uint64_t& other_count(int status);
+
   /// A row behind the last level's is for those without one.
   std::array<Row, (kLevels.size() + 1) * kOps> rows_;
   std::vector<std::pair<int, std::uint64_t>> others_;

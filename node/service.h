@@ -55,11 +55,11 @@ struct ProcessStatus {
   std::uint64_t frames_dropped = 0;
 };
 
-/// Every call on the engine's thread.
+/// Every call on one thread: the engine's, or that of a ServiceLink (node/io/service_link.h).
 class NodeService {
  public:
   virtual ~NodeService() = default;
-  /// `done` is called exactly once, later, on the engine's thread.
+  /// `done` is called exactly once, later, on that thread.
   virtual void submit(Request request, std::function<void(Reply)> done) = 0;
   /// What would be done about it. Errors: those with which it would be refused.
   virtual Result<Plan> explain(Request request) const = 0;

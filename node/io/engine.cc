@@ -199,7 +199,7 @@ Result<void> Engine::listen() {
   HttpServerOptions options;
   options.max_value_bytes = config_.max_value_bytes;
   options.enable_faults = config_.enable_fault_injection;
-  http_ = std::make_unique<HttpServer>(context_, *this, options);
+  http_ = std::make_unique<HttpThreads>(context_, *this, options, config_.io_threads);
   if (const Result<std::string> clients = http_->listen(config_.client_address); !clients) {
     return named("client-address", clients.error());
   }
@@ -336,8 +336,10 @@ ExitCode Engine::run() {
                config_.client_address.to_string(), config_.peer_address.to_string(),
                quote(config_.data_dir), static_cast<int>(replica_->status().membership));
   tick();
+  http_->start();
   context_.run();
   heed_second_signal();  // a damaged store ends this without a first one
+  http_->stop();
   storage_->stop();
   http_.reset();
   transport_->close();

@@ -18,7 +18,7 @@
 
 #include "node/config.h"
 #include "node/driver.h"
-#include "node/io/http_server.h"
+#include "node/io/http_threads.h"
 #include "node/io/peer_transport.h"
 #include "node/io/sockets.h"
 #include "node/io/storage_thread.h"
@@ -96,7 +96,7 @@ class Engine final : public NodeService {
   std::unique_ptr<PeerTransport> transport_;
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<Driver> driver_;
-  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<HttpThreads> http_;
   std::unique_ptr<StorageThread> storage_;
   asio::signal_set signals_;
   SteadyTimer tick_timer_;

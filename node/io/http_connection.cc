@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -403,7 +404,7 @@ HttpFraming HttpConnection::framing() {
 }
 
 void HttpConnection::answer(const HttpReply& reply) {
-  shared_.metrics.count_other(reply.status);
+  shared_.count([&](RequestMetrics& metrics) { metrics.count_other(reply.status); });
   append_reply(reply, framing(), out_);
   count_answer_bytes();
   state_ = State::writing;
@@ -444,9 +445,10 @@ void HttpConnection::carry_out_request() {
   Routed routed = route(request, shared_.routes);
   if (const auto* reply = std::get_if<HttpReply>(&routed)) return answer(*reply);
   if (const auto* call = std::get_if<AdminCall>(&routed)) {
-    const HttpGauges gauges{.connections = shared_.connections,
-                            .requests_in_flight = shared_.requests_in_flight};
-    return answer(parallax::carry_out(*call, shared_.node, shared_.metrics, gauges));
+    RequestMetrics metrics;
+    HttpGauges gauges;
+    shared_.add_all_to(metrics, gauges);
+    return answer(parallax::carry_out(*call, shared_.node, metrics, gauges));
   }
   state_ = State::waiting;
   deadline_ = kNoDeadline;  // the node answers at the latest soon after the request's timeout
@@ -496,7 +498,9 @@ void HttpConnection::finish_call(Reply reply) {
   if (reply && is_read(form_.op) && too_much_to_answer(answer_size(*reply))) {
     reply = too_many_answers();
   }
-  shared_.metrics.count(describe(form_, reply), http_clock_now() - began_);
+  const RequestMetrics::Answered answered = describe(form_, reply);
+  const Duration latency = http_clock_now() - began_;
+  shared_.count([&](RequestMetrics& metrics) { metrics.count(answered, latency); });
   std::string leader_address;
   if (!reply) leader_address = with_leader(reply.error(), shared_.node).leader_address;
   append_kv_reply(form_, reply, framing(), leader_address, out_);
@@ -507,11 +511,18 @@ void HttpConnection::finish_call(Reply reply) {
 void HttpConnection::finish_batch() {
   const std::unique_ptr<BatchRun> batch = std::move(batch_);
   const Duration latency = http_clock_now() - began_;
-  for (const BatchRun::Entry& entry : batch->entries()) {
-    shared_.metrics.count(describe(entry.form, *entry.reply), latency);
-  }
-  const auto leader_address = [this](const Error& error) {
-    return with_leader(error, shared_.node).leader_address;
+  shared_.count([&](RequestMetrics& metrics) {
+    for (const BatchRun::Entry& entry : batch->entries()) {
+      metrics.count(describe(entry.form, *entry.reply), latency);
+    }
+  });
+  // Asking the node may be a way to another thread: once for each leader that is named.
+  std::map<NodeId, std::string> addresses;
+  const auto leader_address = [&](const Error& error) {
+    if (error.code != ErrorCode::not_leader) return std::string();
+    const auto [known, added] = addresses.try_emplace(error.leader);
+    if (added) known->second = with_leader(error, shared_.node).leader_address;
+    return known->second;
   };
   answer(batch_reply(batch_session(*batch), batch_body(*batch, leader_address)));
 }

@@ -13,8 +13,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,7 +32,8 @@
 
 namespace parallax {
 
-/// What all connections of a server share.
+/// What all connections of a server share. Metrics and gauges may be read on other threads, too:
+/// those of servers that belong together are told as one.
 struct HttpShared {
   HttpShared(NodeService& service, const HttpServerOptions& settings)
       : node(service),
@@ -42,11 +45,10 @@ struct HttpShared {
   const HttpServerOptions options;
   const RouteOptions routes;
 
-  RequestMetrics metrics;
   std::string date;  ///< of now, for the Date header; renewed by the sweep
   Duration now{};    ///< monotonic, as of the last sweep
-  std::size_t connections = 0;
-  std::size_t requests_in_flight = 0;
+  std::atomic<std::size_t> connections = 0;
+  std::atomic<std::size_t> requests_in_flight = 0;
   std::size_t body_bytes = 0;    ///< of bodies that are arriving or being carried out
   std::size_t answer_bytes = 0;  ///< of answers that are being written
   bool stopping = false;
@@ -54,15 +56,34 @@ struct HttpShared {
   virtual ~HttpShared() = default;
   bool full() const { return requests_in_flight >= options.max_requests_in_flight; }
   Error too_many_requests() const {
-    return definite(
-        ErrorCode::overloaded,
-        fmt::format("{} requests are being carried out; try again later", requests_in_flight));
+    return definite(ErrorCode::overloaded,
+                    fmt::format("{} requests are being carried out; try again later",
+                                requests_in_flight.load()));
   }
+  /// `count(RequestMetrics&)`.
+  template <class Count>
+  void count(Count count) {
+    const std::scoped_lock lock(metrics_mutex_);
+    count(metrics_);
+  }
+  /// Adds what this server has counted.
+  void add_to(RequestMetrics& sum, HttpGauges& gauges) const {
+    const std::scoped_lock lock(metrics_mutex_);
+    sum.add(metrics_);
+    gauges.connections += connections;
+    gauges.requests_in_flight += requests_in_flight;
+  }
+  /// Adds what all servers have that belong together, this one included.
+  virtual void add_all_to(RequestMetrics& sum, HttpGauges& gauges) const = 0;
   /// Hands the call to the node; the answer comes to HttpConnection::on_reply() of the connection
   /// in this slot, with the same `place`. The connection does not close before.
   virtual void submit(std::uint32_t slot, std::uint32_t place, Request request) = 0;
   /// The connection is closed and gives its slot back.
   virtual void closed(std::uint32_t slot) = 0;
+
+ private:
+  mutable std::mutex metrics_mutex_;
+  RequestMetrics metrics_;  // under metrics_mutex_
 };
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {

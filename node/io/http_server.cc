@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "node/io/http_connection.h"
@@ -64,9 +65,17 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
     for_each_connection([](HttpConnection& connection) { connection.stop(); });
   }
 
+  void join(std::vector<std::shared_ptr<Core>> cores) { cores_ = std::move(cores); }
+
+  void add_all_to(RequestMetrics& sum, HttpGauges& gauges) const override {
+    if (cores_.empty()) return add_to(sum, gauges);
+    for (const auto& core : cores_) core->add_to(sum, gauges);
+  }
+
   void shut_down() {
     stopping = true;
     gone_ = true;
+    cores_.clear();  // they hold this one, too
     close_acceptors();
     timer_.cancel();
     for_each_connection([](HttpConnection& connection) { connection.close(); });
@@ -112,14 +121,58 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
         core->waiting_acceptors_.push_back(&acceptor);
         return;
       }
-      core->admit(std::move(socket));
+      core->hand_out(std::move(socket));
       core->accept(acceptor);
+    });
+  }
+
+  /// A connection on its way to another thread, which closes it if nobody takes it there.
+  struct Handed {
+    Handed(Tcp kind, int descriptor) : protocol(kind), fd(descriptor) {}
+    Handed(Handed&& other) noexcept : protocol(other.protocol), fd(std::exchange(other.fd, -1)) {}
+    ~Handed() {
+      if (fd >= 0) ::close(fd);
+    }
+    Tcp protocol;
+    int fd;
+  };
+
+  /// The next in turn; one that is full only if all are.
+  std::size_t core_with_room() {
+    const std::size_t first = next_core_;
+    for (std::size_t i = 0; i < cores_.size(); ++i) {
+      const std::size_t at = (first + i) % cores_.size();
+      if (cores_[at]->connections >= options.max_connections) continue;
+      next_core_ = at + 1;
+      return at;
+    }
+    next_core_ = first + 1;
+    return first % cores_.size();
+  }
+
+  void hand_out(Socket socket) {
+    if (cores_.empty()) return admit(std::move(socket));
+    const std::shared_ptr<Core>& core = cores_[core_with_room()];
+    if (core.get() == this) return admit(std::move(socket));
+    boost::system::error_code failed;
+    const Tcp protocol = socket.local_endpoint(failed).protocol();
+    if (failed) return;  // it is gone already
+    const int fd = socket.release(failed);
+    if (failed) return;
+    asio::post(core->io_, [core, handed = Handed(protocol, fd)]() mutable {
+      if (core->stopping) return;
+      Socket adopted(core->io_);
+      boost::system::error_code refused;
+      adopted.assign(handed.protocol, handed.fd, refused);
+      if (refused) return;
+      handed.fd = -1;
+      core->admit(std::move(adopted));
     });
   }
 
   void admit(Socket socket) {
     const bool full = connections >= options.max_connections;
-    metrics.count_connection(full);
+    count([&](RequestMetrics& metrics) { metrics.count_connection(full); });
     if (full && connections >= options.max_connections + kRefusedAtOnce) return;
     boost::system::error_code failed;
     socket.non_blocking(true, failed);
@@ -181,6 +234,8 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
   std::vector<Acceptor*> waiting_acceptors_;
   std::vector<std::shared_ptr<HttpConnection>> slots_;  ///< null: free
   std::vector<std::uint32_t> free_;
+  std::vector<std::shared_ptr<Core>> cores_;  ///< that belong together; empty: this one is alone
+  std::size_t next_core_ = 0;
   std::time_t date_of_ = 0;
   bool gone_ = false;
 };
@@ -196,6 +251,12 @@ HttpServer::~HttpServer() {
 
 Result<std::string> HttpServer::listen(const HostPort& address) {
   return core_->listen(address);
+}
+
+void HttpServer::join(const std::vector<HttpServer*>& servers) {
+  std::vector<std::shared_ptr<Core>> cores;
+  for (const HttpServer* const server : servers) cores.push_back(server->core_);
+  core_->join(std::move(cores));
 }
 
 void HttpServer::stop_accepting() {

@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -46,9 +47,9 @@ struct HttpServerOptions {
   Duration linger_timeout = std::chrono::seconds{2};
 };
 
-/// Not thread-safe: every call on the engine's thread, which runs the io_context. Both arguments
-/// must outlive the server; once it is gone and the io_context has run what was under way, the
-/// service must not answer any more.
+/// Not thread-safe: every call on the thread that runs the io_context, on which the service
+/// answers. Both arguments must outlive the server; once it is gone and the io_context has run what
+/// was under way, the service must not answer any more.
 class HttpServer {
  public:
   HttpServer(boost::asio::io_context& io, NodeService& node, HttpServerOptions options);
@@ -60,6 +61,10 @@ class HttpServer {
   /// Accepts connections from now on; may be called for several addresses. Returns the address with
   /// its port, which is chosen by the system for port 0. Errors: refused, naming the address.
   Result<std::string> listen(const HostPort& address);
+  /// Servers of one node, each on its own thread, this one included: connections that one of them
+  /// accepts go round among them, and their metrics are told as one. Before any of their threads
+  /// runs.
+  void join(const std::vector<HttpServer*>& servers);
   /// No new connections, and none is kept: idle ones are closed, the others after their answer.
   void stop_accepting();
   /// Open now, those included that are only waiting for the client to hang up.

@@ -66,6 +66,7 @@ TEST_CASE("config: a full command line") {
   CHECK(config.history_retention == 60s);
   CHECK(config.max_clock_skew == 500ms);
   CHECK_FALSE(config.lease_reads);
+  CHECK(config.io_threads == 0);
   CHECK(config.clock_drift_ppm == 10'000);
   CHECK(config.election_timeout_min == 500ms);
   CHECK(config.election_timeout_max == 1000ms);
@@ -85,6 +86,7 @@ TEST_CASE("config: every optional setting by flag") {
   CHECK(parsed(with("--semi-sync-timeout", "2s")).semi_sync_timeout == 2s);
   CHECK(parsed(with("--max-clock-skew-ms", "50")).max_clock_skew == 50ms);
   CHECK(parsed(with("--clock-drift-bound-ppm", "0")).clock_drift_ppm == 0);
+  CHECK(parsed(with("--io-threads", "4")).io_threads == 4);
   CHECK(parsed(with("--max-reconnect-backoff-ms", "200")).max_reconnect_backoff == 200ms);
   const NodeConfig quick = parsed(with("--election-timeout-ms", "150-300"));
   CHECK(quick.election_timeout_min == 150ms);

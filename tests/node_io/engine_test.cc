@@ -124,6 +124,8 @@ std::size_t stores_set_aside(const fs::path& directory) {
 
 TEST_CASE("engine: what was acknowledged is there after a stop and a start") {
   Cluster cluster(1);
+  const unsigned threads = GENERATE(0u, 2u);
+  for (NodeConfig& config : cluster.configs) config.io_threads = threads;
   cluster.start();
   cluster.ask(0, 204, "PUT", "/v1/kv/key", "value");
   cluster.stop();
@@ -135,6 +137,8 @@ TEST_CASE("engine: what was acknowledged is there after a stop and a start") {
 
 TEST_CASE("engine: three nodes serve through any of them") {
   Cluster cluster(3);
+  const unsigned threads = GENERATE(0u, 2u);
+  for (NodeConfig& config : cluster.configs) config.io_threads = threads;
   cluster.start();
   for (std::size_t i = 0; i < 3; ++i) {
     cluster.ask(i, 204, "PUT", fmt::format("/v1/kv/key-{}", i), fmt::format("value-{}", i));

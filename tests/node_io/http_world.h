@@ -1,4 +1,4 @@
-// An HTTP server with a fake node and clients, all on one thread, for the tests of the server.
+// An HTTP server with a fake node and clients, for the tests of the server.
 #pragma once
 
 #include <array>
@@ -18,12 +18,12 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using Tcp = asio::ip::tcp;
 
-/// Server, fake node and clients on one thread: a test says what a client does and then lets time
-/// pass until something is so.
-class World {
+/// A fake node and clients on one thread: a test says what a client does and then lets time pass
+/// until something is so.
+class Loop {
  public:
-  explicit World(HttpServerOptions options = {}) : node(io), server(io, node, options) {
-    const auto address = server.listen({"127.0.0.1", 0});
+  Loop() : node(io) {}
+  void connect_to(const Result<std::string>& address) {
     REQUIRE(address.has_value());
     port = static_cast<std::uint16_t>(std::stoi(address->substr(address->rfind(':') + 1)));
   }
@@ -42,13 +42,21 @@ class World {
 
   asio::io_context io{1};
   FakeNode node;
-  HttpServer server;
   std::uint16_t port = 0;
+};
+
+/// The server is on the same thread.
+class World : public Loop {
+ public:
+  explicit World(HttpServerOptions options = {}) : server(io, node, options) {
+    connect_to(server.listen({"127.0.0.1", 0}));
+  }
+  HttpServer server;
 };
 
 class RawClient {
  public:
-  explicit RawClient(World& world) : world_(world), socket_(world.io) {
+  explicit RawClient(Loop& world) : world_(world), socket_(world.io) {
     socket_.connect({asio::ip::address_v4::loopback(), world.port});
     socket_.non_blocking(true);
   }
@@ -118,7 +126,7 @@ class RawClient {
     }
   }
 
-  World& world_;
+  Loop& world_;
   Tcp::socket socket_;
   std::string received_;
   bool ended_ = false;
