@@ -150,6 +150,15 @@ bool Cluster::running(int id) {
   return node(id).process.running();
 }
 
+std::uint64_t Cluster::resident_bytes(int id) {
+  std::ifstream file(fmt::format("/proc/{}/status", node(id).process.pid()));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoull(line.substr(6)) << 10;
+  }
+  FAIL("node " << id << " does not run");
+  return 0;
+}
+
 int Cluster::await_end(int id, std::chrono::seconds limit) {
   const auto deadline = Clock::now() + limit;
   while (running(id)) {

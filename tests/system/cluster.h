@@ -78,6 +78,8 @@ class Cluster {
   /// Waits for a node to end by itself; the exit code.
   int await_end(int id, std::chrono::seconds limit = std::chrono::seconds{20});
   bool running(int id);
+  /// Memory that the node has now (VmRSS).
+  std::uint64_t resident_bytes(int id);
 
   void await_ready(int id);
   void await_all_ready();
