@@ -178,11 +178,22 @@ def described(options):
             "noisy_above_processors": NOISY}
 
 
+def result_path(options, summary):
+    return os.path.join(options.results, summary["date"].replace(":", "").rstrip("Z"))
+
+
+def write_json(path, summary):
+    with open(path, "w") as file:
+        json.dump(summary, file, indent=1)
+        file.write("\n")
+
+
 def parse():
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--mode", choices=("full", "quick", "levels"))
+    parser.add_argument("--mode", choices=("full", "quick", "levels", "scale"))
     parser.add_argument("--clients", type=lambda text: [int(n) for n in text.split(",")])
     parser.add_argument("--targets", type=lambda text: text.split(","))
+    parser.add_argument("--keys", type=lambda text: [int(n) for n in text.split(",")])
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=int)
     for directory in ("--dir", "--results", "--tools"):
@@ -194,6 +205,14 @@ def main():
     options = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.makedirs(options.dir, exist_ok=True)
+    os.makedirs(options.results, exist_ok=True)
+    if options.mode == "scale":
+        import scale  # which imports this
+        summary = scale.run(options)
+        path = result_path(options, summary) + "-scale.json"
+        write_json(path, summary)
+        print(f"\n{path}")
+        return
     targets = [ALL[name](options.dir, options.tools) for name in options.targets]
     try:
         for target in targets:
@@ -208,11 +227,8 @@ def main():
             target.stop()
     summary = report.summarize(described(options), idle, runs)
     report.print_table(summary)
-    os.makedirs(options.results, exist_ok=True)
-    path = os.path.join(options.results, summary["date"].replace(":", "").rstrip("Z"))
-    with open(path + ".json", "w") as file:
-        json.dump(summary, file, indent=1)
-        file.write("\n")
+    path = result_path(options, summary)
+    write_json(path + ".json", summary)
     with open(path + ".html", "w") as file:
         file.write(page.render(summary))
     print(f"\n{path}.json\n{path}.html")

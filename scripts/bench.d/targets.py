@@ -131,10 +131,12 @@ class Parallax(Target):
     name = "parallax"
     protocol = "parallax"
     rates = True
+    nodes = 3
+    options = ()  # of every parallaxd
 
-    def cluster(self, *words):
+    def cluster(self, *words, after=()):
         done = subprocess.run([os.path.join(ROOT, "scripts", "cluster"), *words, "--dir",
-                               self.directory], stdin=subprocess.DEVNULL, capture_output=True,
+                               self.directory, *(["--", *after] if after else [])], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True)
         if done.returncode:
             raise BenchError(done.stderr.strip() or "scripts/cluster failed")
@@ -145,10 +147,11 @@ class Parallax(Target):
         taken = machine.listening()
         while True:
             base = 10000 + random.randrange(200) * 100
-            if not taken.intersection([base + i for i in (1, 2, 3, 101, 102, 103)]):
+            nodes = range(1, self.nodes + 1)
+            if not taken.intersection([base + apart + i for i in nodes for apart in (0, 100)]):
                 break
-        self.cluster("up", "--nodes", "3", "--base-port", str(base))
-        self.ports = {str(i): base + i for i in (1, 2, 3)}
+        self.cluster("up", "--nodes", str(self.nodes), "--base-port", str(base), after=self.options)
+        self.ports = {str(i): base + i for i in nodes}
         for i in self.ports:
             with open(os.path.join(self.directory, f"node-{i}.pid")) as pid:
                 self.pids[i] = int(pid.read())

@@ -118,7 +118,7 @@ TEST_CASE("system: scripts bench refuses what it cannot measure before it instal
     CHECK(std::count(ended.output.begin(), ended.output.end(), '\n') == 1);
     CHECK_THAT(ended.output, Catch::Contains(what) && Catch::Contains("scripts/bench --help"));
   };
-  refused("--colour", "valid: --quick, --levels, --targets");
+  refused("--colour", "valid: --quick, --levels, --scale, --targets");
   refused("--quick --levels", "exclude each other");
   refused("--targets parallax,mongo", "there is no 'mongo'; valid: parallax, etcd-grpc");
   refused("--targets redis,redis", "twice");
@@ -126,6 +126,9 @@ TEST_CASE("system: scripts bench refuses what it cannot measure before it instal
   refused("--clients 0", "from 1 to 5000");
   refused("--levels --clients 64", "not even over 3 nodes");
   refused("--levels --targets redis", "parallax alone");
+  refused("--scale --levels", "exclude each other");
+  refused("--scale --targets redis", "parallax alone");
+  refused("--scale --keys many", "no list such as");
   refused("--rounds 0", "from 1 to 100");
   refused("--dir", "needs a value");
 }
