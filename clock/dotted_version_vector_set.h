@@ -145,6 +145,16 @@ class DottedVersionVectorSet {
     return covered;
   }
 
+  /// Whether context() is covered_by(versions()). The invariants have to hold.
+  bool context_follows() const {
+    return std::all_of(context().entries().begin(), context().entries().end(), [&](const auto& e) {
+      const auto& [actor, reading] = e;
+      return std::any_of(versions().begin(), versions().end(), [&](const V& v) {
+        return v.context.at(actor) == reading || (v.actor == actor && v.stamp.hlc == reading);
+      });
+    });
+  }
+
   /// What a receiver asks of a single version before it adds it.
   static bool replaces_only_older(const V& version) {
     return version.context.highest() < version.stamp.hlc;

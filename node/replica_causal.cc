@@ -217,8 +217,12 @@ void Replica::Impl::Causality::carry_out(CausalReady ready) {
   put_operations(std::move(ready.apply));
   put_operations(std::move(ready.append));
   for (const CausalRange& range : ready.remove) remove_segments(range);
-  if (ready.record) put(records::causal_key(kOnlyGroup), *ready.record);
-  woken_ = woken_ || ready.record;
+  if (ready.record) {
+    record_ = *std::move(ready.record);
+    changed_in_ = at_.next_sequence_;
+    at_.touch();
+    woken_ = true;
+  }
   for (CausalMessage& message : ready.send_after) send_after(std::move(message));
   for (const CausalLoad& load : ready.loads) {
     Result<std::vector<CausalOperation>> read = operations(load);
@@ -310,7 +314,13 @@ void Replica::Impl::Causality::send_after(CausalMessage message) {
                   HeldMessage{message.to, std::move(message.message)});
 }
 
-void Replica::Impl::Causality::on_batch(std::uint64_t sequence) {
+/// Several turns may have gone by since the last batch: only the newest record counts.
+void Replica::Impl::Causality::on_batch(std::uint64_t sequence, WriteBatch& batch) {
+  if (const auto record = std::exchange(record_, std::nullopt)) {
+    std::string key = records::causal_key(kOnlyGroup);
+    Bytes bytes = records::encode(key, *record);
+    batch.put(std::move(key), std::move(bytes));
+  }
   if (core_ && changed_in_ == sequence) marks_.emplace_back(sequence, core_->persisted_mark());
 }
 

@@ -54,8 +54,9 @@ struct Replica::Impl::Causality {
   /// One pass over the core: everything that it asks for goes into the pending batch. `persist`:
   /// that one may be taken in this turn.
   void run(bool persist);
-  /// Batch `sequence` is handed out, or durable.
-  void on_batch(std::uint64_t sequence);
+  /// `batch` is about to be handed out, as `sequence`: the record goes with it.
+  void on_batch(std::uint64_t sequence, WriteBatch& batch);
+  /// Batch `sequence` is durable.
   void on_persisted(std::uint64_t sequence);
   /// Nothing while it is starting.
   const Causal* core() const { return core_ ? &*core_ : nullptr; }
@@ -132,6 +133,7 @@ struct Replica::Impl::Causality {
   /// The last batch with anything causal in it, and the last one that is durable.
   std::uint64_t changed_in_ = 0;
   std::uint64_t durable_ = 0;
+  std::optional<CausalRecord> record_;  ///< of the states that are staged, for the next batch
   /// What batches cover that are handed out and not durable.
   std::deque<std::pair<std::uint64_t, CausalMark>> marks_;
   struct HeldPage {

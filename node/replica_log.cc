@@ -131,7 +131,7 @@ void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
     put(batch, records::clock_bound_key(), *flight.bound);
   }
   if (raft_) flight.mark = raft_->persisted_mark();
-  causal_->on_batch(flight.sequence);
+  causal_->on_batch(flight.sequence, batch);
   flight.born = std::exchange(decided_, std::nullopt);
   dirty_since_.reset();
   force_batch_ = false;

@@ -123,8 +123,14 @@ Result<KeyState> KeySpace::join(std::string_view key, KeyState state, const KeyS
 Result<void> KeySpace::put_history(std::string_view key, const VersionVector& known,
                                    const KeyState& joined, std::vector<Version> replaced,
                                    WriteBatch& batch) const {
-  std::map<Stamp, std::vector<Version>> by;
-  for (Version& version : replaced) by[replacer(joined, version)].push_back(std::move(version));
+  std::vector<std::pair<Stamp, std::vector<Version>>> by;  // nearly always one
+  for (Version& version : replaced) {
+    const Stamp stamp = replacer(joined, version);
+    auto place =
+        std::find_if(by.begin(), by.end(), [&](const auto& b) { return b.first == stamp; });
+    if (place == by.end()) place = by.insert(by.end(), {stamp, {}});
+    place->second.push_back(std::move(version));
+  }
   for (auto& [replacing, versions] : by) {
     const Stamp stamp = replacing;  // which a lambda may capture
     std::string store_key = records::history_key(group_, stamp, key);

@@ -42,47 +42,49 @@ KeyState compacted(KeyState state) {
 
 }  // namespace
 
-const KeyState* RecentStates::find(std::string_view key) {
+/// Among the young afterwards.
+RecentStates::Entry* RecentStates::entry(std::string_view key) {
   if (const auto it = young_.find(key); it != young_.end()) return &it->second;
   const auto it = old_.find(key);
   if (it == old_.end()) return nullptr;
-  const std::size_t bytes = cost(it->first, it->second);
-  const KeyState* const state = &it->second;
+  Entry* const entry = &it->second;
   young_.insert(old_.extract(it));
-  old_bytes_ -= bytes;
-  young_bytes_ += bytes;
-  age();  // where states are does not change by that
-  return state;
+  old_bytes_ -= entry->bytes;
+  young_bytes_ += entry->bytes;
+  return entry;
 }
 
-void RecentStates::put(std::string key, KeyState state) {
+const KeyState* RecentStates::find(std::string_view key) {
+  const Entry* const found = entry(key);
+  if (found == nullptr || !found->state) return nullptr;
+  age();  // where it is does not change by that
+  return &*found->state;
+}
+
+void RecentStates::put(std::string_view key, KeyState state) {
   const std::size_t bytes = cost(key, state);
   // One that would push out most of the others is not worth it.
-  if (bytes > most_bytes_ / 8) return erase(key);
-  if (const auto it = young_.find(key); it != young_.end()) {
-    young_bytes_ -= cost(it->first, it->second);
-    it->second = std::move(state);
-  } else {
-    erase(key);
-    young_.emplace(std::move(key), std::move(state));
-  }
-  young_bytes_ += bytes;
+  if (bytes > most_bytes_ / 8) return outdate(key);
+  Entry* place = entry(key);
+  if (place == nullptr) place = &young_.emplace(std::string(key), Entry{}).first->second;
+  young_bytes_ += bytes - place->bytes;
+  *place = {std::move(state), bytes};
   age();
 }
 
-void RecentStates::erase(std::string_view key) {
-  if (const auto it = young_.find(key); it != young_.end()) {
-    young_bytes_ -= cost(it->first, it->second);
-    young_.erase(it);
-  } else if (const auto aged = old_.find(key); aged != old_.end()) {
-    old_bytes_ -= cost(aged->first, aged->second);
-    old_.erase(aged);
-  }
+void RecentStates::outdate(std::string_view key) {
+  const auto drop = [&](States& states) {
+    const auto it = states.find(key);
+    if (it != states.end()) it->second.state.reset();
+    return it != states.end();
+  };
+  if (!drop(young_)) drop(old_);
 }
 
-/// The young grow old together when they are too many.
+/// The young grow old together before one more, an eighth of the room at most, could be too much:
+/// so both generations keep to a half.
 void RecentStates::age() {
-  if (young_bytes_ <= most_bytes_ / 2) return;
+  if (young_bytes_ <= most_bytes_ / 8 * 3) return;
   old_ = std::exchange(young_, {});
   old_bytes_ = std::exchange(young_bytes_, 0);
 }
@@ -110,7 +112,7 @@ void Overlay::add(const WriteBatch& batch, std::uint64_t sequence) {
     if (change.value) bytes_ += change.value->size();
     entry.value = change.value;
     entry.sequence = sequence;
-    entry.state.reset();
+    if (remembers(change.key)) recent_.outdate(change.key);
   }
 }
 
@@ -122,13 +124,7 @@ void Overlay::forget(std::uint64_t sequence) {
       continue;
     }
     bytes_ -= it->first.size() + (it->second.value ? it->second.value->size() : 0);
-    const auto change = changes_.extract(it++);
-    if (!remembers(change.key())) continue;
-    if (change.mapped().state) {
-      recent_.put(std::move(change.key()), *std::move(change.mapped().state));
-    } else {
-      recent_.erase(change.key());
-    }
+    it = changes_.erase(it);
   }
 }
 
@@ -146,20 +142,11 @@ Result<std::optional<std::string>> Overlay::get(std::string_view key) const {
 }
 
 const KeyState* Overlay::kept(std::string_view key) const {
-  if (!remembers(key)) return nullptr;
-  if (const auto it = changes_.find(key); it != changes_.end()) {
-    return it->second.state ? &*it->second.state : nullptr;
-  }
-  return recent_.find(key);
+  return remembers(key) ? recent_.find(key) : nullptr;
 }
 
 void Overlay::keep(std::string_view key, KeyState state) const {
-  if (!remembers(key)) return;
-  if (const auto it = changes_.find(key); it != changes_.end()) {
-    it->second.state = compacted(std::move(state));
-  } else {
-    recent_.put(std::string(key), compacted(std::move(state)));
-  }
+  if (remembers(key)) recent_.put(key, compacted(std::move(state)));
 }
 
 namespace {

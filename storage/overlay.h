@@ -33,8 +33,9 @@ class RecentStates {
   /// The state, empty where nothing is stored; nullptr: unknown. Valid until the next call of any
   /// other.
   const KeyState* find(std::string_view key);
-  void put(std::string key, KeyState state);
-  void erase(std::string_view key);
+  void put(std::string_view key, KeyState state);
+  /// What is known under `key` is so no more; its place is kept for what comes.
+  void outdate(std::string_view key);
 
   std::size_t bytes() const { return young_bytes_ + old_bytes_; }
 
@@ -45,8 +46,13 @@ class RecentStates {
       return std::hash<std::string_view>{}(key);
     }
   };
-  using States = std::unordered_map<std::string, KeyState, Hash, std::equal_to<>>;
+  struct Entry {
+    std::optional<KeyState> state;  ///< nothing: outdated
+    std::size_t bytes = 0;          ///< that it counts for
+  };
+  using States = std::unordered_map<std::string, Entry, Hash, std::equal_to<>>;
 
+  Entry* entry(std::string_view key);
   void age();
 
   const std::size_t most_bytes_;
@@ -81,7 +87,8 @@ class Overlay : public ReadView {
   std::uint64_t last_change(std::string_view key) const;
 
   /// What the record under `key` says, empty where there is none, if keep() was told so not long
-  /// ago; else nullptr. Valid until the next call of any other.
+  /// ago and the record has not changed since; else nullptr. Valid until the next call of any
+  /// other.
   const KeyState* kept(std::string_view key) const;
   /// `state` is what the record under `key` says as this overlay shows it now: read or just added.
   void keep(std::string_view key, KeyState state) const;
@@ -95,15 +102,14 @@ class Overlay : public ReadView {
  private:
   struct Entry {
     std::optional<Bytes> value;
-    std::uint64_t sequence = 0;
-    std::optional<KeyState> state;  ///< what `value` says, if that was kept
+    std::uint64_t sequence;
   };
   bool remembers(std::string_view key) const;
 
   const ReadView& below_;
   const Remembered remembered_;
-  mutable RecentStates recent_;  // of what is in the store; an entry of changes_ counts before it
-  mutable std::map<std::string, Entry, std::less<>> changes_;  // mutable: what they say
+  mutable RecentStates recent_;
+  std::map<std::string, Entry, std::less<>> changes_;
   std::size_t bytes_ = 0;
   std::uint64_t last_added_ = 0;
   std::uint64_t forgotten_ = 0;

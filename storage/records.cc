@@ -13,6 +13,7 @@
 #include "storage/packing.h"
 #include "storage/records.pb.h"
 #include "storage/store_keys.h"
+#include "storage/version_wire.h"
 
 namespace parallax {
 
@@ -121,22 +122,6 @@ Fault read_context(const google::protobuf::RepeatedPtrField<stored::ContextEntry
   if (packed.empty()) return read_context(entries, context);
   const bool right = entries.empty() && parallax::read_context(packed, base, context);
   return right ? nullptr : "a packed context that is none";
-}
-
-void fill_version(stored::Version& out, const Version& version) {
-  PARALLAX_ASSERT(!version.tombstone || version.value.empty(), "tombstone {} with {} value bytes",
-                  version.stamp, version.value.size());
-  out.set_hlc(version.stamp.hlc.value);
-  out.set_node(version.stamp.node.value);
-  out.set_actor_path(static_cast<std::uint32_t>(version.actor.path));
-  out.set_actor_node(version.actor.node.value);
-  out.set_actor_incarnation(version.actor.incarnation.value);
-  append_context(*out.mutable_packed_context(), version.context, version.stamp.hlc);
-  out.set_tombstone(version.tombstone);
-  out.set_value(version.value.view().data(), version.value.size());
-  out.set_content_type(version.content_type);
-  out.set_expires_at_ms(version.expires_at.value);
-  out.set_log_index(version.log_index.value);
 }
 
 /// Takes the value out of the message.
@@ -275,14 +260,6 @@ Hlc newest(const std::vector<Version>& versions) {
   return versions.empty() ? Hlc{} : versions.front().stamp.hlc;
 }
 
-void fill(stored::KeyState& out, const KeyState& record) {
-  PARALLAX_ASSERT(well_formed(record), "context {}", record.context().to_string());
-  out.mutable_versions()->Reserve(static_cast<int>(record.versions().size()));
-  for (const Version& version : record.versions()) fill_version(*out.add_versions(), version);
-  if (record.context() == KeyState::covered_by(record.versions())) return;
-  append_context(*out.mutable_packed_context(), record.context(), newest(record.versions()));
-}
-
 Fault read(stored::KeyState& in, KeyState& record) {
   std::vector<Version> versions;
   VersionVector context;
@@ -293,10 +270,6 @@ Fault read(stored::KeyState& in, KeyState& record) {
   if (context.empty()) context = KeyState::covered_by(versions);
   record = KeyState::from_parts(std::move(versions), std::move(context));
   return well_formed(record) ? nullptr : "the versions contradict the context";
-}
-
-void fill(stored::HistoryRecord& out, const HistoryRecord& record) {
-  for (const Version& version : record.replaced) fill_version(*out.add_replaced(), version);
 }
 
 Fault read(stored::HistoryRecord& in, HistoryRecord& record) {
@@ -484,6 +457,16 @@ Bytes encode_record(std::string_view store_key, const T& record) {
   return bytes;
 }
 
+template <class T>
+Bytes encode_by_hand(std::string_view store_key, const T& record) {
+  std::string bytes;
+  bytes.reserve(256);
+  bytes.append(kFormatBytes, '\0');
+  append_message(bytes, record);
+  bytes.append(kChecksumBytes, '\0');
+  return seal(store_key, std::move(bytes));
+}
+
 }  // namespace
 
 // --- Records ----------------------------------------------------------------------------------
@@ -498,8 +481,6 @@ PARALLAX_ENCODE(HardState)
 PARALLAX_ENCODE(LogStart)
 PARALLAX_ENCODE(AppliedRecord)
 PARALLAX_ENCODE(LogSegment)
-PARALLAX_ENCODE(KeyState)
-PARALLAX_ENCODE(HistoryRecord)
 PARALLAX_ENCODE(IdempotencyRecord)
 PARALLAX_ENCODE(PolicyRecord)
 PARALLAX_ENCODE(HintRecord)
@@ -507,6 +488,13 @@ PARALLAX_ENCODE(CausalSegment)
 PARALLAX_ENCODE(LeafRecord)
 PARALLAX_ENCODE(CausalRecord)
 #undef PARALLAX_ENCODE
+
+Bytes encode(std::string_view store_key, const KeyState& record) {
+  return encode_by_hand(store_key, record);
+}
+Bytes encode(std::string_view store_key, const HistoryRecord& record) {
+  return encode_by_hand(store_key, record);
+}
 
 Bytes encode(std::string_view store_key, Hlc clock_bound) {
   return encode_record(store_key, clock_bound);
@@ -555,14 +543,7 @@ PARALLAX_RECORD(LeafRecord);
 }  // namespace records
 
 void encode_key_state(const KeyState& state, std::string& out) {
-  records::Scratch<stored::KeyState> scratch(0);
-  records::fill(scratch.message(), state);
-  const std::size_t before = out.size();
-  const std::size_t size = scratch.message().ByteSizeLong();
-  out.resize(before + size);
-  scratch.message().SerializeWithCachedSizesToArray(
-      reinterpret_cast<std::uint8_t*>(out.data() + before));
-  scratch.saw(size);
+  append_message(out, state);
 }
 
 Result<KeyState> decode_key_state(const Bytes& bytes) {

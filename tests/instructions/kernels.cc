@@ -61,12 +61,13 @@ class Counted {
 // -------------------------------
 
 std::string key_of(std::size_t i) {
-  return fmt::format("bench/{:04}", i % kKeys);
+  return fmt::format("bench/{:04}", i);
 }
-std::string put_text(std::size_t i) {
+std::string put_text(std::size_t i, Level level) {
   return fmt::format(
-      "PUT /v1/kv/{} HTTP/1.1\r\nHost: 127.0.0.1:7101\r\nContent-Length: 100\r\n\r\n{:0100}",
-      key_of(i), i);
+      "PUT /v1/kv/{}?consistency={} HTTP/1.1\r\nHost: 127.0.0.1:7101\r\nContent-Length: "
+      "100\r\n\r\n{:0100}",
+      key_of(i), Consistency{.level = level}.to_string(), i);
 }
 std::string get_text(std::size_t i, Level level) {
   return fmt::format("GET /v1/kv/{}?consistency={} HTTP/1.1\r\nHost: 127.0.0.1:7101\r\n\r\n",
@@ -120,17 +121,21 @@ class Front {
 };
 
 /// The parts of one turn's work that can be counted.
-enum class Part { propose, follow, commit };
+enum class Part { propose, follow, commit, apply };
 
 class NodeKernel {
  public:
   NodeKernel() : front_(cluster_.leader()) {
-    for (std::size_t i = 0; i < kKeys; i += kPerTurn) put(i, Part::propose, false);
+    for (std::size_t i = 0; i < kKeys; i += kPerTurn) {
+      put(i, Part::propose, false);
+      put_causal(i, Part::propose, false);
+    }
   }
 
   void put(std::size_t first, Part part, bool counted) {
     PlainNode& leader = cluster_.leader();
-    const std::vector<std::string> texts = texts_of(first, put_text);
+    const auto texts =
+        texts_of(first, [](std::size_t i) { return put_text(i % kKeys, Level::linearizable); });
     tick();
     {
       const Counted c(totals, counted && part == Part::propose);
@@ -152,12 +157,44 @@ class NodeKernel {
       leader.turn();
       front_.answer();
     }
+    {
+      const Counted c(totals, counted && part == Part::apply);
+      cluster_.follower().take_inputs();
+      cluster_.follower().turn();
+    }
+    finish(counted);
+  }
+
+  /// At the node that the leader is, which is one like any other here.
+  void put_causal(std::size_t first, Part part, bool counted) {
+    PlainNode& origin = cluster_.leader();
+    const auto texts =
+        texts_of(first, [](std::size_t i) { return put_text(kKeys + i % kKeys, Level::causal); });
+    tick();
+    {
+      const Counted c(totals, counted && part == Part::propose);
+      origin.take_inputs();
+      for (const std::string& text : texts) front_.take(text);
+      origin.turn();
+    }
+    origin.write_batches();
+    {
+      const Counted c(totals, counted && part == Part::commit);
+      origin.take_inputs();
+      origin.turn();
+      front_.answer();
+    }
+    {
+      const Counted c(totals, counted && part == Part::apply);
+      cluster_.follower().take_inputs();
+      cluster_.follower().turn();
+    }
     finish(counted);
   }
 
   void get(std::size_t first, Level level, bool counted) {
     PlainNode& leader = cluster_.leader();
-    const auto texts = texts_of(first, [&](std::size_t i) { return get_text(i, level); });
+    const auto texts = texts_of(first, [&](std::size_t i) { return get_text(i % kKeys, level); });
     tick();
     {
       const Counted c(totals, counted);
@@ -213,6 +250,14 @@ Totals puts(Part part) {
   NodeKernel kernel;
   for (std::size_t turn = 0; turn < kWarm + kTurns; ++turn) {
     kernel.put(turn * kPerTurn, part, turn >= kWarm);
+  }
+  return kernel.totals;
+}
+
+Totals causal_puts(Part part) {
+  NodeKernel kernel;
+  for (std::size_t turn = 0; turn < kWarm + kTurns; ++turn) {
+    kernel.put_causal(turn * kPerTurn, part, turn >= kWarm);
   }
   return kernel.totals;
 }
@@ -292,6 +337,10 @@ constexpr Kernel kKernels[] = {
     {"put-propose", [] { return puts(Part::propose); }},
     {"put-follow", [] { return puts(Part::follow); }},
     {"put-commit", [] { return puts(Part::commit); }},
+    {"put-apply", [] { return puts(Part::apply); }},
+    {"causal-write", [] { return causal_puts(Part::propose); }},
+    {"causal-answer", [] { return causal_puts(Part::commit); }},
+    {"causal-deliver", [] { return causal_puts(Part::apply); }},
     {"get-linearizable", [] { return gets(Level::linearizable); }},
     {"get-prefix", [] { return gets(Level::prefix); }},
     {"append-encode", [] { return wire(true); }},
