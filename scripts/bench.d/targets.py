@@ -161,9 +161,17 @@ class Parallax(Target):
             self.cluster("wipe")
 
     def leader(self):
-        url = f"http://127.0.0.1:{self.ports['1']}/v1/cluster"
-        return wait_until("no node of Parallax leads", 10,
-                          lambda: str(ask(url)["leader"] or "") or None)
+        def named():
+            for port in self.ports.values():
+                try:
+                    leader = ask(f"http://127.0.0.1:{port}/v1/cluster")["leader"]
+                except OSError:  # a node that is down
+                    continue
+                if leader:
+                    return str(leader)
+            return None
+
+        return wait_until("no node of Parallax leads", 10, named)
 
     def command(self, op, clients, seconds, rate=None):
         if "/" in op:  # LEVEL/OP, over all nodes
