@@ -148,9 +148,8 @@ class DottedVersionVectorSet {
   /// Whether context() is covered_by(versions()). The invariants have to hold.
   bool context_follows() const {
     return std::all_of(context().entries().begin(), context().entries().end(), [&](const auto& e) {
-      const auto& [actor, reading] = e;
       return std::any_of(versions().begin(), versions().end(), [&](const V& v) {
-        return v.context.at(actor) == reading || (v.actor == actor && v.stamp.hlc == reading);
+        return v.context.at(e.first) == e.second || (v.actor == e.first && v.stamp.hlc == e.second);
       });
     });
   }
