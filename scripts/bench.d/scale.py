@@ -139,29 +139,27 @@ def with_cluster(label, directory, tools, work):
         cluster.stop()
 
 
-def by_keys(options):
-    rows = []
-    for keys in options.keys:
-        def work(cluster, keys=keys):
-            begun = time.monotonic()
+def filled(label, keys, size, options, fill_first):
+    """A cluster with so many keys of that size: every one at first, or those that puts happen on."""
+    def work(cluster):
+        begun = time.monotonic()
+        if fill_first:
             fill(cluster, keys)
-            took = time.monotonic() - begun
-            found = loaded(cluster, keys, 100, options)
-            return [{**one, "memory_mb": cluster.largest_mb(), "fill_s": took} for one in found]
+        beside = {"fill_s": time.monotonic() - begun} if fill_first else {}
+        found = loaded(cluster, keys, size, options)
+        return [{**one, **beside, "memory_mb": cluster.largest_mb()} for one in found]
 
-        rows += with_cluster(f"{keys:,} keys", options.dir, options.tools, work)
-    return rows
+    return with_cluster(label, options.dir, options.tools, work)
+
+
+def by_keys(options):
+    return [one for keys in options.keys
+            for one in filled(f"{keys:,} keys", keys, 100, options, True)]
 
 
 def by_values(options):
-    rows = []
-    for size, keys in VALUES:
-        def work(cluster, size=size, keys=keys):
-            found = loaded(cluster, keys, size, options)
-            return [{**one, "memory_mb": cluster.largest_mb()} for one in found]
-
-        rows += with_cluster(f"{size:,} bytes", options.dir, options.tools, work)
-    return rows
+    return [one for size, keys in VALUES
+            for one in filled(f"{size:,} bytes", keys, size, options, False)]
 
 
 def status(cluster, name):
