@@ -470,6 +470,7 @@ struct Replica::Impl : PendingAnswers {
   Bootstrap bootstrap_;
   std::optional<Raft> raft_;
   Overlay overlay_;
+  HistoryLog history_{kOnlyGroup};
   KeySpace keys_;
   IdempotencyTable idempotency_;
   PolicyTable policies_;

@@ -24,7 +24,7 @@ Replica::Impl::Impl(ReplicaConfig config, const Store& store, TurnTime now)
       random_(config_.seed),
       bootstrap_(config_.id, config_.members),
       overlay_(store, {records::key_state_range(kOnlyGroup), config_.recent_bytes}),
-      keys_(overlay_, kOnlyGroup),
+      keys_(overlay_, kOnlyGroup, &history_),
       idempotency_(overlay_, kOnlyGroup, config_.idempotency),
       last_batch_(now.monotonic),
       last_clean_(now.monotonic),

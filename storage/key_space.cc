@@ -133,12 +133,13 @@ Result<void> KeySpace::put_history(std::string_view key, const VersionVector& kn
   }
   for (auto& [replacing, versions] : by) {
     const Stamp stamp = replacing;  // which a lambda may capture
-    std::string store_key = records::history_key(group_, stamp, key);
-    HistoryRecord record;
     // A version that comes here for the first time has no record yet: the usual case needs no read.
     const bool first_seen = std::any_of(
         joined.versions().begin(), joined.versions().end(),
         [&](const Version& v) { return v.stamp == stamp && !known.covers(v.actor, v.stamp.hlc); });
+    if (first_seen && log_ != nullptr && log_->add(stamp, key, versions)) continue;
+    std::string store_key = records::history_key(group_, stamp, key);
+    HistoryRecord record;
     if (!first_seen) {
       PARALLAX_ASSIGN(std::optional<HistoryRecord> present,
                       records::load<HistoryRecord>(view_, store_key));
@@ -185,13 +186,12 @@ Result<std::vector<PastVersion>> KeySpace::history(std::string_view key) const {
   if (state.versions().empty() && !state.context().empty()) {
     to_walk.push_back(Stamp{state.context().highest(), kNoNode});
   }
+  HistoryReader reader(view_, group_, log_);
   while (!to_walk.empty()) {
     const Stamp by = to_walk.front();
     to_walk.pop_front();
-    PARALLAX_ASSIGN(const std::optional<HistoryRecord> record,
-                    records::load<HistoryRecord>(view_, records::history_key(group_, by, key)));
-    if (!record) continue;
-    for (const Version& version : record->replaced) add(version, by);
+    PARALLAX_ASSIGN(const std::vector<Version> replaced, reader.replaced(by, key));
+    for (const Version& version : replaced) add(version, by);
   }
   std::sort(found.begin(), found.end(),
             [](const PastVersion& a, const PastVersion& b) { return newer(a.version, b.version); });

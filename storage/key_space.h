@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "storage/history_log.h"
 #include "storage/overlay.h"
 #include "storage/records.h"
 
@@ -21,8 +22,10 @@ struct PastVersion {
 class KeySpace {
  public:
   KeySpace(const ReadView& view, GroupId group) : view_(view), group_(group) {}
-  /// With what this overlay keeps of key states.
-  KeySpace(const Overlay& view, GroupId group) : view_(view), overlay_(&view), group_(group) {}
+  /// With what this overlay keeps of key states. What joins let go of goes to `log`, if given,
+  /// which whoever writes the batches puts into them, and not into a record of its own.
+  KeySpace(const Overlay& view, GroupId group, HistoryLog* log = nullptr)
+      : view_(view), overlay_(&view), log_(log), group_(group) {}
 
   /// What the log has brought, and whatever else may be shown beside it. An empty state when
   /// nothing is stored. Errors: io, corrupt.
@@ -33,8 +36,8 @@ class KeySpace {
   /// arrivals"). Errors as above.
   Result<KeyState> load_early(std::string_view key) const;
 
-  /// Joins `incoming` into what is stored and puts the outcome into `batch`, with a history record
-  /// for what was replaced. Returns the joined state. Nothing is put when nothing changed.
+  /// Joins `incoming` into what is stored and puts the outcome into `batch`, and into the history
+  /// what was replaced. Returns the joined state. Nothing is put when nothing changed.
   /// It reads the view and not `batch`: between two joins of one key the first one's batch must get
   /// into the view (Overlay::add). `incoming` must be well_formed().
   Result<KeyState> join(std::string_view key, const KeyState& incoming, WriteBatch& batch) const;
@@ -76,6 +79,7 @@ class KeySpace {
 
   const ReadView& view_;
   const Overlay* overlay_ = nullptr;
+  HistoryLog* log_ = nullptr;  ///< nullptr: every replacement has its own record
   GroupId group_;
 };
 

@@ -10,7 +10,7 @@
 namespace parallax {
 namespace {
 
-constexpr std::uint64_t kPiece = 64 << 10;
+constexpr std::uint64_t kPiece = 64 << 10;  // LevelDB's files gather as much before they write it
 constexpr std::uint64_t kWrittenAtOnce = 512 << 10;
 constexpr double kRest = 3;
 constexpr Duration kLongest = std::chrono::milliseconds(10);
@@ -34,15 +34,16 @@ TablePace::~TablePace() {
 void TablePace::appended(std::uint64_t written, double filled) {
   if (written - rested_at_ < kPiece) return;
   rested_at_ = written;
-  if (written - begun_ >= kWrittenAtOnce) {
+  const std::uint64_t there = written - written % kPiece;
+  if (there - begun_ >= kWrittenAtOnce) {
     // Where that fails the sync at the end has more to do.
     if (file_ < 0) file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
     if (file_ >= 0) {
       static_cast<void>(::sync_file_range(file_, static_cast<off_t>(begun_),
-                                          static_cast<off_t>(written - begun_),
+                                          static_cast<off_t>(there - begun_),
                                           SYNC_FILE_RANGE_WRITE));
     }
-    begun_ = written;
+    begun_ = there;
   }
   if (resumed_ != Duration{}) {
     std::this_thread::sleep_for(rest_after(monotonic() - resumed_, filled));

@@ -149,16 +149,14 @@ class TrackedFile : public leveldb::WritableFile {
     resize();
     return status;
   }
-  leveldb::Status Flush() override {
-    const std::scoped_lock lock(mutex_);
-    leveldb::Status status = disk_.check_append(path_);
-    return status.ok() ? target_->Flush() : status;
-  }
+  /// LevelDB asks for it after each block of a table, which nobody reads before it is closed: the
+  /// target writes what it has gathered.
+  leveldb::Status Flush() override { return pace_ ? disk_.check_append(path_) : flush_target(); }
   leveldb::Status Sync() override {
     if (disk_.faults) {
       if (const auto delay = disk_.faults->fsync_delay_ms.load(); delay > 0) {
         // Written and not synced meanwhile: here a power failure has something to take.
-        leveldb::Status status = Flush();
+        leveldb::Status status = flush_target();
         if (!status.ok()) return status;
         std::this_thread::sleep_for(std::chrono::milliseconds(delay));
       }
@@ -185,6 +183,11 @@ class TrackedFile : public leveldb::WritableFile {
   }
 
  private:
+  leveldb::Status flush_target() {
+    const std::scoped_lock lock(mutex_);
+    leveldb::Status status = disk_.check_append(path_);
+    return status.ok() ? target_->Flush() : status;
+  }
   /// Again after the target was closed, for that writes what is in its buffer.
   void resize() {
     if (!cut_to_) return;

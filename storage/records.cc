@@ -8,6 +8,7 @@
 #include "base/checksum.h"
 #include "base/limits.h"
 #include "storage/causal_codec.h"
+#include "storage/history_log.h"
 #include "storage/key_state_codec.h"
 #include "storage/log_segment.h"
 #include "storage/packing.h"
@@ -276,6 +277,17 @@ Fault read(stored::HistoryRecord& in, HistoryRecord& record) {
   return read_versions(*in.mutable_replaced(), record.replaced);
 }
 
+Fault read(stored::HistorySegment& in, HistorySegment& record) {
+  record.entries.reserve(static_cast<std::size_t>(in.entries_size()));
+  for (stored::Replaced& entry : *in.mutable_entries()) {
+    Replaced& replaced = record.entries.emplace_back();
+    replaced.by = Stamp{Hlc{entry.hlc()}, NodeId{entry.node()}};
+    replaced.key = std::move(*entry.mutable_key());
+    if (Fault fault = read_versions(*entry.mutable_versions(), replaced.versions)) return fault;
+  }
+  return nullptr;
+}
+
 void fill(stored::IdempotencyRecord& out, const IdempotencyRecord& record) {
   out.set_at(record.at.value);
   out.set_index(record.index.value);
@@ -412,6 +424,8 @@ struct MessageOf<KeyState> : std::type_identity<stored::KeyState> {};
 template <>
 struct MessageOf<HistoryRecord> : std::type_identity<stored::HistoryRecord> {};
 template <>
+struct MessageOf<HistorySegment> : std::type_identity<stored::HistorySegment> {};
+template <>
 struct MessageOf<IdempotencyRecord> : std::type_identity<stored::IdempotencyRecord> {};
 template <>
 struct MessageOf<PolicyRecord> : std::type_identity<stored::PolicyRecord> {};
@@ -495,6 +509,9 @@ Bytes encode(std::string_view store_key, const KeyState& record) {
 Bytes encode(std::string_view store_key, const HistoryRecord& record) {
   return encode_by_hand(store_key, record);
 }
+Bytes encode(std::string_view store_key, const HistorySegment& record) {
+  return encode_by_hand(store_key, record);
+}
 
 Bytes encode(std::string_view store_key, Hlc clock_bound) {
   return encode_record(store_key, clock_bound);
@@ -532,6 +549,7 @@ PARALLAX_RECORD(AppliedRecord);
 PARALLAX_RECORD(LogSegment);
 PARALLAX_RECORD(KeyState);
 PARALLAX_RECORD(HistoryRecord);
+PARALLAX_RECORD(HistorySegment);
 PARALLAX_RECORD(IdempotencyRecord);
 PARALLAX_RECORD(PolicyRecord);
 PARALLAX_RECORD(HintRecord);

@@ -16,8 +16,11 @@
 //   "L" group first                  LogSegment (log_segment.h): entries from there on
 //   "K" group key                    KeyState
 //   "E" group key                    KeyState that has come before its place in the log has
-//   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced
-//                                    (node 0: what a context replaced that left no version)
+//   "H" group hlc node               HistorySegment (history_log.h): what versions replaced, the
+//                                    last of which is {hlc, node}
+//   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced,
+//                                    where that came late (node 0: what a context replaced that
+//                                    left no version)
 //   "M" group leaf key               LeafRecord: key is in that leaf of the hash tree
 //   "Q" group node key               HintRecord: the node has missed a write of key
 //   "G" group "c"                    CausalRecord
@@ -42,7 +45,7 @@
 namespace parallax {
 
 /// Raised when a record's schema changes in a way that an older program would misread.
-inline constexpr std::uint32_t kStoreFormat = 2;
+inline constexpr std::uint32_t kStoreFormat = 3;
 
 /// Where a node stands between an empty disk and membership (docs/ARCHITECTURE.md, "Empty store").
 enum class Membership : std::uint8_t {
@@ -93,7 +96,7 @@ struct LogEntry {
   friend bool operator==(const LogEntry&, const LogEntry&) = default;
 };
 
-/// What one version of a key replaced.
+/// What one version of a key replaced, beside what segments say of it (history_log.h).
 struct HistoryRecord {
   std::vector<Version> replaced;
   friend bool operator==(const HistoryRecord&, const HistoryRecord&) = default;
@@ -209,8 +212,10 @@ std::pair<NodeId, std::string_view> hint_of(std::string_view store_key);
 std::string_view key_in_leaf(std::string_view store_key);
 /// The user's key inside a key_state_key().
 std::string_view user_key(std::string_view store_key);
-/// The reading inside a history_key().
+/// The reading inside a history_key() or history_segment_key().
 Hlc history_hlc(std::string_view store_key);
+/// Which of the two it is.
+bool is_history_segment(std::string_view store_key);
 
 // Records. encode() takes the store key because the checksum covers it; decode() refuses with
 // `corrupt` and names the record. A record of a newer format is `refused`.
@@ -227,7 +232,7 @@ Bytes encode(std::string_view store_key, const HintRecord& record);
 Bytes encode(std::string_view store_key, const CausalRecord& record);
 Bytes encode(std::string_view store_key, const LeafRecord& record);
 
-/// T is one of the types above, Hlc, LogSegment or CausalSegment.
+/// T is one of the types above, Hlc, LogSegment, HistorySegment or CausalSegment.
 template <class T>
 Result<T> decode(std::string_view store_key, std::string_view bytes);
 

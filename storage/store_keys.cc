@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "storage/causal_codec.h"
+#include "storage/history_log.h"
 #include "storage/log_segment.h"
 #include "storage/records.h"
 
@@ -125,6 +126,10 @@ std::string describe(std::string_view store_key) {
         return fmt::format("idempotency index '{}' of group {}", printable(rest.substr(8)), group);
       case 'H':
         if (store_key.size() < kHistoryPrefixBytes) break;
+        if (is_history_segment(store_key)) {
+          return fmt::format("history up to {}-{} of group {}", read_big_endian(rest.substr(0, 8)),
+                             read_big_endian(rest.substr(8, 4)), group);
+        }
         return fmt::format("history record '{}' of group {} at {}-{}", printable(rest.substr(12)),
                            group, read_big_endian(rest.substr(0, 8)),
                            read_big_endian(rest.substr(8, 4)));
@@ -186,6 +191,14 @@ std::string history_key(GroupId group, const Stamp& by, std::string_view key) {
   append_u32(store_key, by.node.value);
   store_key.append(key);
   return store_key;
+}
+
+std::string history_segment_key(GroupId group, const Stamp& last) {
+  return history_key(group, last, "");
+}
+
+bool is_history_segment(std::string_view store_key) {
+  return store_key.size() == kHistoryPrefixBytes && store_key[0] == 'H';
 }
 
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive) {

@@ -4,6 +4,7 @@
 
 #include "base/checksum.h"
 #include "storage/causal_codec.h"
+#include "storage/history_log.h"
 #include "storage/key_state_codec.h"
 #include "storage/log_segment.h"
 #include "storage/records.h"
@@ -79,6 +80,9 @@ void check(std::uint8_t what, std::string_view bytes) {
     case 'i':
       return check_either<IdempotencyRecord>(what, records::idempotency_key(kOnlyGroup, "key"),
                                              bytes);
+    case 't':
+      return check_either<HistorySegment>(what, records::history_segment_key(kOnlyGroup, stamp),
+                                          bytes);
     case 'r':
       return check_either<HistoryRecord>(what, records::history_key(kOnlyGroup, stamp, "key"),
                                          bytes);

@@ -19,6 +19,7 @@
 #include "replication/hello.h"
 #include "replication/quorum/merkle_tree.h"
 #include "storage/causal_codec.h"
+#include "storage/history_log.h"
 #include "storage/key_state_codec.h"
 #include "storage/log_segment.h"
 #include "storage/records.h"
@@ -302,6 +303,8 @@ void write_records(Seeds seeds) {
       IdempotencyRecord{.at = kStamp.hlc, .index = LogIndex{1}, .stamp = kStamp, .number = 4});
   add_record(seeds, "R", records::history_key(group, {Hlc{1}, NodeId{1}}, "key"),
              HistoryRecord{a_key_state().versions()});
+  add_record(seeds, "T", records::history_segment_key(group, kStamp),
+             HistorySegment{{{kStamp, "key", a_key_state().versions()}}});
   std::string state;
   encode_key_state(a_key_state(), state);
   seeds.add("s", state);

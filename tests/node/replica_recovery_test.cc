@@ -486,6 +486,7 @@ TEST_CASE("recovery: history goes when its time is over") {
   const NodeId leader = world.wait_for_leader();
   for (int i = 0; i < 40; ++i) REQUIRE(world.put(leader, "k", fmt::format("{}", i)));
   const auto past = [&] {
+    world.run_for(100ms);  // until it is in a batch
     return KeySpace(world.replica(leader).state(), kOnlyGroup).history("k")->size();
   };
   CHECK(past() == 40);
@@ -500,6 +501,39 @@ TEST_CASE("recovery: history goes when its time is over") {
   REQUIRE(applied);
   CHECK((*applied)->history_floor > Hlc{});
   CHECK((*applied)->history_floor < world.replica(leader).status().clock);
+}
+
+TEST_CASE("recovery: history is whole after a crash") {
+  const std::uint64_t seed = GENERATE(range(1, 9));
+  CAPTURE(seed);
+  World world({.seed = seed});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  const NodeId follower = world.others(leader)[0];
+  Random random(seed);
+  const auto write = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      REQUIRE(world.put(leader, "k", fmt::format("{}", i)));
+      REQUIRE(world.put(leader, "other", "v"));
+      world.run_for(std::chrono::milliseconds(random.below(20)));
+    }
+  };
+  write(0, 20);
+  world.crash(follower, seed);
+  write(20, 30);
+  REQUIRE(world.start(follower));
+  write(30, 40);
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  for (const NodeId id : world.ids()) {
+    CAPTURE(id.value);
+    const auto past = world.call(
+        id, {.operation = ReadHistory{.key = "k", .from = {}}, .consistency = {Level::prefix}});
+    REQUIRE(past);
+    REQUIRE(past->versions.size() == 40);
+    for (std::size_t i = 0; i < 40; ++i) {
+      CHECK(past->versions[i].value == Bytes{fmt::format("{}", 39 - i)});
+    }
+  }
 }
 
 TEST_CASE("recovery: history goes although nothing is written any more") {

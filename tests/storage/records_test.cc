@@ -3,6 +3,7 @@
 
 #include "base/checksum.h"
 #include "storage/causal_codec.h"
+#include "storage/history_log.h"
 #include "storage/key_state_codec.h"
 #include "storage/log_segment.h"
 #include "storage/memory_store.h"
@@ -149,6 +150,23 @@ std::string random_key<HistoryRecord>(Random& random) {
 }
 
 template <>
+HistorySegment random_record(Random& random) {
+  HistorySegment segment;
+  for (std::uint64_t left = random.below(4); left > 0; --left) {
+    segment.entries.push_back(
+        {{Hlc{random.next()}, NodeId{static_cast<std::uint32_t>(random.below(4))}},
+         random_bytes(random, random.below(20)),
+         random_state(random).versions()});
+  }
+  return segment;
+}
+template <>
+std::string random_key<HistorySegment>(Random& random) {
+  const Stamp last{Hlc{random.next()}, NodeId{static_cast<std::uint32_t>(random.below(4))}};
+  return records::history_segment_key(kOnlyGroup, last);
+}
+
+template <>
 IdempotencyRecord random_record(Random& random) {
   IdempotencyRecord record;
   record.at = Hlc{random.between(1, ~std::uint64_t{0})};
@@ -263,9 +281,10 @@ std::string random_key<LeafRecord>(Random& random) {
                            random_bytes(random, random.below(20)));
 }
 
-#define RECORD_TYPES                                                                        \
-  NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogSegment, KeyState, HistoryRecord, \
-      IdempotencyRecord, PolicyRecord, HintRecord, LeafRecord, CausalSegment, CausalRecord
+#define RECORD_TYPES                                                                          \
+  NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogSegment, KeyState, HistoryRecord,   \
+      HistorySegment, IdempotencyRecord, PolicyRecord, HintRecord, LeafRecord, CausalSegment, \
+      CausalRecord
 
 // --- Records ----------------------------------------------------------------------------------
 
@@ -318,10 +337,10 @@ TEMPLATE_TEST_CASE("records: a newer format is refused and never taken for damag
                    RECORD_TYPES) {
   Random random(4);
   const std::string key = random_key<TestType>(random);
-  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", 3));
+  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", 4));
   REQUIRE(!decoded.has_value());
   CHECK(decoded.error().code == ErrorCode::refused);
-  CHECK_THAT(decoded.error().message, Catch::Contains("format 3") && Catch::Contains("up to 2"));
+  CHECK_THAT(decoded.error().message, Catch::Contains("format 4") && Catch::Contains("up to 3"));
   CHECK(records::decode<TestType>(key, frame(key, "", 0)).error().code == ErrorCode::corrupt);
 }
 
@@ -524,13 +543,13 @@ KeyState example_state() {
 TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
   const std::string key = records::hard_state_key(kOnlyGroup);
   CHECK(hex(key) == "470000000168");
-  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "020803100112dcd356");
+  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "0308031001a2f5b36b");
 
   const std::string log_key = records::log_segment_key(kOnlyGroup, LogIndex{258});
   CHECK(hex(log_key) == "4c000000010000000000000102");
   const LogSegment log{LogIndex{258},
                        {{Term{1}, LogIndex{258}, "hi"}, {Term{2}, LogIndex{259}, {}}}};
-  CHECK(hex(records::encode(log_key, log).view()) == "022208820201026869020096787f7e");
+  CHECK(hex(records::encode(log_key, log).view()) == "032208820201026869020056a7f1bf");
 
   const Stamp stamp{Hlc{0x0102030405060708}, NodeId{2}};
   CHECK(hex(records::history_key(kOnlyGroup, stamp, "k")) ==
@@ -540,14 +559,31 @@ TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
   CHECK(hex(state_key) == "4b000000016b");
   const KeyState state = example_state();
   CHECK(hex(records::encode(state_key, state).view()) ==
-        "020a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
-        "014d63920f");
+        "030a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
+        "01b6958148");
   // Something was seen that no version says.
   VersionVector seen = state.context();
   seen.advance({ActorPath::causal, NodeId{1}, Incarnation{4}}, Hlc{stamp.hlc.value - 16});
   CHECK(hex(records::encode(state_key, KeyState::from_parts(state.versions(), seen)).view()) ==
-        "020a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
-        "011a110000838e98a8c0e080810109030006041037504c06");
+        "030a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
+        "011a110000838e98a8c0e080810109030006041047b057b0");
+
+  const std::string history_key = records::history_segment_key(kOnlyGroup, stamp);
+  CHECK(hex(history_key) == "4800000001010203040506070800000002");
+  const HistorySegment history{{{stamp, "k", state.versions()}}};
+  CHECK(hex(records::encode(history_key, history).view()) ==
+        "030a3809080706050403020110021a016b222809080706050403020110021801200228034201764a0174500658"
+        "07620b0000838e98a8c0e0808101f58538b1");
+}
+
+// The second format had the same records, but for the history's segments.
+TEST_CASE("records: what format 2 has written is read") {
+  const std::string key = records::key_state_key(kOnlyGroup, "k");
+  const Result<KeyState> state = records::decode<KeyState>(
+      key, unhex("020a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e0"
+                 "8081014d63920f"));
+  REQUIRE(state.has_value());
+  CHECK(*state == example_state());
 }
 
 // Written by the first format, in which contexts were messages.
@@ -580,6 +616,13 @@ TEST_CASE("records: keys sort like what they name") {
   CHECK(at(5, 255, "z") < at(5, 256, "a"));
   CHECK(at(5, 1, "") < at(5, 1, "a"));
   CHECK(records::history_hlc(at(77, 1, "k")) == Hlc{77});
+  const std::string segment = records::history_segment_key(kOnlyGroup, {Hlc{77}, NodeId{1}});
+  CHECK(at(76, 9, "z") < segment);
+  CHECK(segment < at(77, 1, "a"));
+  CHECK(records::history_hlc(segment) == Hlc{77});
+  CHECK(records::is_history_segment(segment));
+  CHECK_FALSE(records::is_history_segment(at(77, 1, "k")));
+  CHECK(records::describe(segment) == "history up to 77-1 of group 1");
   const auto row = [](std::uint64_t hlc, std::string_view key) {
     return records::idempotency_index_key(kOnlyGroup, Hlc{hlc}, key);
   };

@@ -46,10 +46,17 @@ TEST_CASE("version wire: what is written by hand is what the generated types wri
     REQUIRE(*read == state);
     const std::string history = by_hand(HistoryRecord{state.versions()});
     REQUIRE(written_anew<stored::HistoryRecord>(history) == history);
+    const Stamp by{Hlc{random.next()}, NodeId{static_cast<std::uint32_t>(random.below(3))}};
+    const std::string segment =
+        by_hand(HistorySegment{{{by, random_bytes(random, random.below(300)), state.versions()},
+                                {Stamp{}, "", {}},
+                                {by, "key", state.versions()}}});
+    REQUIRE(written_anew<stored::HistorySegment>(segment) == segment);
   }
   CHECK(with_context > 100);
   CHECK(with_context < 4'900);
   CHECK(by_hand(KeyState{}).empty());
+  CHECK(by_hand(HistorySegment{}).empty());
 }
 
 }  // namespace
