@@ -41,11 +41,9 @@ Result<void> IdempotencyTable::put(const IdempotencyRow& row, WriteBatch& batch)
     if (present->at >= row.record.at) return {};
     remove(present->at, row.key, batch);
   }
-  Bytes record = records::encode(store_key, row.record);
-  batch.put(std::move(store_key), std::move(record));
-  std::string index = records::idempotency_index_key(group_, row.record.at, row.key);
-  Bytes time = records::encode(index, row.record.at);
-  batch.put(std::move(index), std::move(time));
+  records::put(batch, std::move(store_key), row.record);
+  records::put(batch, records::idempotency_index_key(group_, row.record.at, row.key),
+               row.record.at);
   ++rows_;
   return {};
 }

@@ -56,9 +56,7 @@ void Replica::Impl::update_tree(const std::string& key, const KeyMark& before,
 }
 
 void Replica::Impl::put_leaf_record(const std::string& key, WriteBatch& batch) const {
-  std::string store_key = records::leaf_key(kOnlyGroup, MerkleTree::leaf_of(key), key);
-  Bytes record = records::encode(store_key, LeafRecord{});
-  batch.put(std::move(store_key), std::move(record));
+  records::put(batch, records::leaf_key(kOnlyGroup, MerkleTree::leaf_of(key), key), LeafRecord{});
 }
 
 void Replica::Impl::build_tree() {
@@ -68,10 +66,8 @@ void Replica::Impl::build_tree() {
   }
   if (!tree_.complete() || leaves_complete_ || fatal_) return;
   leaves_complete_ = true;
-  std::string key = records::leaves_complete_key(kOnlyGroup);
-  Bytes record = records::encode(key, LeafRecord{});
   WriteBatch batch;
-  batch.put(std::move(key), std::move(record));
+  records::put(batch, records::leaves_complete_key(kOnlyGroup), LeafRecord{});
   stage(std::move(batch));
 }
 

@@ -124,10 +124,8 @@ bool Replica::Impl::put_policy(std::string_view prefix, const PolicyRecord& reco
     return false;
   }
   if (!*taken) return true;
-  std::string key = records::policy_key(kOnlyGroup, prefix);
-  Bytes bytes = records::encode(key, record);
   WriteBatch batch;
-  batch.put(std::move(key), std::move(bytes));
+  records::put(batch, records::policy_key(kOnlyGroup, prefix), record);
   stage(std::move(batch));
   return true;
 }

@@ -45,9 +45,7 @@ void Replica::Impl::decide_membership(WriteBatch& batch) {
   decision->hard_state.term = std::max(decision->hard_state.term, heard_term_);
   deciding_ = true;
   node_dirty_ = true;
-  std::string key = records::hard_state_key(kOnlyGroup);
-  Bytes record = records::encode(key, decision->hard_state);
-  batch.put(std::move(key), std::move(record));
+  records::put(batch, records::hard_state_key(kOnlyGroup), decision->hard_state);
 
   RaftRestored restored;
   restored.hard_state = decision->hard_state;

@@ -251,14 +251,6 @@ bool Replica::Impl::Causality::join_operation(const CausalOperation& operation) 
       .has_value();
 }
 
-template <class Record>
-void Replica::Impl::Causality::put(std::string key, const Record& record) {
-  Bytes bytes = records::encode(key, record);
-  WriteBatch batch;
-  batch.put(std::move(key), std::move(bytes));
-  stage(std::move(batch));
-}
-
 /// What a turn brings of an origin is one record: a record has its price in the store, and again
 /// when it is removed, whatever is in it.
 void Replica::Impl::Causality::put_operations(std::vector<CausalOperation> operations) {
@@ -283,7 +275,9 @@ void Replica::Impl::Causality::put_operations(std::vector<CausalOperation> opera
 void Replica::Impl::Causality::put_segment(const Origin& origin, CausalSegment segment) {
   const std::uint64_t last = segment.operations.back().number;
   segments_[origin].insert(last);
-  put(records::causal_segment_key(kOnlyGroup, origin, last), segment);
+  WriteBatch batch;
+  records::put(batch, records::causal_segment_key(kOnlyGroup, origin, last), segment);
+  stage(std::move(batch));
 }
 
 /// Those that end in `range`. What is let go of later is behind it, so a segment goes with its last
@@ -317,9 +311,7 @@ void Replica::Impl::Causality::send_after(CausalMessage message) {
 /// Several turns may have gone by since the last batch: only the newest record counts.
 void Replica::Impl::Causality::on_batch(std::uint64_t sequence, WriteBatch& batch) {
   if (const auto record = std::exchange(record_, std::nullopt)) {
-    std::string key = records::causal_key(kOnlyGroup);
-    Bytes bytes = records::encode(key, *record);
-    batch.put(std::move(key), std::move(bytes));
+    records::put(batch, records::causal_key(kOnlyGroup), *record);
   }
   if (core_ && changed_in_ == sequence) marks_.emplace_back(sequence, core_->persisted_mark());
 }

@@ -100,8 +100,6 @@ struct Replica::Impl::Causality {
   void put_segment(const Origin& origin, CausalSegment segment);
   void remove_segments(const CausalRange& range);
   void answer_from_failed_disk();
-  template <class Record>
-  void put(std::string key, const Record& record);
   void stage(WriteBatch batch);
   void send_after(CausalMessage message);
   Result<std::vector<CausalOperation>> operations(const CausalLoad& load) const;

@@ -48,10 +48,8 @@ bool Replica::Impl::note_hint(NodeId target, const std::string& key) {
     return false;
   }
   ++counters_.hints_queued;
-  std::string store_key = records::hint_key(kOnlyGroup, target, key);
-  Bytes record = records::encode(store_key, HintRecord{now_.physical});
   WriteBatch batch;
-  batch.put(std::move(store_key), std::move(record));
+  records::put(batch, records::hint_key(kOnlyGroup, target, key), HintRecord{now_.physical});
   stage(std::move(batch));
   return true;
 }

@@ -18,16 +18,10 @@ constexpr std::size_t kMaxPendingBytes = 1 << 20;
 constexpr std::size_t kCleanSlice = 512;
 constexpr Duration kCleanInterval = std::chrono::milliseconds(200);
 
-template <class T>
-void put(WriteBatch& batch, std::string key, const T& record) {
-  Bytes bytes = records::encode(key, record);
-  batch.put(std::move(key), std::move(bytes));
-}
-
 }  // namespace
 
 void Replica::Impl::put_log(const RaftReady& ready, WriteBatch& batch) {
-  if (ready.hard_state) put(batch, records::hard_state_key(kOnlyGroup), *ready.hard_state);
+  if (ready.hard_state) records::put(batch, records::hard_state_key(kOnlyGroup), *ready.hard_state);
   if (ready.truncate_from) {
     // What was appended and cut off within this turn is not in the store: what is left of it comes
     // with what took the place of the rest.
@@ -37,7 +31,7 @@ void Replica::Impl::put_log(const RaftReady& ready, WriteBatch& batch) {
     log_sizes_.truncate(from);
   }
   if (ready.log_start) {
-    put(batch, records::log_start_key(kOnlyGroup), *ready.log_start);
+    records::put(batch, records::log_start_key(kOnlyGroup), *ready.log_start);
     log_start_ = ready.log_start->index;
     log_sizes_.compact(log_start_);
   }
@@ -118,7 +112,7 @@ void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
     if (canary(Canary::applied_index_too_low)) {
       record.index = std::max(record.index.prev(), log_start_);
     }
-    put(batch, records::applied_key(kOnlyGroup), record);
+    records::put(batch, records::applied_key(kOnlyGroup), record);
   }
   if (std::exchange(node_dirty_, false)) {
     NodeRecord record = node_;
@@ -127,11 +121,11 @@ void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
       record.membership = decided_->recovering ? Membership::recovering : Membership::member;
       record.incarnation = decided_->incarnation;
     }
-    put(batch, records::node_key(), record);
+    records::put(batch, records::node_key(), record);
   }
   if (clock_.wants_bound(now_.physical)) {
     flight.bound = clock_.next_bound(now_.physical);
-    put(batch, records::clock_bound_key(), *flight.bound);
+    records::put(batch, records::clock_bound_key(), *flight.bound);
   }
   if (raft_) flight.mark = raft_->persisted_mark();
   causal_->on_batch(flight.sequence, batch);

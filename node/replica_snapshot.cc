@@ -187,10 +187,8 @@ Result<void> Replica::Impl::verify_chunk(const SnapshotChunk& chunk) const {
 bool Replica::Impl::install(const SnapshotChunk& chunk) {
   if (chunk.sequence == 0 && (!installing_ || installing_->index < chunk.index)) {
     installing_ = LogStart{chunk.index, chunk.index_term};
-    std::string key = records::installing_key(kOnlyGroup);
-    Bytes record = records::encode(key, *installing_);
     WriteBatch batch;
-    batch.put(std::move(key), std::move(record));
+    records::put(batch, records::installing_key(kOnlyGroup), *installing_);
     stage(std::move(batch));
   }
   for (const SnapshotChunk::Record& record : chunk.records) {

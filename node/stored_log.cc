@@ -40,9 +40,7 @@ void StoredLog::truncate(LogIndex from, WriteBatch& batch) {
 }
 
 void StoredLog::put(const LogSegment& segment, WriteBatch& batch) {
-  std::string key = records::log_segment_key(group_, segment.first);
-  Bytes record = records::encode(key, segment);
-  batch.put(std::move(key), std::move(record));
+  records::put(batch, records::log_segment_key(group_, segment.first), segment);
   PARALLAX_ASSERT(firsts_.empty() || firsts_.back() <= segment.first,
                   "segment {} before segment {}", segment.first, firsts_.back());
   if (firsts_.empty() || firsts_.back() < segment.first) firsts_.push_back(segment.first);

@@ -21,7 +21,6 @@ struct CausalSegment {
 namespace records {
 /// Of the segment whose last operation is `last`.
 std::string causal_segment_key(GroupId group, const Origin& origin, std::uint64_t last);
-Bytes encode(std::string_view store_key, const CausalSegment& record);
 }  // namespace records
 
 /// What no origin issues. Empty: it may be one; otherwise what is wrong with it.

@@ -67,9 +67,7 @@ Result<void> HistoryLog::put_into(WriteBatch& batch, const ReadView& view) {
                 std::back_inserter(same->segment.entries));
       continue;
     }
-    std::string key = records::history_segment_key(group_, it->last);
-    Bytes record = records::encode(key, it->segment);
-    batch.put(std::move(key), std::move(record));
+    records::put(batch, records::history_segment_key(group_, it->last), it->segment);
     highest_ = std::max(*highest_, it->last.hlc);
   }
   gathered_.clear();

@@ -34,7 +34,6 @@ struct HistorySegment {
 namespace records {
 /// Among the records of history_key(), as that of no key.
 std::string history_segment_key(GroupId group, const Stamp& last);
-Bytes encode(std::string_view store_key, const HistorySegment& record);
 }  // namespace records
 
 /// Gathers what key states let go of until it goes into a batch, the one with those states. Not

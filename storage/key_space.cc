@@ -89,9 +89,7 @@ Result<KeyState> KeySpace::join_early(std::string_view key, const KeyState& inco
                                       WriteBatch& batch) const {
   PARALLAX_ASSIGN(KeyState state, load_early(key));
   if (!state.join(incoming)) return state;
-  std::string store_key = records::early_key(group_, key);
-  Bytes record = records::encode(store_key, state);
-  batch.put(std::move(store_key), std::move(record));
+  records::put(batch, records::early_key(group_, key), state);
   return state;
 }
 
@@ -113,9 +111,7 @@ Result<KeyState> KeySpace::join(std::string_view key, KeyState state, const KeyS
   const VersionVector known = replaced.empty() ? VersionVector{} : state.context();
   if (!state.join(incoming)) return state;
 
-  std::string store_key = records::key_state_key(group_, key);
-  Bytes record = records::encode(store_key, state);
-  batch.put(std::move(store_key), std::move(record));
+  records::put(batch, records::key_state_key(group_, key), state);
   if (!replaced.empty()) PARALLAX_TRY(put_history(key, known, state, std::move(replaced), batch));
   return state;
 }
@@ -146,8 +142,7 @@ Result<void> KeySpace::put_history(std::string_view key, const VersionVector& kn
       if (present) record = std::move(*present);
     }
     merge_replaced(record, std::move(versions));
-    Bytes bytes = records::encode(store_key, record);
-    batch.put(std::move(store_key), std::move(bytes));
+    records::put(batch, std::move(store_key), record);
   }
   return {};
 }

@@ -25,7 +25,6 @@ namespace records {
 std::string log_segment_key(GroupId group, LogIndex first);
 /// Segments that begin in this range.
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive);
-Bytes encode(std::string_view store_key, const LogSegment& record);
 }  // namespace records
 
 /// Thread-safe.

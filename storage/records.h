@@ -32,6 +32,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -166,6 +167,10 @@ struct LeafRecord {
   friend bool operator==(const LeafRecord&, const LeafRecord&) = default;
 };
 
+struct CausalSegment;   // storage/causal_codec.h
+struct HistorySegment;  // storage/history_log.h
+struct LogSegment;      // storage/log_segment.h
+
 namespace records {
 
 // Store keys.
@@ -231,8 +236,18 @@ Bytes encode(std::string_view store_key, const PolicyRecord& record);
 Bytes encode(std::string_view store_key, const HintRecord& record);
 Bytes encode(std::string_view store_key, const CausalRecord& record);
 Bytes encode(std::string_view store_key, const LeafRecord& record);
+Bytes encode(std::string_view store_key, const LogSegment& record);
+Bytes encode(std::string_view store_key, const HistorySegment& record);
+Bytes encode(std::string_view store_key, const CausalSegment& record);
 
-/// T is one of the types above, Hlc, LogSegment, HistorySegment or CausalSegment.
+/// Encodes and puts. T is one of the above.
+template <class T>
+void put(WriteBatch& batch, std::string store_key, const T& record) {
+  Bytes bytes = encode(store_key, record);
+  batch.put(std::move(store_key), std::move(bytes));
+}
+
+/// T is one of the types above or Hlc.
 template <class T>
 Result<T> decode(std::string_view store_key, std::string_view bytes);
 
