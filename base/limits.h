@@ -37,6 +37,10 @@ inline constexpr std::uint32_t kMaxScanLimit = 1'000;
 /// A page of a range ends behind this many bytes of keys and values, or keys looked at.
 inline constexpr std::size_t kMaxScanBytes = 4 << 20;
 inline constexpr std::size_t kMaxScanKeys = 10'000;
+/// Versions of a key's past that are looked at for one answer.
+inline constexpr std::size_t kMaxHistoryVersions = 10'000;
+/// Of any keys' history, in the search for them.
+inline constexpr std::size_t kMaxHistoryBytesRead = 8 << 20;
 inline constexpr std::size_t kMaxBatchOperations = 1'000;
 /// Of its body, and of the values that it reads.
 inline constexpr std::size_t kMaxBatchBytes = 8 << 20;

@@ -66,7 +66,9 @@ void Replica::Impl::clean_history() {
   const std::uint64_t present = clock_.peek(now_.physical).millis().value;
   const auto retention = static_cast<std::uint64_t>(config_.history_retention.count());
   if (present <= retention) return;
-  const Hlc horizon = Hlc::from_millis(UnixMillis{present - retention});
+  // What is not in a batch yet is not seen here: the sweep must not pass it.
+  const Hlc horizon =
+      std::min(Hlc::from_millis(UnixMillis{present - retention}), history_.oldest());
   WriteBatch batch;
   const std::size_t limit = std::max(std::exchange(clean_credit_, 0) + 64, kCleanSlice);
   const Result<KeySpace::CleanUp> done = keys_.clean_history(cleaned_, horizon, limit, batch);

@@ -276,11 +276,12 @@ Result<void> Replica::Impl::read_into(const Request& request, Answer& answer, Re
     return scan_into(*scan, now, answer, scope);
   } else if (const auto* history = std::get_if<ReadHistory>(&request.operation)) {
     PARALLAX_ASSIGN(const KeyState state, state_in(scope, history->key, now));
-    PARALLAX_ASSIGN(const std::vector<PastVersion> past, keys_.history(history->key));
-    answer.history_floor = std::max(applied_.history_floor, cleaned_).millis();
-    for (const auto& [version, replaced_by] : past) {
-      const UnixMillis at = version.stamp.hlc.millis();
-      if (at < history->from || at > history->to) continue;
+    const PastBounds bounds{history->from, history->to, limits::kMaxHistoryVersions,
+                            limits::kMaxScanBytes, limits::kMaxHistoryBytesRead};
+    PARALLAX_ASSIGN(const Past past, keys_.history(history->key, bounds));
+    answer.history_floor =
+        std::max(std::max(applied_.history_floor, cleaned_).millis(), past.complete_from);
+    for (const auto& [version, replaced_by] : past.versions) {
       answer.versions.push_back(
           {version.stamp, version.tombstone, version.value, version.content_type});
     }

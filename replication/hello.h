@@ -15,7 +15,7 @@
 namespace parallax {
 
 /// Raised when the protocol changes in a way that an older program would misread.
-inline constexpr std::uint32_t kPeerProtocol = 2;
+inline constexpr std::uint32_t kPeerProtocol = 3;
 
 struct Hello {
   std::uint32_t protocol = kPeerProtocol;

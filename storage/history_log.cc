@@ -8,10 +8,10 @@
 namespace parallax {
 namespace {
 
-const Replaced* find_in(const HistorySegment& segment, const Stamp& by, std::string_view key) {
+const Replacement* find_in(const HistorySegment& segment, const Stamp& by, std::string_view key) {
   const auto found =
       std::find_if(segment.entries.begin(), segment.entries.end(),
-                   [&](const Replaced& entry) { return entry.by == by && entry.key == key; });
+                   [&](const Replacement& entry) { return entry.by == by && entry.key == key; });
   return found == segment.entries.end() ? nullptr : &*found;
 }
 
@@ -35,40 +35,55 @@ Hlc end_of_span(Hlc hlc) {
 
 bool HistoryLog::add(const Stamp& by, std::string_view key, std::vector<Version>& replaced) {
   const std::size_t bytes = bytes_of(key, replaced);
-  bool fits = false;
-  if (!gathered_.empty()) {
-    const Gathered& last = gathered_.back();
-    fits = std::max(last.last.hlc, by.hlc) < end_of_span(std::min(last.first, by.hlc));
-    if (!fits && by < last.last) return false;
-    fits = fits && last.bytes < kSegmentBytes;
+  if (bytes > kEntryBytes) return false;
+  const auto fits = [&](const Gathered& gathered) {
+    return gathered.bytes < kSegmentBytes &&
+           std::max(gathered.last, by).hlc < end_of_span(std::min(gathered.first, by).hlc);
+  };
+  // Origins whose operations take their time to come here have segments of their own.
+  constexpr std::size_t kOpen = 4;
+  const auto end = gathered_.rbegin() +
+                   static_cast<std::ptrdiff_t>(std::min<std::size_t>(kOpen, gathered_.size()));
+  auto to = std::find_if(gathered_.rbegin(), end, fits);
+  if (to == end) {
+    gathered_.push_back({.first = by, .last = by});
+    to = gathered_.rbegin();
   }
-  if (!fits) gathered_.push_back({{}, 0, by.hlc, by});
-  Gathered& to = gathered_.back();
-  to.segment.entries.push_back({by, std::string(key), std::move(replaced)});
-  to.bytes += bytes;
-  to.first = std::min(to.first, by.hlc);
-  to.last = std::max(to.last, by);
+  to->segment.entries.push_back({by, std::string(key), std::move(replaced)});
+  to->bytes += bytes;
+  to->first = std::min(to->first, by);
+  to->last = std::max(to->last, by);
   bytes_ += bytes;
   return true;
+}
+
+Hlc HistoryLog::oldest() const {
+  Hlc oldest{std::numeric_limits<std::uint64_t>::max()};
+  for (const Gathered& gathered : gathered_) oldest = std::min(oldest, gathered.first.hlc);
+  return oldest;
 }
 
 Result<void> HistoryLog::put_into(WriteBatch& batch, const ReadView& view) {
   if (gathered_.empty()) return {};
   if (!highest_) PARALLAX_TRY(look_for_highest(view));
-  for (Gathered& gathered : gathered_) {
-    if (gathered.last.hlc <= *highest_) PARALLAX_TRY(extend(gathered, view));
-  }
-  for (auto it = gathered_.begin(); it != gathered_.end(); ++it) {
-    // Two can end with one stamp, when many keys were changed with it.
-    const auto same = std::find_if(std::next(it), gathered_.end(),
-                                   [&](const Gathered& later) { return later.last == it->last; });
-    if (same != gathered_.end()) {
-      std::move(it->segment.entries.begin(), it->segment.entries.end(),
-                std::back_inserter(same->segment.entries));
+  for (auto it = gathered_.begin(); it != gathered_.end();) {
+    const auto same = std::find_if(
+        gathered_.begin(), it, [&](const Gathered& gathered) { return gathered.last == it->last; });
+    if (same == it) {
+      ++it;
       continue;
     }
-    records::put(batch, records::history_segment_key(group_, it->last), it->segment);
-    highest_ = std::max(*highest_, it->last.hlc);
+    std::vector<Replacement>& entries = it->segment.entries;
+    std::move(entries.begin(), entries.end(), std::back_inserter(same->segment.entries));
+    same->first = std::min(same->first, it->first);
+    it = gathered_.erase(it);
+  }
+  for (Gathered& gathered : gathered_) {
+    if (gathered.last.hlc <= *highest_) PARALLAX_TRY(add_stored(gathered, view));
+  }
+  for (const Gathered& gathered : gathered_) {
+    records::put(batch, records::history_segment_key(group_, gathered.last), gathered.segment);
+    highest_ = std::max(*highest_, gathered.last.hlc);
   }
   gathered_.clear();
   bytes_ = 0;
@@ -89,14 +104,14 @@ Result<void> HistoryLog::look_for_highest(const ReadView& view) {
 }
 
 /// A version that comes once more, after all that was known of its key has gone, can end a segment
-/// as it has before: what the store has there stays.
-Result<void> HistoryLog::extend(Gathered& gathered, const ReadView& view) const {
+/// as it has before: what the store has there of others stays.
+Result<void> HistoryLog::add_stored(Gathered& gathered, const ReadView& view) const {
   PARALLAX_ASSIGN(
       std::optional<HistorySegment> present,
       records::load<HistorySegment>(view, records::history_segment_key(group_, gathered.last)));
   if (!present) return {};
-  std::vector<Replaced>& entries = gathered.segment.entries;
-  for (Replaced& entry : present->entries) {
+  std::vector<Replacement>& entries = gathered.segment.entries;
+  for (Replacement& entry : present->entries) {
     if (find_in(gathered.segment, entry.by, entry.key) == nullptr) {
       entries.push_back(std::move(entry));
     }
@@ -106,43 +121,46 @@ Result<void> HistoryLog::extend(Gathered& gathered, const ReadView& view) const 
 
 // --- Reading -------------------------------------------------------------------------------------
 
-const Replaced* HistoryLog::find(const Stamp& by, std::string_view key) const {
+const Replacement* HistoryLog::find(const Stamp& by, std::string_view key) const {
   for (const Gathered& gathered : gathered_) {
-    if (const Replaced* const found = find_in(gathered.segment, by, key)) return found;
+    if (by < gathered.first || gathered.last < by) continue;
+    if (const Replacement* const found = find_in(gathered.segment, by, key)) return found;
   }
   return nullptr;
 }
 
-Result<std::vector<Version>> HistoryReader::replaced(const Stamp& by, std::string_view key) {
+Result<std::vector<Version>> HistoryReader::replaced_by(const Stamp& by, std::string_view key) {
   std::vector<Version> versions;
-  PARALLAX_ASSIGN(std::optional<HistoryRecord> late,
+  PARALLAX_ASSIGN(std::optional<HistoryRecord> alone,
                   records::load<HistoryRecord>(view_, records::history_key(group_, by, key)));
-  if (late) versions = std::move(late->replaced);
-  PARALLAX_ASSIGN(const Replaced* const found, in_segments(by, key));
+  if (alone) versions = std::move(alone->replaced);
+  PARALLAX_ASSIGN(const Replacement* const found, in_segments(by, key));
   if (found != nullptr) {
-    versions.insert(versions.end(), found->versions.begin(), found->versions.end());
+    versions.insert(versions.end(), found->replaced.begin(), found->replaced.end());
   }
   return versions;
 }
 
-Result<const Replaced*> HistoryReader::in_segments(const Stamp& by, std::string_view key) {
+Result<const Replacement*> HistoryReader::in_segments(const Stamp& by, std::string_view key) {
   if (log_ != nullptr) {
-    if (const Replaced* const gathered = log_->find(by, key)) return gathered;
+    if (const Replacement* const gathered = log_->find(by, key)) return gathered;
   }
-  if (const Replaced* const near = find_in(last_, by, key)) return near;
-  const Replaced* found = nullptr;
+  if (const Replacement* const near = find_in(recent_, by, key)) return near;
+  const Replacement* found = nullptr;
   std::optional<Error> fault;
   const ScanRange range = records::history_range(group_, by.hlc, end_of_span(by.hlc));
   PARALLAX_TRY(view_.scan(range, [&](std::string_view store_key, std::string_view record) {
+    bytes_read_ += record.size();
     if (!records::is_history_segment(store_key)) return true;
     Result<HistorySegment> segment = records::decode<HistorySegment>(store_key, record);
     if (!segment) {
       fault = segment.error();
       return false;
     }
-    last_ = *std::move(segment);
-    found = find_in(last_, by, key);
-    return found == nullptr;
+    if (find_in(*segment, by, key) == nullptr) return true;
+    recent_ = *std::move(segment);
+    found = find_in(recent_, by, key);
+    return false;
   }));
   if (fault) return *fault;
   return found;

@@ -1,6 +1,6 @@
 // What versions have replaced, in the store: segments, one for what a batch brings, and records of
-// their own for what comes late. A record each would cost the store more than what is in it: a
-// place among its keys when it comes, another one when it goes, for every put.
+// their own for what is large or comes once more. A record each would cost the store more than what
+// is in it: a place among its keys when it comes, another one when it goes, for every put.
 //
 // A segment goes by the latest stamp of those whose doing is in it; the others are not further than
 // kSpan before that. So what a version has replaced is in one of the segments of the kSpan behind
@@ -19,15 +19,15 @@
 namespace parallax {
 
 /// What the version `by` of `key` has replaced.
-struct Replaced {
+struct Replacement {
   Stamp by;
   std::string key;
-  std::vector<Version> versions;  ///< by stamp, falling
-  friend bool operator==(const Replaced&, const Replaced&) = default;
+  std::vector<Version> replaced;  ///< by stamp, falling
+  friend bool operator==(const Replacement&, const Replacement&) = default;
 };
 
 struct HistorySegment {
-  std::vector<Replaced> entries;
+  std::vector<Replacement> entries;
   friend bool operator==(const HistorySegment&, const HistorySegment&) = default;
 };
 
@@ -42,34 +42,38 @@ class HistoryLog {
  public:
   /// Of stamps in one segment, as a difference of readings: 16 ms.
   static constexpr std::uint64_t kSpan = Hlc::from_millis(UnixMillis{16}).value;
-  /// A segment takes nothing more once it has these bytes: it is read as a whole.
-  static constexpr std::size_t kSegmentBytes = 64 << 10;
+  /// A segment takes nothing more once it has these bytes, and nothing larger than the others: it
+  /// is read as a whole for each of its entries.
+  static constexpr std::size_t kSegmentBytes = 16 << 10;
+  static constexpr std::size_t kEntryBytes = 4 << 10;
 
   explicit HistoryLog(GroupId group) : group_(group) {}
 
   /// Takes what `by`, which has never been seen before, has replaced. False, and nothing is taken:
-  /// it comes too late behind the others, and needs a record of its own.
+  /// it is large, and needs a record of its own.
   bool add(const Stamp& by, std::string_view key, std::vector<Version>& replaced);
   /// Keys and values that are gathered, about.
   std::size_t bytes() const { return bytes_; }
+  /// Nothing that is gathered is of a version below this; the highest reading when nothing is.
+  Hlc oldest() const;
   /// Puts all that is gathered into `batch`, which must get into `view` before the next time.
-  /// Errors: io, corrupt; then nothing has changed.
+  /// Errors: io, corrupt; then nothing is put, and nothing is lost.
   Result<void> put_into(WriteBatch& batch, const ReadView& view);
   /// What is gathered here of it; nullptr: nothing. Valid until the next change.
-  const Replaced* find(const Stamp& by, std::string_view key) const;
+  const Replacement* find(const Stamp& by, std::string_view key) const;
 
  private:
   struct Gathered {
     HistorySegment segment;
     std::size_t bytes = 0;
-    Hlc first;
+    Stamp first;
     Stamp last;
   };
   Result<void> look_for_highest(const ReadView& view);
-  Result<void> extend(Gathered& gathered, const ReadView& view) const;
+  Result<void> add_stored(Gathered& gathered, const ReadView& view) const;
 
   GroupId group_;
-  std::vector<Gathered> gathered_;  ///< what comes goes to the last one
+  std::vector<Gathered> gathered_;  ///< what comes goes to one of the last
   std::size_t bytes_ = 0;
   std::optional<Hlc> highest_;  ///< no segment stands above it; nothing: not known
 };
@@ -82,15 +86,19 @@ class HistoryReader {
       : view_(view), group_(group), log_(log) {}
 
   /// In no order. Errors: io, corrupt.
-  Result<std::vector<Version>> replaced(const Stamp& by, std::string_view key);
+  Result<std::vector<Version>> replaced_by(const Stamp& by, std::string_view key);
+  /// Of records that were passed in the search, so far.
+  std::size_t bytes_read() const { return bytes_read_; }
 
  private:
-  Result<const Replaced*> in_segments(const Stamp& by, std::string_view key);
+  /// Valid until the next call.
+  Result<const Replacement*> in_segments(const Stamp& by, std::string_view key);
 
   const ReadView& view_;
   const GroupId group_;
   const HistoryLog* const log_;
-  HistorySegment last_;  ///< read: the next one that is asked for is near
+  HistorySegment recent_;  ///< where something was found: what is asked for next is near
+  std::size_t bytes_read_ = 0;
 };
 
 }  // namespace parallax

@@ -1,7 +1,8 @@
 #include "storage/key_space.h"
 
 #include <algorithm>
-#include <deque>
+#include <functional>
+#include <map>
 #include <set>
 
 #include "base/checksum.h"
@@ -166,31 +167,45 @@ Result<void> KeySpace::scan(std::string_view start, std::string_view end, bool r
   return {};
 }
 
-Result<std::vector<PastVersion>> KeySpace::history(std::string_view key) const {
+Result<Past> KeySpace::history(std::string_view key, const PastBounds& bounds) const {
   PARALLAX_ASSIGN(const KeyState state, load(key));
-  std::vector<PastVersion> found;
+  // What is replaced has a lower stamp than what has replaced it: the newest first, none is missed.
+  std::map<Stamp, PastVersion, std::greater<>> to_tell;
   std::set<Stamp> seen;
-  std::deque<Stamp> to_walk;
+  HistoryReader reader(view_, group_, log_);
   const auto add = [&](const Version& version, Stamp replaced_by) {
-    if (!seen.insert(version.stamp).second) return;
-    found.push_back({version, replaced_by});
-    to_walk.push_back(version.stamp);
+    if (version.stamp.hlc.millis() < bounds.from || !seen.insert(version.stamp).second) return;
+    to_tell.emplace(version.stamp, PastVersion{version, replaced_by});
+  };
+  const auto walk = [&](Stamp by) -> Result<void> {
+    PARALLAX_ASSIGN(const std::vector<Version> replaced, reader.replaced_by(by, key));
+    for (const Version& version : replaced) add(version, by);
+    return {};
   };
   for (const Version& version : state.versions()) add(version, Stamp{});
   // Where no version is left, see replacer().
   if (state.versions().empty() && !state.context().empty()) {
-    to_walk.push_back(Stamp{state.context().highest(), kNoNode});
+    PARALLAX_TRY(walk(Stamp{state.context().highest(), kNoNode}));
   }
-  HistoryReader reader(view_, group_, log_);
-  while (!to_walk.empty()) {
-    const Stamp by = to_walk.front();
-    to_walk.pop_front();
-    PARALLAX_ASSIGN(const std::vector<Version> replaced, reader.replaced(by, key));
-    for (const Version& version : replaced) add(version, by);
+  Past past;
+  std::size_t bytes = 0;
+  while (!to_tell.empty()) {
+    PastVersion next = std::move(to_tell.begin()->second);
+    to_tell.erase(to_tell.begin());
+    const Stamp stamp = next.version.stamp;
+    const UnixMillis at = stamp.hlc.millis();
+    const bool wanted = at <= bounds.to;
+    if (wanted) bytes += next.version.value.size() + next.version.content_type.size();
+    const bool too_much = bytes > bounds.most_bytes && !past.versions.empty();
+    if (too_much || seen.size() - to_tell.size() > bounds.most_looked_at ||
+        reader.bytes_read() > bounds.most_read) {
+      past.complete_from = UnixMillis{at.value + 1};
+      break;
+    }
+    if (wanted) past.versions.push_back(std::move(next));
+    PARALLAX_TRY(walk(stamp));
   }
-  std::sort(found.begin(), found.end(),
-            [](const PastVersion& a, const PastVersion& b) { return newer(a.version, b.version); });
-  return found;
+  return past;
 }
 
 Result<KeySpace::CleanUp> KeySpace::clean_history(Hlc from, Hlc horizon, std::size_t limit,

@@ -18,12 +18,28 @@ struct PastVersion {
   Stamp replaced_by;  ///< empty: not replaced
 };
 
+/// Which part of a key's past is wanted, both ends inclusive, and how much of it at most.
+struct PastBounds {
+  UnixMillis from = {};
+  UnixMillis to = UnixMillis{~std::uint64_t{0}};
+  std::size_t most_looked_at = ~std::size_t{0};  ///< versions, from the newest on
+  std::size_t most_bytes = ~std::size_t{0};      ///< values of those told; the first may have more
+  std::size_t most_read = ~std::size_t{0};       ///< bytes of any keys' history, in the search
+};
+
+struct Past {
+  std::vector<PastVersion> versions;  ///< newest first
+  /// Before this there are more, which the bounds leave out. 0: none.
+  UnixMillis complete_from;
+};
+
 /// Typed reads and writes of one group's keys. Holds a reference to the view; copy freely.
 class KeySpace {
  public:
   KeySpace(const ReadView& view, GroupId group) : view_(view), group_(group) {}
-  /// With what this overlay keeps of key states. What joins let go of goes to `log`, if given,
-  /// which whoever writes the batches puts into them, and not into a record of its own.
+  /// With what this overlay keeps of key states. What joins let go of goes to `log`, if given, at
+  /// once, and not into their batches: whoever writes those puts it into them. Another key space
+  /// over the same view sees it from then on.
   KeySpace(const Overlay& view, GroupId group, HistoryLog* log = nullptr)
       : view_(view), overlay_(&view), log_(log), group_(group) {}
 
@@ -56,9 +72,9 @@ class KeySpace {
   Result<void> scan(std::string_view start, std::string_view end, bool reverse,
                     const Visitor& visit) const;
 
-  /// Present and superseded versions of a key, newest first. Walks from each version to what it
-  /// replaced, so it ends where the records have been cleaned up.
-  Result<std::vector<PastVersion>> history(std::string_view key) const;
+  /// Present and superseded versions of a key. Walks from each version to what it replaced, so it
+  /// ends where the records have been cleaned up. Errors: io, corrupt.
+  Result<Past> history(std::string_view key, const PastBounds& bounds = {}) const;
 
   struct CleanUp {
     std::size_t removed = 0;

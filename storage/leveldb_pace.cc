@@ -11,6 +11,7 @@ namespace parallax {
 namespace {
 
 constexpr std::uint64_t kPiece = 64 << 10;  // LevelDB's files gather as much before they write it
+constexpr std::uint64_t kPage = 4'096;
 constexpr std::uint64_t kWrittenAtOnce = 512 << 10;
 constexpr double kRest = 3;
 constexpr Duration kLongest = std::chrono::milliseconds(10);
@@ -27,6 +28,10 @@ Duration rest_after(Duration busy, double filled) {
   return rest < kLongest ? std::chrono::duration_cast<Duration>(rest) : kLongest;
 }
 
+std::uint64_t surely_written(std::uint64_t written) {
+  return written < kPiece ? 0 : (written - kPiece) / kPage * kPage;
+}
+
 TablePace::~TablePace() {
   if (file_ >= 0) ::close(file_);
 }
@@ -34,8 +39,8 @@ TablePace::~TablePace() {
 void TablePace::appended(std::uint64_t written, double filled) {
   if (written - rested_at_ < kPiece) return;
   rested_at_ = written;
-  const std::uint64_t there = written - written % kPiece;
-  if (there - begun_ >= kWrittenAtOnce) {
+  const std::uint64_t there = surely_written(written);
+  if (there >= begun_ + kWrittenAtOnce) {
     // Where that fails the sync at the end has more to do.
     if (file_ < 0) file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
     if (file_ >= 0) {

@@ -18,6 +18,10 @@ namespace parallax {
 /// then not at all; at most 10 ms.
 Duration rest_after(Duration busy, double filled);
 
+/// Up to where a file of which `written` bytes were appended is with the kernel, at least: LevelDB
+/// keeps back less than 64 KiB of it. Whole pages.
+std::uint64_t surely_written(std::uint64_t written);
+
 /// Beside a table that is being written. Not thread-safe.
 class TablePace {
  public:

@@ -149,8 +149,8 @@ class TrackedFile : public leveldb::WritableFile {
     resize();
     return status;
   }
-  /// LevelDB asks for it after each block of a table, which nobody reads before it is closed: the
-  /// target writes what it has gathered.
+  /// LevelDB asks for it after each block of a table, which nobody reads before it is closed: its
+  /// Sync and Close write what has been gathered.
   leveldb::Status Flush() override { return pace_ ? disk_.check_append(path_) : flush_target(); }
   leveldb::Status Sync() override {
     if (disk_.faults) {

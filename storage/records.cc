@@ -279,11 +279,11 @@ Fault read(stored::HistoryRecord& in, HistoryRecord& record) {
 
 Fault read(stored::HistorySegment& in, HistorySegment& record) {
   record.entries.reserve(static_cast<std::size_t>(in.entries_size()));
-  for (stored::Replaced& entry : *in.mutable_entries()) {
-    Replaced& replaced = record.entries.emplace_back();
-    replaced.by = Stamp{Hlc{entry.hlc()}, NodeId{entry.node()}};
-    replaced.key = std::move(*entry.mutable_key());
-    if (Fault fault = read_versions(*entry.mutable_versions(), replaced.versions)) return fault;
+  for (stored::Replacement& entry : *in.mutable_entries()) {
+    Replacement& replacement = record.entries.emplace_back();
+    replacement.by = Stamp{Hlc{entry.hlc()}, NodeId{entry.node()}};
+    replacement.key = std::move(*entry.mutable_key());
+    if (Fault fault = read_versions(*entry.mutable_replaced(), replacement.replaced)) return fault;
   }
   return nullptr;
 }

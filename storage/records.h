@@ -19,8 +19,8 @@
 //   "H" group hlc node               HistorySegment (history_log.h): what versions replaced, the
 //                                    last of which is {hlc, node}
 //   "H" group hlc node key           HistoryRecord: what the version {hlc, node} of key replaced,
-//                                    where that came late (node 0: what a context replaced that
-//                                    left no version)
+//                                    where that is large or came once more (node 0: what a
+//                                    context replaced that left no version)
 //   "M" group leaf key               LeafRecord: key is in that leaf of the hash tree
 //   "Q" group node key               HintRecord: the node has missed a write of key
 //   "G" group "c"                    CausalRecord

@@ -94,12 +94,12 @@ void append_message(std::string& out, const HistoryRecord& record) {
 }
 
 void append_message(std::string& out, const HistorySegment& segment) {
-  for (const Replaced& entry : segment.entries) {
+  for (const Replacement& entry : segment.entries) {
     put_written(out, 1, 2, [&](std::string& to) {
       put_fixed64(to, 1, entry.by.hlc.value);
       put_varint(to, 2, entry.by.node.value);
       put_bytes(to, 3, entry.key);
-      put_versions(to, 4, entry.versions);
+      put_versions(to, 4, entry.replaced);
     });
   }
 }

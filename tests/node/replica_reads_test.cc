@@ -378,6 +378,28 @@ TEST_CASE("reads: history ends where it says") {
   CHECK(reply->history_floor < present.hlc.millis());
 }
 
+TEST_CASE("reads: a history is not larger than a page, and says where it ends") {
+  World world({});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  std::vector<Stamp> stamps;
+  for (int i = 0; i < 7; ++i) {
+    stamps.push_back(written(world.put(leader, "k", std::string(1 << 20, 'v'))));
+    world.run_for(100ms);
+  }
+  std::vector<Stamp> told;
+  for (UnixMillis to{~std::uint64_t{0}}; told.size() < 7;) {
+    const Reply page =
+        world.call(leader, with_level(ReadHistory{.key = "k", .from = UnixMillis{0}, .to = to}));
+    REQUIRE(page);
+    REQUIRE_FALSE(page->versions.empty());
+    CHECK(page->versions.size() < 5);
+    for (const PastValue& version : page->versions) told.push_back(version.stamp);
+    to = UnixMillis{page->history_floor.value - 1};
+  }
+  CHECK(std::equal(told.begin(), told.end(), stamps.rbegin(), stamps.rend()));
+}
+
 // --- Policies -----------------------------------------------------------------------------------
 
 namespace {

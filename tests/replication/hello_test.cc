@@ -121,7 +121,7 @@ TEST_CASE("hello: others are turned away with the reason") {
   SECTION("another protocol, whatever else it says") {
     got.protocol = kPeerProtocol + 1;
     got.node = NodeId{7};
-    CHECK(reason(at_node_one(), got) == "node 7 speaks peer protocol 3, this program speaks 2");
+    CHECK(reason(at_node_one(), got) == "node 7 speaks peer protocol 4, this program speaks 3");
   }
   SECTION("another group") {
     got.group = GroupId{2};

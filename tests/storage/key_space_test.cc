@@ -60,7 +60,8 @@ std::string told(const ReadView& view, std::string_view key) {
   const auto history = KeySpace(view, kOnlyGroup).history(key);
   REQUIRE(history.has_value());
   std::string text;
-  for (const PastVersion& past : *history) {
+  CHECK(history->complete_from == UnixMillis{});
+  for (const PastVersion& past : history->versions) {
     text += fmt::format("{}{}<{}", text.empty() ? "" : " ", past.version.value.view(),
                         past.replaced_by.hlc);
   }
@@ -183,6 +184,46 @@ TEST_CASE("key space: a version that two records hold is told once and circles e
   CHECK(told(store, "k") == "7<0 6<7 5<6");
 }
 
+TEST_CASE("key space: a past within bounds is the newest part, and says where it ends") {
+  MemoryStore store;
+  constexpr std::uint64_t kMs = 1 << 16;
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    join(store, "k",
+         state_of({log_version(i * kMs, std::string(10, 'v'), must_load(store, "k").context())}));
+  }
+  const auto past = [&](const PastBounds& bounds) {
+    const auto within = KeySpace(store, kOnlyGroup).history("k", bounds);
+    REQUIRE(within.has_value());
+    std::string text;
+    for (const auto& [version, replaced_by] : within->versions) {
+      text += fmt::format("{} ", version.stamp.hlc.millis().value);
+    }
+    return text + fmt::format("from {}", within->complete_from.value);
+  };
+  const UnixMillis end{~std::uint64_t{0}};
+  CHECK(past({UnixMillis{18}, end}) == "20 19 18 from 0");
+  CHECK(past({UnixMillis{0}, UnixMillis{2}}) == "2 1 from 0");
+  CHECK(past({UnixMillis{5}, UnixMillis{6}}) == "6 5 from 0");
+  CHECK(past({UnixMillis{0}, end, 3}) == "20 19 18 from 18");
+  CHECK(past({UnixMillis{18}, end, 3}) == "20 19 18 from 0");
+  CHECK(past({UnixMillis{0}, end, 20}).ends_with("2 1 from 0"));
+  CHECK(past({UnixMillis{0}, UnixMillis{10}, 3}) == "from 18");
+  CHECK(past({UnixMillis{0}, end, 100, 35}) == "20 19 18 from 18");
+  CHECK(past({UnixMillis{0}, UnixMillis{17}, 100, 30}) == "17 16 15 from 15");
+  CHECK(past({UnixMillis{0}, end, 100, 5}) == "20 from 20");
+  // From page to page nothing is left out.
+  std::string pages;
+  for (UnixMillis to = end; to > UnixMillis{0};) {
+    const auto page = KeySpace(store, kOnlyGroup).history("k", {UnixMillis{0}, to, 100, 40});
+    REQUIRE(page.has_value());
+    for (const auto& [version, replaced_by] : page->versions) {
+      pages += fmt::format("{} ", version.stamp.hlc.millis().value);
+    }
+    to = UnixMillis{std::max<std::uint64_t>(page->complete_from.value, 1) - 1};
+  }
+  CHECK(pages + "from 0" == past({}));
+}
+
 /// Replicas that write with what they know, now or earlier, and send each other whole states.
 TEST_CASE("key space: history holds every version that was ever there") {
   const std::uint64_t seed = GENERATE(range(1, 41));
@@ -221,15 +262,15 @@ TEST_CASE("key space: history holds every version that was ever there") {
     const auto history = KeySpace(peer.store, kOnlyGroup).history("k");
     REQUIRE(history.has_value());
     std::map<Stamp, Version> found;
-    for (const PastVersion& past : *history) {
+    for (const PastVersion& past : history->versions) {
       found[past.version.stamp] = past.version;
       REQUIRE(past.replaced_by.empty() == present.contains(past.version.stamp));
       if (!past.replaced_by.empty()) REQUIRE(past.replaced_by > past.version.stamp);
     }
     REQUIRE(found == peer.shown);
-    REQUIRE(std::is_sorted(history->begin(), history->end(), [](const auto& a, const auto& b) {
-      return a.version.stamp > b.version.stamp;
-    }));
+    REQUIRE(std::is_sorted(
+        history->versions.begin(), history->versions.end(),
+        [](const auto& a, const auto& b) { return a.version.stamp > b.version.stamp; }));
   }
 }
 

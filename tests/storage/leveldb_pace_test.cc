@@ -19,6 +19,15 @@ TEST_CASE("pace: rests are long while there is time, and none when there is not"
   CHECK(rest_after(0ms, 0) == 0ms);
 }
 
+TEST_CASE("pace: the disk is told to begin with what the kernel has") {
+  CHECK(surely_written(0) == 0);
+  CHECK(surely_written(65'535) == 0);
+  CHECK(surely_written(65'536) == 0);
+  CHECK(surely_written(65'536 + 4'095) == 0);
+  CHECK(surely_written(65'536 + 4'096) == 4'096);
+  CHECK(surely_written(1 << 20) == (1 << 20) - 65'536);
+}
+
 TEST_CASE("pace: rests between pieces only, and a file that is not there is no matter") {
   const TempDirectory temp;
   const auto took = [&](double filled) {

@@ -408,6 +408,38 @@ TEST_CASE("leveldb store: a power failure takes nothing that was acknowledged") 
   }
 }
 
+TEST_CASE("leveldb store: a power failure while tables are written takes nothing") {
+  const UnsyncedTail tail = GENERATE(UnsyncedTail::keep, UnsyncedTail::drop, UnsyncedTail::tear);
+  const int seed = GENERATE(range(0, 6));
+  CAPTURE(static_cast<int>(tail), seed);
+  const TempDirectory temp;
+  const TempDirectory ended;
+  const auto faults = std::make_shared<DiskFaults>();
+  std::atomic<std::size_t> acknowledged{0};
+  {
+    const auto store = must_open(temp.path(), {.write_buffer_bytes = 64 << 10, .faults = faults});
+    std::thread writer([&] {
+      for (std::size_t i = 0;; ++i) {
+        if (!store->write(puts({{fmt::format("k{:06}", i), std::string(900, 'v')}}))) return;
+        acknowledged.store(i + 1);
+      }
+    });
+    while (acknowledged.load() < 300 + 37 * static_cast<std::size_t>(seed)) {
+      std::this_thread::sleep_for(100us);
+    }
+    store->lose_power(tail);
+    fs::copy(temp.path(), ended.path(), fs::copy_options::recursive);
+    writer.join();
+  }
+  for (const fs::path& directory : {ended.path(), temp.path()}) {
+    const Rows rows = must_scan(*must_open(directory));
+    CHECK(rows.size() >= acknowledged.load());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      REQUIRE(rows[i].first == fmt::format("k{:06}", i));
+    }
+  }
+}
+
 TEST_CASE("leveldb store: a sync that fails later makes the store refuse and keeps what it had") {
   const TempDirectory temp;
   const auto faults = std::make_shared<DiskFaults>();
