@@ -507,8 +507,7 @@ void World::crash_at(NodeId id, std::string_view fail_point) {
 bool World::corrupt(NodeId id) {
   Node& n = node(id);
   std::vector<std::string> keys;
-  // Hardly anything here reads history records; leaf records are read when there is something to
-  // repair.
+  // History is hardly read here; leaf records are when there is something to repair.
   const Result<void> scanned = n.store->scan({}, [&](std::string_view key, std::string_view) {
     if (key[0] != 'H' && key[0] != 'M') keys.emplace_back(key);
     return true;
