@@ -347,6 +347,29 @@ TEST_CASE("history log: a key's past is the same as with a record for each versi
   CHECK(alone < 2'000);
 }
 
+TEST_CASE("history log: the search for a past ends behind what may be read for it") {
+  Peer peer;
+  for (std::uint64_t i = 1; i <= 40; ++i) {
+    for (const std::string key : {"k", "l", "m"}) {
+      Version written;
+      written.stamp = stamp((1'000 + i) * kMs);
+      written.context = peer.keys.load(key)->context();
+      written.value = Bytes{std::string(500, 'v')};
+      KeyState state;
+      state.add(written);
+      peer.join(key, state);
+    }
+    peer.hand_over();
+  }
+  const auto past = peer.keys.history("k", {.most_read = 16'000});
+  REQUIRE(past.has_value());
+  // A segment has about 1,700 bytes: three values.
+  CHECK(past->versions.size() > 5);
+  CHECK(past->versions.size() < 15);
+  CHECK(past->complete_from == past->versions.back().version.stamp.hlc.millis());
+  CHECK(peer.keys.history("k")->versions.size() == 40);
+}
+
 TEST_CASE("history log: clean-up takes segments whose last replacement is over") {
   Peer peer;
   for (std::uint64_t i = 1; i <= 40; ++i) {
