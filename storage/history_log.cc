@@ -157,9 +157,9 @@ Result<const Replacement*> HistoryReader::in_segments(const Stamp& by, std::stri
       fault = segment.error();
       return false;
     }
-    if (find_in(*segment, by, key) == nullptr) return true;
-    recent_ = *std::move(segment);
-    found = find_in(recent_, by, key);
+    found = find_in(*segment, by, key);
+    if (found == nullptr) return true;
+    recent_ = *std::move(segment);  // its entries stay where they are
     return false;
   }));
   if (fault) return *fault;

@@ -170,36 +170,17 @@ TEST_CASE("history log: a segment that goes by a stamp of an earlier one leaves 
   CHECK(found(store, &log, stamp(101 * kMs), "c") == "3");
 }
 
-/// Counts what it is asked for.
-class Counted : public ReadView {
- public:
-  explicit Counted(const ReadView& below) : below_(below) {}
-  Result<std::optional<std::string>> get(std::string_view key) const override {
-    ++gets;
-    return below_.get(key);
-  }
-  Result<void> scan(const ScanRange& range, const ScanVisitor& visit) const override {
-    ++scans;
-    return below_.scan(range, visit);
-  }
-  mutable int gets = 0;
-  mutable int scans = 0;
-
- private:
-  const ReadView& below_;
-};
-
 TEST_CASE("history log: the store is read for a segment once, and once in a life to write") {
   MemoryStore store;
   HistoryLog log(kOnlyGroup);
   for (std::uint64_t i = 1; i <= 9; ++i) CHECK(add(log, stamp(100 * kMs + i), "a", "v"));
   put(log, store);
-  const Counted counted(store);
+  const Watched counted(store);
   HistoryReader reader(counted, kOnlyGroup, nullptr);
   for (std::uint64_t i = 9; i > 0; --i) {
     CHECK(reader.replaced_by(stamp(100 * kMs + i), "a")->size() == 1);
   }
-  CHECK(counted.scans == 1);
+  CHECK(counted.scanned.size() == 1);
   CHECK(counted.gets == 9);  // for what may have come late
 
   HistoryLog next(kOnlyGroup);
@@ -210,7 +191,7 @@ TEST_CASE("history log: the store is read for a segment once, and once in a life
     CHECK(batch.changes().size() == 1);
     must_write(store, batch);
   }
-  CHECK(counted.scans == 2);
+  CHECK(counted.scanned.size() == 2);
   CHECK(counted.gets == 9);
 }
 

@@ -306,25 +306,6 @@ TEST_CASE("key space: clean-up removes below the horizon and goes on where it st
   CHECK(keys.clean_history(Hlc{30}, Hlc{20}, limit, batch)->reached == Hlc{30});
 }
 
-/// Remembers the ranges it was asked for.
-class Watched : public ReadView {
- public:
-  explicit Watched(const ReadView& below) : below_(below) {}
-  Result<std::optional<std::string>> get(std::string_view key) const override {
-    ++gets;
-    return below_.get(key);
-  }
-  Result<void> scan(const ScanRange& range, const ScanVisitor& visit) const override {
-    scanned.push_back(range);
-    return below_.scan(range, visit);
-  }
-  mutable std::size_t gets = 0;
-  mutable std::vector<ScanRange> scanned;
-
- private:
-  const ReadView& below_;
-};
-
 TEST_CASE("key space: clean-up never walks again over what it removed") {
   MemoryStore store;
   write_log_versions(store, "k", 5, 24);

@@ -45,23 +45,6 @@ TEST_CASE("overlay: a removal above hides what the store still has") {
   CHECK(overlay.bytes() == 3);
 }
 
-/// Counts the reads that come through to it.
-class Counted : public ReadView {
- public:
-  explicit Counted(const ReadView& below) : below_(below) {}
-  Result<std::optional<std::string>> get(std::string_view key) const override {
-    ++gets;
-    return below_.get(key);
-  }
-  Result<void> scan(const ScanRange& range, const ScanVisitor& visit) const override {
-    return below_.scan(range, visit);
-  }
-  mutable int gets = 0;
-
- private:
-  const ReadView& below_;
-};
-
 KeyState state_of(std::string value, std::uint64_t hlc = 1) {
   Version version;
   version.stamp = {Hlc{hlc}, NodeId{1}};
@@ -85,7 +68,7 @@ Remembered remembered(std::size_t most_bytes) {
 TEST_CASE("overlay: key states that were read or changed lately are not read again") {
   MemoryStore below;
   must_write(below, put_state("a", state_of("1")));
-  const Counted counted(below);
+  const Watched counted(below);
   Overlay overlay(counted, remembered(10'000));
   const KeySpace keys(overlay, kOnlyGroup);
   const auto loaded = [&](const std::string& key) {
@@ -148,7 +131,7 @@ TEST_CASE("overlay: a kept state holds no buffer that is much larger than its va
 TEST_CASE("overlay: what it keeps is bounded and always what the store has") {
   constexpr std::size_t kRoom = 30'000;
   MemoryStore below;
-  const Counted counted(below);
+  const Watched counted(below);
   Overlay overlay(counted, remembered(kRoom));
   const KeySpace keys(overlay, kOnlyGroup);
   std::map<std::string, KeyState> model;
@@ -156,7 +139,7 @@ TEST_CASE("overlay: what it keeps is bounded and always what the store has") {
   std::vector<WriteBatch> waiting;
   std::uint64_t sequence = 0;
   std::uint64_t forgotten = 0;
-  int reads = 0;
+  std::size_t reads = 0;
   for (int i = 0; i < 20'000; ++i) {
     const std::string key = fmt::format("{}", random.below(200));
     if (random.chance(0.3)) {

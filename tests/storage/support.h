@@ -78,6 +78,25 @@ inline Rows must_scan(const ReadView& view, const ScanRange& range = {},
   return rows;
 }
 
+/// Counts the gets and remembers the ranges that come through to the view below.
+class Watched : public ReadView {
+ public:
+  explicit Watched(const ReadView& below) : below_(below) {}
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    ++gets;
+    return below_.get(key);
+  }
+  Result<void> scan(const ScanRange& range, const ScanVisitor& visit) const override {
+    scanned.push_back(range);
+    return below_.scan(range, visit);
+  }
+  mutable std::size_t gets = 0;
+  mutable std::vector<ScanRange> scanned;
+
+ private:
+  const ReadView& below_;
+};
+
 inline std::string random_bytes(Random& random, std::size_t size) {
   std::string bytes(size, '\0');
   for (char& c : bytes) c = static_cast<char>(random.next());
