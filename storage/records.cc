@@ -247,7 +247,8 @@ void fill(stored::LogSegment& out, const LogSegment& record) {
 /// Format 1 had a record for each entry.
 Fault read(stored::LogSegment& in, LogSegment& record) {
   if (in.entries().empty()) {
-    if (in.index() == 0) return "it has no index";
+    // The highest number has no next one, as in segments.
+    if (in.index() == 0 || ~in.index() == 0) return "its index is none of a log's";
     record.first = LogIndex{in.index()};
     Bytes payload = in.payload().empty() ? Bytes{} : Bytes{std::move(*in.mutable_payload())};
     record.entries.push_back({Term{in.term()}, record.first, std::move(payload)});

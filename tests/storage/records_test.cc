@@ -455,8 +455,11 @@ TEST_CASE("records: messages that are no records are found out") {
              Catch::Contains("packed context"));
   CHECK_THAT(why_corrupt<KeyState>(key, packed("\x00\x00\x00"s)), Catch::Contains("contradict"));
   const std::string log_key = records::log_segment_key(kOnlyGroup, LogIndex{7});
-  CHECK_THAT(why_corrupt<LogSegment>(log_key, ""),
-             Catch::Contains("log from entry 7 on of group 1") && Catch::Contains("no index"));
+  for (const std::string& none : {""s, "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s}) {
+    CAPTURE(hex(none));  // format 1: no index; 2^64 - 1, which has no next one
+    CHECK_THAT(why_corrupt<LogSegment>(log_key, none),
+               Catch::Contains("log from entry 7 on of group 1") && Catch::Contains("its index"));
+  }
   for (const std::string& entries : {"\0"s, "\x07\x01"s, "\x07\x01\x02x"s, "\xff"s}) {
     CAPTURE(hex(entries));
     CHECK_THAT(why_corrupt<LogSegment>(log_key, sub_message(4, entries)),
