@@ -28,6 +28,7 @@ namespace parallax {
   X(stamp_reused_after_restart, "a restart ignores the persisted clock bound")              \
   X(stamp_without_observing, "a leader's clock does not observe what the log holds")        \
   X(applied_index_too_low, "the applied index is written behind the data it is of")         \
+  X(states_not_restored, "a restart takes the stored key states for all that is applied")   \
   X(snapshot_overwrites, "a late chunk of a snapshot replaces newer state")                 \
   X(prefix_while_installing, "prefix reads see half a snapshot")                            \
   X(write_forwarded_again, "a forwarder sends a write again after an unknown outcome")      \

@@ -57,6 +57,8 @@ namespace parallax {
   X(expiry_committed)                  \
   X(foreign_version_adopted)           \
   X(refusal_adopted)                   \
+  X(state_restored)                    \
+  X(causal_state_restored)             \
   X(early_arrival_kept)                \
   X(early_arrival_joined)              \
   X(query_waited_for_tail)             \

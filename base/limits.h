@@ -74,6 +74,10 @@ inline constexpr std::size_t kMaxInflightAppends = 64;
 inline constexpr std::size_t kMaxInflightAppendBytes = 16 << 20;
 /// Entries above this are kept in memory; older ones are read back from the store.
 inline constexpr std::size_t kLogCacheBytes = 8 << 20;
+/// Changes of key states that are made anew after a crash are written so long after their batch at
+/// the latest, and when these bytes wait.
+inline constexpr auto kStatesWait = 2s;
+inline constexpr std::size_t kStatesWaitBytes = 8 << 20;
 inline constexpr std::uint64_t kLogKeepEntries = 50'000;
 inline constexpr std::size_t kLogKeepBytes = 64 << 20;
 inline constexpr std::size_t kSnapshotChunkBytes = 256 << 10;

@@ -151,9 +151,9 @@ void Replica::Impl::on_persisted(std::uint64_t sequence) {
     clock_.on_bound_durable(*flight.bound);
     bound_arrived_ = true;
   }
-  durable_applied_ = flight.applied;
+  durable_applied_ = flight.states.index;
   beside_log_.erase(beside_log_.begin(), beside_log_.upper_bound(sequence));
-  causal_->on_persisted(sequence);
+  causal_->on_persisted(sequence, flight.states.operations);
   release_held(sequence);
   if (flight.born) {
     node_.membership = flight.born->recovering ? Membership::recovering : Membership::member;

@@ -66,6 +66,10 @@ struct ReplicaConfig {
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
   /// Records of key states that are kept in memory, lest they are looked for in the store.
   std::size_t recent_bytes = 8 << 20;
+  /// A state that the log or an origin's log holds, too, is written so long after its change, or
+  /// when more than these bytes wait.
+  Duration states_wait = limits::kStatesWait;
+  std::size_t states_wait_bytes = limits::kStatesWaitBytes;
   std::size_t causal_log_bytes = limits::kCausalLogBytes;
   std::size_t causal_batch_bytes = limits::kCausalBatchBytes;
   IdempotencyTable::Limits idempotency = {};  ///< the same on every node: the log rests on it

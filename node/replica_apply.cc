@@ -68,20 +68,27 @@ bool Replica::Impl::apply(const LogEntry& entry) {
   return true;
 }
 
+/// The command's state as it is with its place in the log. Errors: corrupt.
+Result<KeyState> Replica::Impl::state_of(const WriteKey& command, LogIndex index) {
+  KeyState state = command.state;
+  state.revise([&](Version& version) {
+    if (version.log_index == LogIndex{}) version.log_index = index;
+  });
+  if (well_formed(state)) return state;
+  return definite(ErrorCode::corrupt,
+                  fmt::format("log entry {} holds versions that contradict each other", index));
+}
+
 bool Replica::Impl::apply_write(const WriteKey& command, LogIndex index) {
   if (!command.state.empty()) {
-    KeyState state = command.state;
-    state.revise([&](Version& version) {
-      if (version.log_index == LogIndex{}) version.log_index = index;
-    });
-    if (!well_formed(state)) {
-      fail(definite(ErrorCode::corrupt,
-                    fmt::format("log entry {} holds versions that contradict each other", index)));
+    const Result<KeyState> state = state_of(command, index);
+    if (!state) {
+      fail(state.error());
       return false;
     }
     // A leader stamps only after its term's no-op is applied, so with every entry before that; its
     // clock observes them here, early enough for each stamp to be above all that the log holds.
-    if (!take_in(command.key, state, index, Arrival::in_log)) return false;
+    if (!take_in(command.key, *state, index, Arrival::entry)) return false;
     clean_credit_ += 2;
   }
   if (command.idempotency) {

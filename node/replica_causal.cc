@@ -3,6 +3,7 @@
 #include "node/replica_causal.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/canary.h"
 #include "base/coverage.h"
@@ -75,6 +76,7 @@ Result<void> Replica::Impl::Causality::start() {
     return corrupt("the causal log is damaged: " + what);
   }
   core_.emplace(std::move(config), restored, at_.now_.monotonic);
+  if (at_.states_behind_.stored) core_->on_states_written(at_.states_behind_.stored->operations);
   for (const auto& [node, incarnation] : at_.applied_.incarnations) {
     core_->heard(node, incarnation);
   }
@@ -208,8 +210,9 @@ void Replica::Impl::Causality::on_disk_failed() {
 void Replica::Impl::Causality::carry_out(CausalReady ready) {
   for (CausalMessage& message : ready.send_now) at_.send(message.to, std::move(message.message));
   for (const CausalTransferPage::State& item : ready.install) {
-    if (!at_.take_in(item.key, item.state, at_.applied_.index, Arrival::causal)) return;
+    if (!at_.take_in(item.key, item.state, at_.applied_.index, Arrival::transfer)) return;
     at_.clean_credit_ += 2;
+    at_.states_behind_.all = true;  // the logs behind which others are may be skipped
   }
   for (const CausalOperation& operation : ready.apply) {
     if (!join_operation(operation)) return;
@@ -247,7 +250,7 @@ bool Replica::Impl::Causality::join_operation(const CausalOperation& operation) 
   KeyState next = *state;
   next.add(operation.version);
   at_.clean_credit_ += 2;
-  return at_.take_in(operation.key, *std::move(state), next, at_.applied_.index, Arrival::causal)
+  return at_.take_in(operation.key, *std::move(state), next, at_.applied_.index, Arrival::operation)
       .has_value();
 }
 
@@ -316,8 +319,9 @@ void Replica::Impl::Causality::on_batch(std::uint64_t sequence, WriteBatch& batc
   if (core_ && changed_in_ == sequence) marks_.emplace_back(sequence, core_->persisted_mark());
 }
 
-void Replica::Impl::Causality::on_persisted(std::uint64_t sequence) {
+void Replica::Impl::Causality::on_persisted(std::uint64_t sequence, const OriginVector& states) {
   durable_ = sequence;
+  if (core_) core_->on_states_written(states);
   while (!marks_.empty() && marks_.front().first <= sequence) {
     core_->on_persisted(marks_.front().second);
     marks_.pop_front();
@@ -366,6 +370,22 @@ Result<std::vector<CausalOperation>> Replica::Impl::Causality::operations(
                                  }));
   if (wrong) return *wrong;
   return operations;
+}
+
+Result<std::vector<CausalOperation>> Replica::Impl::Causality::applied_since(
+    const OriginVector& done) const {
+  std::vector<CausalOperation> since;
+  for (const auto& [origin, last] : core_->applied().entries()) {
+    if (last <= done.at(origin)) continue;
+    PARALLAX_ASSIGN(std::vector<CausalOperation> of,
+                    operations({.origin = origin,
+                                .after = done.at(origin),
+                                .max_bytes = std::numeric_limits<std::size_t>::max()}));
+    for (CausalOperation& operation : of) {
+      if (operation.number <= last) since.push_back(std::move(operation));
+    }
+  }
+  return since;
 }
 
 void Replica::Impl::Causality::read_page(const CausalPageRead& read) {

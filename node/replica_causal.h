@@ -56,8 +56,12 @@ struct Replica::Impl::Causality {
   void run(bool persist);
   /// `batch` is about to be handed out, as `sequence`: the record goes with it.
   void on_batch(std::uint64_t sequence, WriteBatch& batch);
-  /// Batch `sequence` is durable.
-  void on_persisted(std::uint64_t sequence);
+  /// Batch `sequence` is durable, with which the key states in the store have all `states`.
+  void on_persisted(std::uint64_t sequence, const OriginVector& states);
+  /// The operations whose effects are staged.
+  OriginVector staged() const { return core_ ? core_->persisted_mark().applied : OriginVector{}; }
+  /// Those that are applied and not among `done`, of each origin in order.
+  Result<std::vector<CausalOperation>> applied_since(const OriginVector& done) const;
   /// Nothing while it is starting.
   const Causal* core() const { return core_ ? &*core_ : nullptr; }
 

@@ -271,7 +271,7 @@ void Replica::Impl::Causality::write(RequestHandle handle, const OriginVector& n
   changed_in_ = at_.next_sequence_;
   pending.outcome.context = evaluation.next.context();
   const auto next =
-      at_.take_in(key, *std::move(known), evaluation.next, at_.applied_.index, Arrival::causal);
+      at_.take_in(key, *std::move(known), evaluation.next, at_.applied_.index, Arrival::operation);
   if (!next) return;  // the process is about to end
   at_.clean_credit_ += 2;
   Answer answer = at_.write_answer(pending, evidence(pending));

@@ -17,6 +17,7 @@
 //   replica_quorum_serve.cc  what others ask for, and hand over
 //   replica_causal.h      the causal levels: core, requests, early states
 //   replica_join.cc       the way into the key states; what waits for the disk before it is shown
+//   replica_states.cc     key states: which of them wait, and how a restart makes them anew
 //   replica_repair.cc     what brings replicas together: when, and the calls of it
 //   replica_hints.cc      what others have missed, kept for them
 //   replica_anti_entropy.cc  the hash tree, and comparing it with others
@@ -40,6 +41,7 @@
 #include "node/coordination.h"
 #include "node/evaluation.h"
 #include "node/forward_filter.h"
+#include "node/held.h"
 #include "node/log_sizes.h"
 #include "node/outgoing_snapshot.h"
 #include "node/pending_answers.h"
@@ -48,6 +50,7 @@
 #include "node/repair.h"
 #include "node/replica.h"
 #include "node/request_table.h"
+#include "node/states_behind.h"
 #include "node/stored_log.h"
 #include "replication/command.h"
 #include "replication/quorum/hints.h"
@@ -64,7 +67,7 @@ struct Replica::Impl : PendingAnswers {
 
   // --- replica_open.cc --------------------------------------------------------------------------
   Result<void> load(bool lost_disk);
-  Result<void> load_log(RaftRestored& restored);
+  Result<void> load_log(RaftRestored& restored, std::vector<LogEntry>& again);
   Result<void> load_policies();
   void start_raft(RaftRestored restored);
 
@@ -360,9 +363,10 @@ struct Replica::Impl : PendingAnswers {
 
   // --- replica_join.cc --------------------------------------------------------------------------
   Result<KeyState> known_state(const std::string& key) const;
-  /// How a state comes: beside the log, with it, or as part of the causal vector, which says that
-  /// it is in the key's state and not apart.
-  enum class Arrival : std::uint8_t { beside, in_log, causal };
+  /// How a state comes: beside the log, with an entry or a snapshot of it, or as part of the causal
+  /// vector, with an operation or a transfer: that says that it is in the key's state and not
+  /// apart.
+  enum class Arrival : std::uint8_t { beside, entry, snapshot, operation, transfer };
   std::optional<KeyState> take_in(const std::string& key, const KeyState& incoming,
                                   LogIndex reached, Arrival arrival = Arrival::beside);
   std::optional<KeyState> take_in(const std::string& key, KeyState stored, const KeyState& incoming,
@@ -374,31 +378,15 @@ struct Replica::Impl : PendingAnswers {
   Result<void> scan_known(const Scan& scan, const KeySpace::Visitor& visit) const;
   std::uint64_t shown_after(const std::string& key, const KeyState& state) const;
   bool not_durable_beside_log(const std::string& key) const;
-  struct HeldMessage {
-    NodeId to;
-    Message message;
-    MonoTime since = {};  ///< of answers to stores: when the state was joined
-  };
-  struct HeldReply {
-    RequestHandle request;
-    Answer reply;
-  };
-  struct OwnStored {
-    std::uint64_t coordination;
-  };
-  struct OwnHint {
-    std::uint64_t coordination;
-    NodeId target;
-  };
-  struct OwnHeld {
-    std::uint64_t coordination;
-    KeyState state;
-  };
-  using Held = std::variant<HeldMessage, HeldReply, OwnStored, OwnHeld, OwnHint>;
   void after_batch(std::uint64_t sequence, Held held);
   void release_held(std::uint64_t sequence);
   void carry_out(Held held);
   void drop_held();
+
+  // --- replica_states.cc ------------------------------------------------------------------------
+  void defer_state(const std::string& key, KeyState state);
+  StatesRecord put_states(std::uint64_t sequence, WriteBatch& batch);
+  Result<void> restore_states(const std::vector<LogEntry>& log);
 
   // --- replica_forward.cc -----------------------------------------------------------------------
   void forward(RequestHandle handle, NodeId to, std::uint64_t life = 0);
@@ -415,6 +403,7 @@ struct Replica::Impl : PendingAnswers {
   // --- replica_apply.cc -------------------------------------------------------------------------
   void apply_committed();
   bool apply(const LogEntry& entry);
+  static Result<KeyState> state_of(const WriteKey& command, LogIndex index);
   bool apply_write(const WriteKey& command, LogIndex index);
   bool put_row(const IdempotencyRow& row);
   bool apply_floor(Hlc floor);
@@ -480,12 +469,13 @@ struct Replica::Impl : PendingAnswers {
     std::uint64_t sequence;
     std::optional<PersistedMark> mark;
     std::optional<Hlc> bound;
-    LogIndex applied;
+    StatesRecord states;               ///< what the key states in the store have with it
     std::optional<RaftRestored> born;  ///< the batch that makes this node a member
   };
   std::deque<InFlight> in_flight_;
   std::uint64_t next_sequence_ = 1;
-  LogIndex durable_applied_;
+  LogIndex durable_applied_;  ///< in the key states of the store
+  StatesBehind states_behind_;
   MonoTime last_batch_{};
   bool force_batch_ = false;             ///< what is pending is waited for
   std::optional<RaftRestored> decided_;  ///< membership, for the next batch

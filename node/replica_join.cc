@@ -67,23 +67,31 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, KeyState 
       before = mark_of(key, both);
     }
     WriteBatch batch;
+    bool changed = false;
     KeyState known;
+    const bool causal = arrival == Arrival::operation || arrival == Arrival::transfer;
     const LogIndex needs = highest_index(incoming);
     const bool ahead = needs > reached && !canary(Canary::early_arrival_shown);
     const bool early_here =
-        arrival != Arrival::causal &&
-        (ahead || (arrival == Arrival::beside && causal_->is_early(incoming.context())));
+        !causal && (ahead || (arrival == Arrival::beside && causal_->is_early(incoming.context())));
     if (early_here) {
       mark(Mark::early_arrival_kept);
       known = std::move(stored);
       PARALLAX_ASSIGN(early, keys_.join_early(key, incoming, batch));
       note_early(key, highest_index(early));
     } else {
-      PARALLAX_ASSIGN(known, keys_.join(key, std::move(stored), incoming, batch));
+      PARALLAX_ASSIGN(known, keys_.join(key, std::move(stored), incoming, batch, changed));
     }
-    if (arrival != Arrival::in_log) beside_log_[next_sequence_].insert(key);
+    const bool with_log = arrival == Arrival::entry || arrival == Arrival::snapshot;
+    if (!with_log) beside_log_[next_sequence_].insert(key);
+    const bool may_wait = arrival == Arrival::entry || arrival == Arrival::operation;
+    if (changed && may_wait) {
+      defer_state(key, known);
+    } else if (changed) {
+      records::put(batch, records::key_state_key(kOnlyGroup, key), known);
+    }
     stage(std::move(batch));
-    if (!early_here) keys_.keep(key, known);
+    if (!early_here && !may_wait) keys_.keep(key, known);
     known.join(early);
     update_tree(key, before, mark_of(key, known));
     return known;

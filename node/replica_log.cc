@@ -93,6 +93,7 @@ bool Replica::Impl::wants_batch(const WriteBatch& batch) const {
   const bool bound_under_way = std::any_of(in_flight_.begin(), in_flight_.end(),
                                            [](const InFlight& f) { return f.bound.has_value(); });
   if (clock_waited_for_ && !bound_under_way) return true;
+  if (states_behind_.overdue(now_.monotonic, kStatesOverdue * config_.states_wait)) return true;
   const bool idle = in_flight_.empty() && now_.monotonic - last_batch_ >= kMaxDirtyTime;
   // What was observed must be covered too; an idle cluster's clocks stand still and need nothing.
   return idle && (clock_.last() > clock_.durable_bound() || stored_log_.superfluous(log_start_));
@@ -107,8 +108,8 @@ void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
   if (raft_) stored_log_.remove_superfluous(log_start_, batch);
   InFlight flight;
   flight.sequence = next_sequence_++;
-  flight.applied = applied_.index;
   batch.append(std::exchange(pending_, {}));
+  flight.states = put_states(flight.sequence, batch);
   if (std::exchange(applied_dirty_, false)) {
     AppliedRecord record = applied_;
     if (canary(Canary::applied_index_too_low)) {

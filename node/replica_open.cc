@@ -52,7 +52,6 @@ Result<void> Replica::Impl::load(bool lost_disk) {
   PARALLAX_ASSIGN(const auto applied,
                   records::load<AppliedRecord>(store_, records::applied_key(kOnlyGroup)));
   if (applied) applied_ = *applied;
-  durable_applied_ = applied_.index;
   for (const auto& [peer, incarnation] : applied_.incarnations) {
     const auto known = peers_.find(peer);
     if (known != peers_.end()) known->second.incarnation = incarnation;
@@ -74,18 +73,22 @@ Result<void> Replica::Impl::load(bool lost_disk) {
                   records::load<LeafRecord>(store_, records::leaves_complete_key(kOnlyGroup)));
   leaves_complete_ = leaves.has_value();
 
+  PARALLAX_ASSIGN(states_behind_.stored,
+                  records::load<StatesRecord>(store_, records::states_key(kOnlyGroup)));
+  std::vector<LogEntry> again;
   RaftRestored restored;
   PARALLAX_ASSIGN(const auto hard_state,
                   records::load<HardState>(store_, records::hard_state_key(kOnlyGroup)));
   if (!hard_state) return corrupt("hard state is missing in the store of a member");
   restored.hard_state = *hard_state;
-  PARALLAX_TRY(load_log(restored));
+  PARALLAX_TRY(load_log(restored, again));
   restored.applied = applied_.index;
   restored.incarnation = node_.incarnation;
   restored.recovering = recovering();
   forward_floor_ = restored.hard_state.term;
   start_raft(std::move(restored));
   PARALLAX_TRY(causal_->start());
+  PARALLAX_TRY(restore_states(again));
   clear_installed_marker();
   join_early_states();
   return {};
@@ -105,7 +108,10 @@ Result<void> Replica::Impl::load_policies() {
   return {};
 }
 
-Result<void> Replica::Impl::load_log(RaftRestored& restored) {
+/// `again`: entries that are applied, but not in all key states.
+Result<void> Replica::Impl::load_log(RaftRestored& restored, std::vector<LogEntry>& again) {
+  const std::optional<StatesRecord>& behind = states_behind_.stored;
+  const LogIndex in_states = behind ? std::min(behind->index, applied_.index) : applied_.index;
   PARALLAX_ASSIGN(const auto stored_start,
                   records::load<LogStart>(store_, records::log_start_key(kOnlyGroup)));
   const LogStart start = stored_start.value_or(LogStart{});
@@ -123,7 +129,11 @@ Result<void> Replica::Impl::load_log(RaftRestored& restored) {
     last = entry.index;
     if (runs.empty() || runs.back().term != entry.term) runs.push_back({last, entry.term});
     log_sizes_.append(last, entry.bytes());
-    if (last > applied_.index) cached.push_back(std::move(entry));
+    if (last > applied_.index) {
+      cached.push_back(std::move(entry));
+    } else if (last > in_states) {
+      again.push_back(std::move(entry));
+    }
     return true;
   };
   PARALLAX_TRY(scan_log(store_, kOnlyGroup, LogIndex{1}, [&](LogSegment segment) {
@@ -135,9 +145,11 @@ Result<void> Replica::Impl::load_log(RaftRestored& restored) {
     return true;
   }));
   if (fault) return *fault;
-  if (applied_.index < start.index || applied_.index > last) {
-    return corrupt(fmt::format("applied index {} is outside the log, which holds {} to {}",
-                               applied_.index, start.index.next(), last));
+  if (in_states < start.index || applied_.index > last) {
+    return corrupt(
+        fmt::format("applied index {}, {} in the key states, is outside the log, which "
+                    "holds {} to {}",
+                    applied_.index, in_states, start.index.next(), last));
   }
   const Term last_term = runs.empty() ? start.term : runs.back().term;
   if (restored.hard_state.term < last_term) {
@@ -145,6 +157,7 @@ Result<void> Replica::Impl::load_log(RaftRestored& restored) {
                                restored.hard_state.term));
   }
   log_start_ = start.index;
+  durable_applied_ = in_states;
   restored.log = RaftLog(start, std::move(runs), last, std::move(cached));
   return {};
 }

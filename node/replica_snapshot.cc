@@ -13,6 +13,8 @@ namespace parallax {
 namespace {
 
 constexpr Duration kMaxTransferIdle = std::chrono::seconds(30);
+/// No key state waits for so long after a snapshot was wanted: the core asks again before that.
+constexpr Duration kSnapshotSoon = std::chrono::seconds(2);
 
 Error corrupt(std::string message) {
   return definite(ErrorCode::corrupt, std::move(message));
@@ -81,6 +83,11 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
                     records::load<AppliedRecord>(*begun.view, records::applied_key(kOnlyGroup)));
     PARALLAX_ASSIGN(const auto marker, begun.view->get(records::installing_key(kOnlyGroup)));
     PARALLAX_ASSIGN(const auto node, records::load<NodeRecord>(*begun.view, records::node_key()));
+    PARALLAX_ASSIGN(const auto behind, begun.view->get(records::states_key(kOnlyGroup)));
+    if (behind) {
+      states_behind_.all_until = now_.monotonic + kSnapshotSoon;
+      return definite(ErrorCode::refused, "key states wait that belong to the snapshot");
+    }
     if (!applied || !node || marker || applied->index < raft_->log().start().index) {
       return definite(ErrorCode::refused, "the store is at no point of the log that can be sent");
     }
@@ -185,6 +192,7 @@ Result<void> Replica::Impl::verify_chunk(const SnapshotChunk& chunk) const {
 
 /// Joins a chunk into this turn's batch. False when the replica cannot go on.
 bool Replica::Impl::install(const SnapshotChunk& chunk) {
+  states_behind_.all = true;  // the log behind which they are ends with this
   if (chunk.sequence == 0 && (!installing_ || installing_->index < chunk.index)) {
     installing_ = LogStart{chunk.index, chunk.index_term};
     WriteBatch batch;
@@ -228,7 +236,7 @@ bool Replica::Impl::install_record(const SnapshotChunk::Record& record) {
   }
   // Until the last chunk nothing follows the log here: the marker says so.
   return take_in(std::string(records::user_key(record.key)), state, LogIndex{limits::kMaxLogIndex},
-                 Arrival::in_log)
+                 Arrival::snapshot)
       .has_value();
 }
 

@@ -232,7 +232,7 @@ bool Replica::Impl::apply_removal(const RemoveTombstones& command, LogIndex inde
                     fmt::format("log entry {} holds versions that contradict each other", index)));
       return false;
     }
-    const std::optional<KeyState> known = take_in(key, buried, index, Arrival::in_log);
+    const std::optional<KeyState> known = take_in(key, buried, index, Arrival::entry);
     if (!known) return false;
     if (!same_content(*known, buried) || !causal_->may_forget(buried.context())) continue;
     WriteBatch batch;
@@ -245,6 +245,8 @@ bool Replica::Impl::apply_removal(const RemoveTombstones& command, LogIndex inde
       early_.erase(early);
     }
     stage(std::move(batch));
+    // What is gone must not be made anew.
+    states_behind_.all = true;
     update_tree(key, mark_of(key, *known), {});
     mark(Mark::tombstone_removed);
     ++counters_.tombstones_removed;

@@ -35,6 +35,8 @@ WorldOptions Habits::world() {
   // nothing is in memory.
   Random apart(options_.seed ^ 0x2ece47);
   if (apart.chance(0.6)) world.recent_bytes = apart.chance(0.5) ? 0 : apart.between(1, 5'000);
+  if (apart.chance(0.3)) world.states_wait = std::chrono::milliseconds(apart.below(10'000));
+  if (apart.chance(0.3)) world.states_wait_bytes = apart.below(20'000);
   choose_leases(world);
   choose_log_clients(world);
   return world;

@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "replication/command.h"
 #include "replication/quorum/state_content.h"
+#include "storage/causal_codec.h"
 #include "storage/key_space.h"
+#include "storage/log_segment.h"
 
 namespace parallax::simulation {
 namespace {
@@ -15,6 +18,43 @@ VersionVector own_part(const VersionVector& context, const Envelope& sent) {
   const Actor actor{ActorPath::quorum, sent.from, sent.incarnation};
   own.advance(actor, context.at(actor));
   return own;
+}
+
+/// What the logs in the store say of a key that its stored state may lack: a restart joins it. A
+/// bound for what entries bring, whose versions do not say their place yet.
+Result<VersionVector> logged_context(const ReadView& store, const std::string& key) {
+  VersionVector context;
+  PARALLAX_ASSIGN(const auto behind,
+                  records::load<StatesRecord>(store, records::states_key(kOnlyGroup)));
+  PARALLAX_ASSIGN(const auto applied,
+                  records::load<AppliedRecord>(store, records::applied_key(kOnlyGroup)));
+  PARALLAX_ASSIGN(const auto causal,
+                  records::load<CausalRecord>(store, records::causal_key(kOnlyGroup)));
+  if (!behind || !applied) return context;
+  PARALLAX_TRY(scan_log(store, kOnlyGroup, behind->index.next(), [&](const LogSegment& segment) {
+    for (const LogEntry& entry : segment.entries) {
+      if (entry.index <= behind->index || entry.index > applied->index) continue;
+      if (entry.payload.empty()) continue;
+      const Result<Command> command = decode_command(entry.payload);
+      const auto* const write = command ? std::get_if<WriteKey>(&*command) : nullptr;
+      if (write != nullptr && write->key == key) context.join(write->state.context());
+    }
+    return true;
+  }));
+  const ScanRange log = records::causal_log_range(kOnlyGroup);
+  PARALLAX_TRY(store.scan(log, [&](std::string_view store_key, std::string_view value) {
+    const auto segment = records::decode<CausalSegment>(store_key, value);
+    for (std::size_t i = 0; segment && causal && i < segment->operations.size(); ++i) {
+      const CausalOperation& operation = segment->operations[i];
+      const std::uint64_t last = causal->applied.at(operation.origin());
+      if (operation.key != key || operation.number > last) continue;
+      if (operation.number <= behind->operations.at(operation.origin())) continue;
+      context.join(operation.version.context);
+      context.advance(operation.version.actor, operation.version.stamp.hlc);
+    }
+    return true;
+  }));
+  return context;
 }
 
 }  // namespace
@@ -39,11 +79,15 @@ void QuorumChecks::check_durable(World& world, const Envelope& said, const std::
   const Result<KeyState> stored = keys.load(key);
   const Result<KeyState> early = keys.load_early(key);
   if (!stored || !early) return;  // damage is found elsewhere
-  KeyState held = *stored;
-  held.join(*early);
-  PARALLAX_ASSERT(held.context().dominates(context),
+  VersionVector held = stored->context();
+  held.join(early->context());
+  if (held.dominates(context)) return;
+  const Result<VersionVector> logged = logged_context(world.store(id), key);
+  if (!logged) return;
+  held.join(*logged);
+  PARALLAX_ASSERT(held.dominates(context),
                   "durable before said: node {} {} '{}' as {}, its disk holds {}", id, what, key,
-                  context.to_string(), held.context().to_string());
+                  context.to_string(), held.to_string());
 }
 
 void QuorumChecks::on_message(World& world, const Envelope& envelope) {

@@ -218,6 +218,8 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   config.max_inflight_appends = options_.max_inflight_appends;
   config.snapshot_chunk_bytes = options_.snapshot_chunk_bytes;
   config.recent_bytes = options_.recent_bytes;
+  config.states_wait = options_.states_wait;
+  config.states_wait_bytes = options_.states_wait_bytes;
   config.causal_log_bytes = options_.causal_log_bytes;
   config.causal_batch_bytes = options_.causal_batch_bytes;
   const TurnTime time{n.monotonic_now(), n.now()};
@@ -232,8 +234,7 @@ Result<void> World::start(NodeId id, bool lost_disk) {
   if (!opened) return opened.error();
   n.replica = std::move(*opened);
   n.driver = std::make_unique<Driver>(*n.replica, DriverPorts{n, n, n, n, &n});
-  note('u', id, n.life, 0,
-       [&] { return std::string(lost_disk ? "starts without its disk" : "starts"); });
+  note('u', id, n.life, 0, [&] { return lost_disk ? "starts without its disk" : "starts"; });
   if (observer_ != nullptr) observer_->after_start(id, *n.replica);
   tick(id, n.life);
   return {};
@@ -486,8 +487,7 @@ void World::hold_disk(NodeId id, bool held) {
 void World::pause(NodeId id, bool paused) {
   Node& n = node(id);
   if (n.paused == paused) return;
-  note('p', id, paused ? 1 : 0, 0,
-       [&] { return std::string(paused ? "stands still" : "goes on"); });
+  note('p', id, paused ? 1 : 0, 0, [&] { return paused ? "stands still" : "goes on"; });
   n.paused = paused;
   n.turn_due = false;
   if (!paused) wake(n);

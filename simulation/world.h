@@ -56,6 +56,8 @@ struct WorldOptions {
   std::size_t max_inflight_appends = limits::kMaxInflightAppends;
   std::size_t snapshot_chunk_bytes = limits::kSnapshotChunkBytes;
   std::size_t recent_bytes = ReplicaConfig{}.recent_bytes;
+  Duration states_wait = ReplicaConfig{}.states_wait;
+  std::size_t states_wait_bytes = ReplicaConfig{}.states_wait_bytes;
   std::size_t causal_log_bytes = limits::kCausalLogBytes;
   std::size_t causal_batch_bytes = limits::kCausalBatchBytes;
   std::chrono::milliseconds history_retention = limits::kDefaultHistoryRetention;

@@ -100,8 +100,16 @@ Result<KeyState> KeySpace::join(std::string_view key, const KeyState& incoming,
   return join(key, std::move(stored), incoming, batch);
 }
 
-Result<KeyState> KeySpace::join(std::string_view key, KeyState state, const KeyState& incoming,
+Result<KeyState> KeySpace::join(std::string_view key, KeyState stored, const KeyState& incoming,
                                 WriteBatch& batch) const {
+  bool changed = false;
+  PARALLAX_ASSIGN(KeyState state, join(key, std::move(stored), incoming, batch, changed));
+  if (changed) records::put(batch, records::key_state_key(group_, key), state);
+  return state;
+}
+
+Result<KeyState> KeySpace::join(std::string_view key, KeyState state, const KeyState& incoming,
+                                WriteBatch& batch, bool& changed) const {
   // The join lets go of what it replaces, so that is set aside first.
   std::vector<Version> replaced;
   for (const Version& version : state.versions()) {
@@ -110,9 +118,8 @@ Result<KeyState> KeySpace::join(std::string_view key, KeyState state, const KeyS
     }
   }
   const VersionVector known = replaced.empty() ? VersionVector{} : state.context();
-  if (!state.join(incoming)) return state;
-
-  records::put(batch, records::key_state_key(group_, key), state);
+  changed = state.join(incoming);
+  if (!changed) return state;
   if (!replaced.empty()) PARALLAX_TRY(put_history(key, known, state, std::move(replaced), batch));
   return state;
 }

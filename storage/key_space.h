@@ -61,6 +61,10 @@ class KeySpace {
   /// The same of a key whose stored state the caller has loaded.
   Result<KeyState> join(std::string_view key, KeyState stored, const KeyState& incoming,
                         WriteBatch& batch) const;
+  /// The same, but the outcome is not put into `batch`, which has only history: `changed` says
+  /// whether it must get into the view in another way.
+  Result<KeyState> join(std::string_view key, KeyState stored, const KeyState& incoming,
+                        WriteBatch& batch, bool& changed) const;
 
   /// The same beside the key's state, without history: incoming states that are early.
   Result<KeyState> join_early(std::string_view key, const KeyState& incoming,

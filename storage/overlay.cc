@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "storage/records.h"
 
 namespace parallax {
 
@@ -102,18 +103,23 @@ void Overlay::add(const WriteBatch& batch, std::uint64_t sequence) {
                   "sequence {} after {}, forgotten up to {}", sequence, last_added_, forgotten_);
   last_added_ = sequence;
   for (const WriteBatch::Change& change : batch.changes()) {
-    auto [it, inserted] = changes_.try_emplace(change.key);
-    Entry& entry = it->second;
-    if (inserted) {
-      bytes_ += change.key.size();
-    } else if (entry.value) {
-      bytes_ -= entry.value->size();
-    }
-    if (change.value) bytes_ += change.value->size();
-    entry.value = change.value;
-    entry.sequence = sequence;
+    put(change.key, change.value, sequence, sequence);
+    if (const auto it = deferred_.find(change.key); it != deferred_.end()) drop(*it);
     if (remembers(change.key)) recent_.outdate(change.key);
   }
+}
+
+void Overlay::put(const std::string& key, std::optional<Bytes> value, std::uint64_t sequence,
+                  std::uint64_t changed) {
+  auto [it, inserted] = changes_.try_emplace(key);
+  Entry& entry = it->second;
+  if (inserted) {
+    bytes_ += key.size();
+  } else if (entry.value) {
+    bytes_ -= entry.value->size();
+  }
+  if (value) bytes_ += value->size();
+  entry = {std::move(value), sequence, changed};
 }
 
 void Overlay::forget(std::uint64_t sequence) {
@@ -128,20 +134,78 @@ void Overlay::forget(std::uint64_t sequence) {
   }
 }
 
+// --- What waits ----------------------------------------------------------------------------------
+
+void Overlay::defer(std::string_view key, KeyState state, std::uint64_t sequence) {
+  PARALLAX_ASSERT(sequence >= last_added_ && sequence > forgotten_,
+                  "sequence {} after {}, forgotten up to {}", sequence, last_added_, forgotten_);
+  last_added_ = sequence;
+  auto it = deferred_.find(key);
+  if (it == deferred_.end()) {
+    if (remembers(key)) recent_.outdate(key);
+    it = deferred_.try_emplace(std::string(key)).first;
+    it->second.since = sequence;
+    it->second.place = by_age_.insert(by_age_.end(), &*it);
+    in_order_.emplace(it->first, &*it);
+  }
+  Deferred& deferred = it->second;
+  deferred_bytes_ -= deferred.bytes;
+  deferred.state = compacted(std::move(state));
+  deferred.bytes = cost(key, deferred.state);
+  deferred.changed = sequence;
+  deferred_bytes_ += deferred.bytes;
+}
+
+void Overlay::take_deferred(std::uint64_t until, std::size_t most_bytes, std::uint64_t sequence,
+                            WriteBatch& batch) {
+  while (!by_age_.empty()) {
+    auto& [key, deferred] = *by_age_.front();
+    if (deferred.since > until && deferred_bytes_ <= most_bytes) return;
+    const Bytes record = records::encode(key, deferred.state);
+    batch.put(key, record);
+    put(key, record, sequence, deferred.changed);
+    if (remembers(key)) recent_.put(key, std::move(deferred.state));
+    drop(*by_age_.front());
+  }
+}
+
+std::optional<std::uint64_t> Overlay::deferred_since() const {
+  if (by_age_.empty()) return std::nullopt;
+  return by_age_.front()->second.since;
+}
+
+void Overlay::drop(const Waiting::value_type& deferred) {
+  deferred_bytes_ -= deferred.second.bytes;
+  by_age_.erase(deferred.second.place);
+  in_order_.erase(deferred.first);
+  deferred_.erase(deferred_.find(deferred.first));
+}
+
+// --- Reading -------------------------------------------------------------------------------------
+
 std::uint64_t Overlay::last_change(std::string_view key) const {
-  const auto it = changes_.find(key);
-  return it == changes_.end() ? 0 : it->second.sequence;
+  std::uint64_t changed = 0;
+  if (const auto it = deferred_.find(key); it != deferred_.end()) {
+    changed = it->second.changed;
+  } else if (const auto found = changes_.find(key); found != changes_.end()) {
+    changed = found->second.changed;
+  }
+  return changed > forgotten_ ? changed : 0;
 }
 
 Result<std::optional<std::string>> Overlay::get(std::string_view key) const {
   const auto text = [](const std::optional<Bytes>& value) {
     return value ? std::optional<std::string>{value->to_string()} : std::nullopt;
   };
+  if (const auto it = deferred_.find(key); it != deferred_.end()) {
+    return text(records::encode(key, it->second.state));
+  }
   if (const auto it = changes_.find(key); it != changes_.end()) return text(it->second.value);
   return below_.get(key);
 }
 
 const KeyState* Overlay::kept(std::string_view key) const {
+  if (const auto it = deferred_.find(key); it != deferred_.end()) return &it->second.state;
   return remembers(key) ? recent_.find(key) : nullptr;
 }
 
@@ -151,17 +215,29 @@ void Overlay::keep(std::string_view key, KeyState state) const {
 
 namespace {
 
-/// Merges two ordered runs of keys: [at, end) from above wins over what the visits from below
-/// bring. `before(a, b)`: whether key a comes before b in the direction of the scan.
-template <class Iterator, class Before>
-Result<void> merge_scan(Iterator at, Iterator end, const ReadView& below, const ScanRange& range,
-                        const ScanVisitor& visit, Before before) {
+/// What waits has no bytes yet.
+template <class Deferred>
+bool show(const std::pair<const std::string_view, const Deferred*>& entry,
+          const ScanVisitor& visit) {
+  return visit(entry.first, records::encode(entry.first, entry.second->second.state).view());
+}
+/// A record that is removed is not shown, and the scan goes on.
+template <class Entry>
+bool show(const std::pair<const std::string, Entry>& entry, const ScanVisitor& visit) {
+  return !entry.second.value || visit(entry.first, entry.second.value->view());
+}
+
+/// Merges two ordered runs of keys: [at, end) from above wins over what `scan_below` visits.
+/// `before(a, b)`: whether key a comes before b in the direction of the scan.
+template <class Iterator, class ScanBelow, class Before>
+Result<void> merge_scan(Iterator at, Iterator end, const ScanVisitor& visit, Before before,
+                        const ScanBelow& scan_below) {
   bool stopped = false;
   const auto visit_above = [&] {
-    if (at->second.value) stopped = !visit(at->first, at->second.value->view());
+    stopped = !show(*at, visit);
     ++at;
   };
-  PARALLAX_TRY(below.scan(range, [&](std::string_view key, std::string_view value) {
+  PARALLAX_TRY(scan_below([&](std::string_view key, std::string_view value) {
     while (!stopped && at != end && before(std::string_view(at->first), key)) visit_above();
     if (stopped) return false;
     if (at != end && at->first == key) {
@@ -175,15 +251,26 @@ Result<void> merge_scan(Iterator at, Iterator end, const ReadView& below, const 
   return {};
 }
 
+/// Likewise of what of `above` is in `range`.
+template <class Changes, class ScanBelow>
+Result<void> scan_above(const Changes& above, const ScanRange& range, const ScanVisitor& visit,
+                        const ScanBelow& scan_below) {
+  const auto first = above.lower_bound(range.start);
+  const auto last = range.end.empty() ? above.end() : above.lower_bound(range.end);
+  if (first == last) return scan_below(visit);
+  if (!range.reverse) return merge_scan(first, last, visit, std::less<>{}, scan_below);
+  return merge_scan(std::make_reverse_iterator(last), std::make_reverse_iterator(first), visit,
+                    std::greater<>{}, scan_below);
+}
+
 }  // namespace
 
 Result<void> Overlay::scan(const ScanRange& range, const ScanVisitor& visit) const {
   if (!range.end.empty() && range.end <= range.start) return {};
-  const auto first = changes_.lower_bound(range.start);
-  const auto last = range.end.empty() ? changes_.end() : changes_.lower_bound(range.end);
-  if (!range.reverse) return merge_scan(first, last, below_, range, visit, std::less<>{});
-  return merge_scan(std::make_reverse_iterator(last), std::make_reverse_iterator(first), below_,
-                    range, visit, std::greater<>{});
+  return scan_above(in_order_, range, visit, [&](const ScanVisitor& to) {
+    return scan_above(changes_, range, to,
+                      [&](const ScanVisitor& bottom) { return below_.scan(range, bottom); });
+  });
 }
 
 }  // namespace parallax

@@ -4,12 +4,16 @@
 // flight. Reads of the replica go through the overlay: they see every change added, durable or not.
 // What may be shown to others is the replica's business ("durable before shown").
 //
+// Some key states need not go with their turn's batch, for something else in the store says how to
+// make them anew: they wait here, decoded, and of those of one key only the last is written.
+//
 // All changes of a store come through here, so what key states were read or changed lately can be
 // kept in memory and is never out of date: a change of a record lets go of what it has said.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,6 +25,11 @@
 #include "storage/version.h"
 
 namespace parallax {
+
+struct KeyHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view key) const { return std::hash<std::string_view>{}(key); }
+};
 
 /// The key states under the store keys that were asked for or changed lately, read. Two generations
 /// in place of an order of use: what is not asked for while half of the room is filled anew goes.
@@ -40,17 +49,11 @@ class RecentStates {
   std::size_t bytes() const { return young_bytes_ + old_bytes_; }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view key) const {
-      return std::hash<std::string_view>{}(key);
-    }
-  };
   struct Entry {
     std::optional<KeyState> state;  ///< nothing: outdated
     std::size_t bytes = 0;          ///< that it counts for
   };
-  using States = std::unordered_map<std::string, Entry, Hash, std::equal_to<>>;
+  using States = std::unordered_map<std::string, Entry, KeyHash, std::equal_to<>>;
 
   Entry* entry(std::string_view key);
   void age();
@@ -68,7 +71,8 @@ struct Remembered {
   std::size_t most_bytes = 0;  ///< 0: none are kept
 };
 
-/// Not thread-safe; belongs to the engine thread. Reads cost one map look-up more than the store's.
+/// Not thread-safe; belongs to the engine thread. Reads cost two map look-ups more than the
+/// store's.
 class Overlay : public ReadView {
  public:
   explicit Overlay(const ReadView& below, Remembered remembered = {})
@@ -80,10 +84,22 @@ class Overlay : public ReadView {
   /// Everything up to `sequence` is in the store now: lets go of what no later batch changed.
   void forget(std::uint64_t sequence);
 
+  /// Makes `state` visible as what the record under `key` says. It is not in the store with
+  /// `sequence`, but waits until take_deferred() hands it out or add() takes its place.
+  void defer(std::string_view key, KeyState state, std::uint64_t sequence);
+  /// Puts what has waited since `until` or before into `batch`, which becomes `sequence`, and more,
+  /// the oldest first, while more than `most_bytes` wait.
+  void take_deferred(std::uint64_t until, std::size_t most_bytes, std::uint64_t sequence,
+                     WriteBatch& batch);
+  /// The lowest sequence since which something waits; nothing: nothing does.
+  std::optional<std::uint64_t> deferred_since() const;
+  /// Keys and states that wait, about, and what they cost beside that.
+  std::size_t deferred_bytes() const { return deferred_bytes_; }
+
   Result<std::optional<std::string>> get(std::string_view key) const override;
   Result<void> scan(const ScanRange& range, const ScanVisitor& visit) const override;
 
-  /// The sequence of the last change of `key` that is not in the store yet; 0: there is none.
+  /// With which sequence `key` was changed last; 0 when everything up to that is in the store.
   std::uint64_t last_change(std::string_view key) const;
 
   /// What the record under `key` says, empty where there is none, if keep() was told so not long
@@ -103,7 +119,20 @@ class Overlay : public ReadView {
   struct Entry {
     std::optional<Bytes> value;
     std::uint64_t sequence;
+    std::uint64_t changed;  ///< the sequence of its change: it may have waited
   };
+  struct Deferred;
+  using Waiting = std::unordered_map<std::string, Deferred, KeyHash, std::equal_to<>>;
+  struct Deferred {
+    KeyState state;
+    std::size_t bytes = 0;
+    std::uint64_t since = 0;
+    std::uint64_t changed = 0;
+    std::list<Waiting::value_type*>::iterator place = {};
+  };
+  void put(const std::string& key, std::optional<Bytes> value, std::uint64_t sequence,
+           std::uint64_t changed);
+  void drop(const Waiting::value_type& deferred);
   bool remembers(std::string_view key) const;
 
   const ReadView& below_;
@@ -111,6 +140,10 @@ class Overlay : public ReadView {
   mutable RecentStates recent_;
   std::map<std::string, Entry, std::less<>> changes_;
   std::size_t bytes_ = 0;
+  Waiting deferred_;
+  std::list<Waiting::value_type*> by_age_;  ///< rising by `since`
+  std::map<std::string_view, const Waiting::value_type*> in_order_;
+  std::size_t deferred_bytes_ = 0;
   std::uint64_t last_added_ = 0;
   std::uint64_t forgotten_ = 0;
 };

@@ -383,6 +383,16 @@ Fault read(stored::CausalSegment& in, CausalSegment& record) {
   return nullptr;
 }
 
+void fill(stored::StatesRecord& out, const StatesRecord& record) {
+  out.set_index(record.index.value);
+  fill_vector(*out.mutable_operations(), record.operations);
+}
+
+Fault read(stored::StatesRecord& in, StatesRecord& record) {
+  record.index = LogIndex{in.index()};
+  return read_vector(in.operations(), record.operations);
+}
+
 void fill(stored::CausalRecord& out, const CausalRecord& record) {
   fill_vector(*out.mutable_applied(), record.applied);
   fill_vector(*out.mutable_log_starts(), record.log_starts);
@@ -434,6 +444,8 @@ template <>
 struct MessageOf<HintRecord> : std::type_identity<stored::HintRecord> {};
 template <>
 struct MessageOf<CausalSegment> : std::type_identity<stored::CausalSegment> {};
+template <>
+struct MessageOf<StatesRecord> : std::type_identity<stored::StatesRecord> {};
 template <>
 struct MessageOf<CausalRecord> : std::type_identity<stored::CausalRecord> {};
 template <>
@@ -501,6 +513,7 @@ PARALLAX_ENCODE(PolicyRecord)
 PARALLAX_ENCODE(HintRecord)
 PARALLAX_ENCODE(CausalSegment)
 PARALLAX_ENCODE(LeafRecord)
+PARALLAX_ENCODE(StatesRecord)
 PARALLAX_ENCODE(CausalRecord)
 #undef PARALLAX_ENCODE
 
@@ -555,6 +568,7 @@ PARALLAX_RECORD(IdempotencyRecord);
 PARALLAX_RECORD(PolicyRecord);
 PARALLAX_RECORD(HintRecord);
 PARALLAX_RECORD(CausalSegment);
+PARALLAX_RECORD(StatesRecord);
 PARALLAX_RECORD(CausalRecord);
 PARALLAX_RECORD(LeafRecord);
 #undef PARALLAX_RECORD

@@ -12,6 +12,7 @@
 //   "G" group "l"                    LogStart: what compaction left
 //   "G" group "a"                    AppliedRecord
 //   "G" group "s"                    present while a snapshot is being installed
+//   "G" group "k"                    StatesRecord: present while key states stay behind
 //   "G" group "m"                    LeafRecord: every key has its "M" record
 //   "L" group first                  LogSegment (log_segment.h): entries from there on
 //   "K" group key                    KeyState
@@ -46,7 +47,7 @@
 namespace parallax {
 
 /// Raised when a record's schema changes in a way that an older program would misread.
-inline constexpr std::uint32_t kStoreFormat = 3;
+inline constexpr std::uint32_t kStoreFormat = 4;
 
 /// Where a node stands between an empty disk and membership (docs/ARCHITECTURE.md, "Empty store").
 enum class Membership : std::uint8_t {
@@ -149,9 +150,18 @@ struct CausalOperation {
   friend bool operator==(const CausalOperation&, const CausalOperation&) = default;
 };
 
-/// How far a node is in the causal protocol, in the batch with what it says of the key states.
+/// What of the log and of causal operations is in the store's key states, at least. What has been
+/// applied since, up to AppliedRecord and CausalRecord, is in there in part: whoever opens the
+/// store joins it once more (docs/ARCHITECTURE.md, "Key states behind the log").
+struct StatesRecord {
+  LogIndex index;
+  OriginVector operations;
+  friend bool operator==(const StatesRecord&, const StatesRecord&) = default;
+};
+
+/// How far a node is in the causal protocol.
 struct CausalRecord {
-  OriginVector applied;     ///< all operations up to here are in the key states
+  OriginVector applied;     ///< all operations up to here are applied: see StatesRecord
   OriginVector log_starts;  ///< operations up to here are not in the log, or are being removed
   VersionVector stamps;     ///< of the last applied operation of each origin, by its actor
   /// What a transfer brought may be of operations up to here. Empty: nothing is beyond `applied`.
@@ -188,6 +198,7 @@ std::string idempotency_key(GroupId group, std::string_view key);
 std::string idempotency_index_key(GroupId group, Hlc at, std::string_view key);
 std::string policy_key(GroupId group, std::string_view prefix);
 std::string hint_key(GroupId group, NodeId target, std::string_view key);
+std::string states_key(GroupId group);
 std::string causal_key(GroupId group);
 std::string leaf_key(GroupId group, std::uint32_t leaf, std::string_view key);
 std::string leaves_complete_key(GroupId group);
@@ -234,6 +245,7 @@ Bytes encode(std::string_view store_key, const HistoryRecord& record);
 Bytes encode(std::string_view store_key, const IdempotencyRecord& record);
 Bytes encode(std::string_view store_key, const PolicyRecord& record);
 Bytes encode(std::string_view store_key, const HintRecord& record);
+Bytes encode(std::string_view store_key, const StatesRecord& record);
 Bytes encode(std::string_view store_key, const CausalRecord& record);
 Bytes encode(std::string_view store_key, const LeafRecord& record);
 Bytes encode(std::string_view store_key, const LogSegment& record);

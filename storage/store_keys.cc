@@ -96,6 +96,7 @@ std::string describe(std::string_view store_key) {
         if (rest == "l") return fmt::format("log start of group {}", group);
         if (rest == "a") return fmt::format("applied record of group {}", group);
         if (rest == "c") return fmt::format("causal record of group {}", group);
+        if (rest == "k") return fmt::format("states record of group {}", group);
         if (rest == "m") return fmt::format("mark of complete leaf records of group {}", group);
         break;
       case 'C':
@@ -157,6 +158,10 @@ std::string applied_key(GroupId group) {
 }
 std::string installing_key(GroupId group) {
   return group_record_key(group, 's');
+}
+
+std::string states_key(GroupId group) {
+  return group_record_key(group, 'k');
 }
 
 std::string causal_key(GroupId group) {

@@ -76,7 +76,9 @@
 //   - Numbers, key states and record go into one batch: the operations of `apply` are joined into
 //     their keys' states (with DottedVersionVectorSet::add, in order), those of `append` were when
 //     they were proposed; both are put into the log (storage/causal_codec.h); `record` under
-//     records::causal_key(). So what is durable of `applied` is what is durable of the states.
+//     records::causal_key(). So what is durable of `applied` is what is durable of the states; or
+//     the owner keeps states back, says how far those are that it has written, and joins what the
+//     log has behind that once more after a restart.
 //   - Durable before shown: a local write is acknowledged, and a read that shows this state
 //     answered, once the batch is durable that holds it. Nothing of an operation leaves before:
 //     the core sends by on_persisted(). An operation that was not durable in a crash has been seen
@@ -229,6 +231,9 @@ class Causal {
   std::uint64_t propose(std::string key, Version version, const OriginVector& dependencies);
   /// The batch with this mark is durable.
   void on_persisted(const CausalMark& mark);
+  /// The key states that are stored have all of that. The logs are not trimmed beyond it; only a
+  /// transfer may go past it. An owner that never says so writes every state with its batch.
+  void on_states_written(OriginVector vector) { in_states_ = std::move(vector); }
   void on_loaded(const CausalLoad& load, std::vector<CausalOperation> operations);
   /// The page with this call has come, and waits at the owner: it is not to be asked for again.
   void await_page(const QuorumCall& call) {
@@ -355,6 +360,7 @@ class Causal {
   void supply(NodeId peer, const CausalFetch& fetch);
   void send_statuses();
   bool credit_low(NodeId id, const Peer& peer) const;
+  const OriginVector& may_be_trimmed() const { return in_states_ ? *in_states_ : durable_; }
   void trim();
   void trim_to_size();
   std::uint64_t cached_bytes() const;
@@ -384,6 +390,7 @@ class Causal {
   std::map<NodeId, Incarnation> heard_;
   OriginVector durable_;
   VersionVector durable_stamps_;
+  std::optional<OriginVector> in_states_;
 
   // Volatile.
   bool recovering_;

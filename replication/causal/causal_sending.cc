@@ -139,7 +139,7 @@ void Causal::trim() {
   next_trim_ = now_ + config_.status_interval;
   const OriginVector stable = this->stable();
   for (auto& [origin, log] : logs_) {
-    const std::uint64_t up_to = stable.at(origin);
+    const std::uint64_t up_to = std::min(stable.at(origin), may_be_trimmed().at(origin));
     if (up_to <= log.start()) continue;
     garbage_.push_back({origin, log.start() + 1, up_to});
     log.trim(up_to);
@@ -154,10 +154,10 @@ void Causal::trim() {
 void Causal::trim_to_size() {
   std::uint64_t bytes = log_bytes();
   if (bytes <= config_.log_bytes) return;
-  OriginVector most = durable_;
+  OriginVector most = may_be_trimmed();
   if (bytes <= 2 * config_.log_bytes) {
     std::vector<OriginVector::Entry> held;
-    for (const auto& [origin, count] : durable_.entries()) {
+    for (const auto& [origin, count] : may_be_trimmed().entries()) {
       std::uint64_t up_to = count;
       for (const auto& [id, peer] : peers_) {
         if (peer.held_until > now_) up_to = std::min(up_to, peer.held.at(origin));

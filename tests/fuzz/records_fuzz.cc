@@ -74,6 +74,8 @@ void check(std::uint8_t what, std::string_view bytes) {
       return check_either<HintRecord>(what, records::hint_key(kOnlyGroup, NodeId{1}, "key"), bytes);
     case 'c':
       return check_either<CausalRecord>(what, records::causal_key(kOnlyGroup), bytes);
+    case 's':
+      return check_either<StatesRecord>(what, records::states_key(kOnlyGroup), bytes);
     case 'o':
       return check_either<CausalSegment>(
           what, records::causal_segment_key(kOnlyGroup, {NodeId{1}, Incarnation{1}}, 1), bytes);

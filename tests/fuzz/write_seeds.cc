@@ -296,6 +296,7 @@ void write_records(Seeds seeds) {
                           .stamps = {},
                           .ceiling = {},
                           .heard = {{NodeId{1}, Incarnation{2}}}});
+  add_record(seeds, "S", records::states_key(group), StatesRecord{LogIndex{4}, a_session().write});
   add_record(seeds, "O", records::causal_segment_key(group, {NodeId{1}, Incarnation{1}}, 7),
              CausalSegment{{a_causal_operation()}});
   add_record(

@@ -436,7 +436,7 @@ TEST_CASE_METHOD(CausalReady, "causal: operations leave the logs once everybody 
   Client client{world};
   for (int i = 0; i < 20; ++i) written(client.put(follower, "k", std::to_string(i)));
   CHECK(logged_operations(world, follower) == 20);
-  world.run_for(1s);
+  world.run_for(2 * limits::kStatesWait + 1s);  // the key states have them, too
   for (const NodeId id : world.ids()) CHECK(records_under(world, id, 'C') == 0);
   world.crash(third);
   for (int i = 0; i < 20; ++i) written(client.put(follower, "k", std::to_string(i)));
@@ -454,7 +454,7 @@ TEST_CASE_METHOD(CausalReady,
   for (int i = 0; i < 50; ++i) {
     written(client.put(world.ids()[static_cast<std::size_t>(i) % 3], fmt::format("k{}", i), "v"));
   }
-  world.run_for(1s);
+  world.run_for(2 * limits::kStatesWait + 1s);
   REQUIRE(records_under(world, leader, 'C') == 0);
   world.wipe(third);
   written(client.put(leader, "meanwhile", "w"));
@@ -729,7 +729,7 @@ TEST_CASE_METHOD(CausalReady, "causal: what a turn brings of an origin is one re
 }
 
 TEST_CASE("causal: a transfer that is ahead of the log goes on in the turn that brings it") {
-  CausalReady at({.causal_log_bytes = 1'000});
+  CausalReady at({.states_wait = 0s, .causal_log_bytes = 1'000});
   World& world = at.world;
   world.isolate(at.third);
   Client client{world};

@@ -390,7 +390,7 @@ TEST_CASE("freshness: no answer is older than it says, whatever happens") {
 // --- What a mark belongs to ---------------------------------------------------------------------
 
 TEST_CASE("bounded: a mark of a snapshot that waits for its batch says nothing of what is read") {
-  Elected run({.log_keep_entries = 10});
+  Elected run({.log_keep_entries = 10, .states_wait = 0s});
   World& world = run.world;
   REQUIRE(world.put(run.leader, "k", "old"));
   REQUIRE(world.run_until([&] { return world.converged(); }, 5s));

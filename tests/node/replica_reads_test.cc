@@ -463,7 +463,7 @@ TEST_CASE_METHOD(Elected, "reads: a policy gives the level of requests that name
 }
 
 TEST_CASE("reads: policies and their removal come with a snapshot and outlive a restart") {
-  World world({.log_keep_entries = 10});
+  World world({.log_keep_entries = 10, .states_wait = 0s});
   world.start_all();
   const NodeId leader = world.wait_for_leader();
   const NodeId away = world.others(leader)[0];

@@ -389,7 +389,7 @@ TEST_CASE("replica: an idle cluster writes nothing") {
   world.start_all();
   const NodeId leader = world.wait_for_leader();
   REQUIRE(world.put(leader, "k", "v"));
-  world.run_for(2s);
+  world.run_for(2 * limits::kStatesWait + 1s);
   // A full disk is only noticed by who writes.
   for (NodeId id : world.ids()) world.set_disk_full(id, true);
   world.run_for(20s);

@@ -60,7 +60,7 @@ void drop_entries(World& world) {
 }
 
 struct ElectedWithShortLog : Elected {
-  ElectedWithShortLog() : Elected({.log_keep_entries = 10}) {}
+  ElectedWithShortLog() : Elected({.log_keep_entries = 10, .states_wait = 0s}) {}
 };
 
 }  // namespace
@@ -455,7 +455,8 @@ TEST_CASE_METHOD(ElectedWithShortLog, "writes: rows come with a snapshot") {
 }
 
 TEST_CASE("writes: a key is remembered for its time and may then be used again") {
-  World world({.log_keep_entries = 10, .idempotency = {.rows = 100, .retention = 2s}});
+  World world(
+      {.log_keep_entries = 10, .states_wait = 0s, .idempotency = {.rows = 100, .retention = 2s}});
   world.start_all();
   const NodeId leader = world.wait_for_leader();
   const NodeId away = world.others(leader)[0];

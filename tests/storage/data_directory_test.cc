@@ -75,7 +75,7 @@ TEST_CASE("data directory: a newer format is refused") {
   NodeRecord record = node_two();
   record.format = kStoreFormat + 1;
   check_refused(store_with(record), {.node = NodeId{2}, .cluster = {}}, ErrorCode::refused,
-                {"format 4", "up to 3"});
+                {"format 5", "up to 4"});
 }
 
 TEST_CASE("data directory: a corrupt node record is found out") {

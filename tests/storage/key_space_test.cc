@@ -91,8 +91,8 @@ TEST_CASE(
   context.advance(kLogActor, Hlc{5});
   const WriteBatch second = join(store, "k", state_of({log_version(6, "b", context)}));
   REQUIRE(second.changes().size() == 2);
-  CHECK(second.changes()[0].key == records::key_state_key(kOnlyGroup, "k"));
-  CHECK(second.changes()[1].key == records::history_key(kOnlyGroup, Stamp{Hlc{6}, NodeId{1}}, "k"));
+  CHECK(second.changes()[1].key == records::key_state_key(kOnlyGroup, "k"));
+  CHECK(second.changes()[0].key == records::history_key(kOnlyGroup, Stamp{Hlc{6}, NodeId{1}}, "k"));
   CHECK(join(store, "k", first).empty());
   CHECK(must_load(store, "k").winner()->value == Bytes{"b"});
   CHECK(must_load(store, "other").empty());

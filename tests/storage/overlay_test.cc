@@ -1,8 +1,10 @@
 // What the overlay promises beyond a store (storage/overlay.h).
 #include "storage/overlay.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "storage/key_space.h"
 #include "storage/memory_store.h"
@@ -168,6 +170,138 @@ TEST_CASE("overlay: what it keeps is bounded and always what the store has") {
   }
   CHECK(counted.gets < reads / 2);
   CHECK(counted.gets > reads / 20);
+}
+
+// --- What waits ----------------------------------------------------------------------------------
+
+std::string store_key(const std::string& key) {
+  return records::key_state_key(kOnlyGroup, key);
+}
+
+std::vector<std::string> keys_of(const WriteBatch& batch) {
+  std::vector<std::string> keys;
+  for (const WriteBatch::Change& change : batch.changes()) {
+    keys.emplace_back(records::user_key(change.key));
+  }
+  return keys;
+}
+
+TEST_CASE(
+    "overlay: of the states of a key that wait the last one is handed out, the oldest first") {
+  MemoryStore below;
+  Overlay overlay(below);
+  overlay.defer(store_key("b"), state_of("1"), 1);
+  overlay.defer(store_key("a"), state_of("2"), 2);
+  overlay.defer(store_key("b"), state_of("3"), 3);
+  overlay.defer(store_key("c"), state_of("4"), 3);
+  CHECK(overlay.deferred_since().value_or(0) == 1);
+  const std::size_t all = overlay.deferred_bytes();
+  WriteBatch batch;
+  overlay.take_deferred(0, all, 3, batch);
+  CHECK(batch.empty());
+  overlay.take_deferred(1, all, 3, batch);
+  CHECK(keys_of(batch) == std::vector<std::string>{"b"});
+  CHECK(must_get(overlay, store_key("b")) == batch.changes()[0].value->to_string());
+  CHECK(*records::decode<KeyState>(store_key("b"), batch.changes()[0].value->view()) ==
+        state_of("3"));
+  CHECK(overlay.deferred_since().value_or(0) == 2);
+  // More than may wait: the oldest go.
+  WriteBatch more;
+  overlay.take_deferred(0, overlay.deferred_bytes() - 1, 4, more);
+  CHECK(keys_of(more) == std::vector<std::string>{"a"});
+  overlay.take_deferred(3, all, 5, more);
+  CHECK(keys_of(more) == std::vector<std::string>{"a", "c"});
+  CHECK_FALSE(overlay.deferred_since());
+  CHECK(overlay.deferred_bytes() == 0);
+}
+
+TEST_CASE(
+    "overlay: a change that waits is said to be of its own batch, not of the one it went with") {
+  MemoryStore below;
+  Overlay overlay(below);
+  overlay.defer(store_key("k"), state_of("1"), 1);
+  CHECK(overlay.last_change(store_key("k")) == 1);
+  overlay.forget(1);
+  CHECK(overlay.last_change(store_key("k")) == 0);
+  WriteBatch batch;
+  overlay.take_deferred(1, 0, 2, batch);
+  CHECK(overlay.last_change(store_key("k")) == 0);
+  CHECK(overlay.entries() == 1);
+  overlay.defer(store_key("k"), state_of("2"), 3);
+  CHECK(overlay.last_change(store_key("k")) == 3);
+}
+
+TEST_CASE("overlay: what is added takes the place of what waits") {
+  MemoryStore below;
+  Overlay overlay(below);
+  overlay.defer(store_key("k"), state_of("1"), 1);
+  overlay.add(removes({store_key("k")}), 1);
+  CHECK(must_get(overlay, store_key("k")) == std::nullopt);
+  CHECK_FALSE(overlay.deferred_since());
+  overlay.defer(store_key("k"), state_of("2"), 1);
+  CHECK(must_scan(overlay).size() == 1);
+}
+
+TEST_CASE("overlay: with what waits it shows what a map would, whatever is written when") {
+  const std::size_t room = GENERATE(0u, 10'000u);
+  MemoryStore below;
+  Overlay overlay(below, remembered(room));
+  const KeySpace keys(overlay, kOnlyGroup);
+  std::map<std::string, KeyState> model;
+  std::map<std::string, std::uint64_t> changed;
+  Random random(6);
+  WriteBatch gathered;
+  std::vector<WriteBatch> batches;
+  std::uint64_t durable = 0;
+  const auto sequence = [&] { return batches.size() + 1; };
+  for (std::uint64_t i = 1; i <= 20'000; ++i) {
+    const std::string key = fmt::format("{}", random.below(100));
+    const double dice = static_cast<double>(random.below(1'000)) / 1'000;
+    if (dice < 0.3) {
+      model[key] = state_of(random_bytes(random, random.below(100)), i);
+      overlay.defer(store_key(key), model[key], sequence());
+      changed[key] = sequence();
+    } else if (dice < 0.4) {
+      WriteBatch batch;
+      if (random.chance(0.3)) {
+        model.erase(key);
+        batch.remove(store_key(key));
+      } else {
+        model[key] = state_of("added", i);
+        batch = put_state(key, model[key]);
+      }
+      overlay.add(batch, sequence());
+      changed[key] = sequence();
+      gathered.append(std::move(batch));
+    } else if (dice < 0.6) {
+      const std::uint64_t until = random.chance(0.5) ? 0 : random.below(sequence() + 1);
+      overlay.take_deferred(until, random.below(20'000), sequence(), gathered);
+      batches.push_back(std::exchange(gathered, {}));
+    } else if (dice < 0.8) {
+      if (durable == batches.size()) continue;
+      must_write(below, batches[durable]);
+      overlay.forget(++durable);
+    } else if (dice < 0.99) {
+      const Result<KeyState> state = keys.load(key);
+      REQUIRE(state.has_value());
+      const auto found = model.find(key);
+      REQUIRE(*state == (found == model.end() ? KeyState{} : found->second));
+      REQUIRE(overlay.last_change(store_key(key)) == (changed[key] > durable ? changed[key] : 0));
+    } else {
+      const bool reverse = random.chance(0.5);
+      std::vector<std::pair<std::string, KeyState>> expected(model.lower_bound("3"), model.end());
+      if (reverse) std::reverse(expected.begin(), expected.end());
+      std::vector<std::pair<std::string, KeyState>> found;
+      const Result<void> scanned =
+          keys.scan("3", "", reverse, [&](auto name, const KeyState& state) {
+            found.emplace_back(name, state);
+            return true;
+          });
+      REQUIRE(scanned.has_value());
+      REQUIRE((found == expected));
+    }
+  }
+  CHECK(durable > 1'000);
 }
 
 /// A view whose scan breaks off after its first row.

@@ -272,6 +272,15 @@ std::string random_key<CausalRecord>(Random&) {
 }
 
 template <>
+StatesRecord random_record(Random& random) {
+  return {LogIndex{random.next() >> random.below(64)}, random_vector(random)};
+}
+template <>
+std::string random_key<StatesRecord>(Random&) {
+  return records::states_key(kOnlyGroup);
+}
+
+template <>
 LeafRecord random_record(Random&) {
   return {};
 }
@@ -284,7 +293,7 @@ std::string random_key<LeafRecord>(Random& random) {
 #define RECORD_TYPES                                                                          \
   NodeRecord, Hlc, HardState, LogStart, AppliedRecord, LogSegment, KeyState, HistoryRecord,   \
       HistorySegment, IdempotencyRecord, PolicyRecord, HintRecord, LeafRecord, CausalSegment, \
-      CausalRecord
+      CausalRecord, StatesRecord
 
 // --- Records ----------------------------------------------------------------------------------
 
@@ -337,10 +346,10 @@ TEMPLATE_TEST_CASE("records: a newer format is refused and never taken for damag
                    RECORD_TYPES) {
   Random random(4);
   const std::string key = random_key<TestType>(random);
-  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", 4));
+  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", 5));
   REQUIRE(!decoded.has_value());
   CHECK(decoded.error().code == ErrorCode::refused);
-  CHECK_THAT(decoded.error().message, Catch::Contains("format 4") && Catch::Contains("up to 3"));
+  CHECK_THAT(decoded.error().message, Catch::Contains("format 5") && Catch::Contains("up to 4"));
   CHECK(records::decode<TestType>(key, frame(key, "", 0)).error().code == ErrorCode::corrupt);
 }
 
@@ -546,13 +555,13 @@ KeyState example_state() {
 TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
   const std::string key = records::hard_state_key(kOnlyGroup);
   CHECK(hex(key) == "470000000168");
-  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "0308031001a2f5b36b");
+  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "0408031001b22993d9");
 
   const std::string log_key = records::log_segment_key(kOnlyGroup, LogIndex{258});
   CHECK(hex(log_key) == "4c000000010000000000000102");
   const LogSegment log{LogIndex{258},
                        {{Term{1}, LogIndex{258}, "hi"}, {Term{2}, LogIndex{259}, {}}}};
-  CHECK(hex(records::encode(log_key, log).view()) == "032208820201026869020056a7f1bf");
+  CHECK(hex(records::encode(log_key, log).view()) == "0422088202010268690200d5b2ca96");
 
   const Stamp stamp{Hlc{0x0102030405060708}, NodeId{2}};
   CHECK(hex(records::history_key(kOnlyGroup, stamp, "k")) ==
@@ -562,21 +571,33 @@ TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
   CHECK(hex(state_key) == "4b000000016b");
   const KeyState state = example_state();
   CHECK(hex(records::encode(state_key, state).view()) ==
-        "030a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
-        "01b6958148");
+        "040a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
+        "0116538b46");
   // Something was seen that no version says.
   VersionVector seen = state.context();
   seen.advance({ActorPath::causal, NodeId{1}, Incarnation{4}}, Hlc{stamp.hlc.value - 16});
   CHECK(hex(records::encode(state_key, KeyState::from_parts(state.versions(), seen)).view()) ==
-        "030a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
-        "011a110000838e98a8c0e080810109030006041047b057b0");
+        "040a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
+        "011a110000838e98a8c0e0808101090300060410951df604");
 
   const std::string history_key = records::history_segment_key(kOnlyGroup, stamp);
   CHECK(hex(history_key) == "4800000001010203040506070800000002");
   const HistorySegment history{{{stamp, "k", state.versions()}}};
   CHECK(hex(records::encode(history_key, history).view()) ==
-        "030a3809080706050403020110021a016b222809080706050403020110021801200228034201764a0174500658"
-        "07620b0000838e98a8c0e0808101f58538b1");
+        "040a3809080706050403020110021a016b222809080706050403020110021801200228034201764a0174500658"
+        "07620b0000838e98a8c0e0808101639aad74");
+  const std::string states_key = records::states_key(kOnlyGroup);
+  CHECK(hex(states_key) == "47000000016b");
+  const StatesRecord states{LogIndex{5}, OriginVector({{{NodeId{2}, Incarnation{1}}, 7}})};
+  CHECK(hex(records::encode(states_key, states).view()) == "04080512060802100118078b6d8d5f");
+}
+
+// The third format had the same records, but for the StatesRecord.
+TEST_CASE("records: what format 3 has written is read") {
+  const Result<HardState> hard =
+      records::decode<HardState>(records::hard_state_key(kOnlyGroup), unhex("0308031001a2f5b36b"));
+  REQUIRE(hard.has_value());
+  CHECK(*hard == HardState{Term{3}, NodeId{1}});
 }
 
 // The second format had the same records, but for the history's segments.
@@ -670,6 +691,7 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
       rows.emplace_back(records::causal_segment_key(g, origin, ~std::uint64_t{0}), "segment");
     }
     rows.emplace_back(records::causal_key(g), "g");
+    rows.emplace_back(records::states_key(g), "g");
     rows.emplace_back(records::leaf_key(g, 7, "a"), "leaf");
     rows.emplace_back(records::leaf_key(g, 7, "a\xff"), "leaf");
     rows.emplace_back(records::leaf_key(g, 7, "b"), "leaf");

@@ -184,6 +184,23 @@ TEST_CASE("causal: whoever asks is given what is durable here, from memory or fr
   CHECK(answer(9).empty());
 }
 
+TEST_CASE("causal: the log keeps what the stored key states lack") {
+  CausalConfig config = one_of_three();
+  config.log_bytes = 1;  // there is room for nothing
+  OneCore one(config);
+  one.core.on_states_written(counts({{origin(1), 1}}));
+  for (int i = 0; i < 3; ++i) one.write();
+  one.turn();
+  for (const std::uint32_t node : {2u, 3u}) {
+    one.core.step(sender(node), status(counts({{origin(1), 3}})));
+  }
+  one.turn_after(200ms);
+  CHECK(one.core.log(origin(1))->start() == 1);
+  one.core.on_states_written(counts({{origin(1), 3}}));
+  one.turn_after(200ms);
+  CHECK(one.core.log(origin(1))->start() == 3);
+}
+
 TEST_CASE("causal: whoever asks for what is not in the log is told so") {
   OneCore one;
   for (int i = 0; i < 3; ++i) one.write();

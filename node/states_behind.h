@@ -1,0 +1,71 @@
+// How far the key states in the store go, while the last changes of some of them wait in memory
+// (storage/overlay.h, Overlay::defer).
+//
+// What is committed is in the log, and a causal operation in its origin's: with those durable a key
+// state need not be written at once. It waits, and of a key that changes often only the last state
+// is written. Nothing is shown or acknowledged later or earlier by that: a batch is durable when it
+// holds all that a restart needs to make the states of that moment anew.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "base/ids.h"
+#include "storage/records.h"
+
+namespace parallax {
+
+/// No batch is made for states that wait before this many times the wait: others come along.
+inline constexpr int kStatesOverdue = 2;
+
+/// Not thread-safe; a plain value.
+class StatesBehind {
+ public:
+  /// `states`: what the store's key states have. `first`: the first batch of this life.
+  void begin(std::uint64_t first, StatesRecord states) { gathering_ = {first, {}, states}; }
+
+  /// A change waits that would have been in the batch being gathered. Some of what it holds may be
+  /// in the store before the rest.
+  void defer(MonoTime now) {
+    if (!places_.empty() && places_.back().sequence == gathering_.sequence) return;
+    gathering_.since = now;
+    places_.push_back(gathering_);
+  }
+
+  /// The last batch whose changes have waited for so long; 0: none.
+  std::uint64_t due(MonoTime now, Duration wait) const {
+    std::uint64_t due = 0;
+    for (const Place& place : places_) {
+      if (now - place.since < wait) break;
+      due = place.sequence;
+    }
+    return due;
+  }
+  bool overdue(MonoTime now, Duration wait) const {
+    return !places_.empty() && now - places_.front().since >= wait;
+  }
+
+  /// The batch being gathered is complete: `states` is applied, and what waits has waited since
+  /// batch `since`; nothing: nothing waits. Returns what the store's key states have with it.
+  StatesRecord complete(StatesRecord states, std::optional<std::uint64_t> since) {
+    while (!places_.empty() && (!since || places_.front().sequence < *since)) places_.pop_front();
+    gathering_ = {gathering_.sequence + 1, {}, std::move(states)};
+    return places_.empty() ? gathering_.states : places_.front().states;
+  }
+
+  bool all = false;                    ///< nothing waits longer than until the next batch
+  MonoTime all_until{};                ///< nor until any batch before then
+  std::optional<StatesRecord> stored;  ///< the record in the store, or on its way
+
+ private:
+  struct Place {
+    std::uint64_t sequence = 0;
+    MonoTime since{};
+    StatesRecord states;  ///< at the beginning of that batch
+  };
+  Place gathering_{.sequence = 1};
+  std::deque<Place> places_;  ///< rising; of every batch since which something waits
+};
+
+}  // namespace parallax

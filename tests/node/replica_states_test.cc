@@ -1,0 +1,163 @@
+// Key states that wait (node/replica_states.cc): what a restart makes anew, and what must not be
+// gone before they are written.
+#include <catch2/catch.hpp>
+
+#include "storage/log_segment.h"
+#include "tests/node/causal_client.h"
+
+namespace parallax::testing {
+namespace {
+
+struct Waiting : Elected {
+  explicit Waiting(WorldOptions options = {.states_wait = 1h}) : Elected(options) {
+    world.run_for(100ms);
+  }
+
+  bool stored(NodeId id, const std::string& key) {
+    const auto found = world.store(id).get(records::key_state_key(kOnlyGroup, key));
+    REQUIRE(found.has_value());
+    return found->has_value();
+  }
+  std::optional<StatesRecord> record(NodeId id) {
+    const auto found =
+        records::load<StatesRecord>(world.store(id), records::states_key(kOnlyGroup));
+    REQUIRE(found.has_value());
+    return *found;
+  }
+  /// Comes back and hears of nobody.
+  void restart_alone(NodeId id) {
+    world.crash(id);
+    world.isolate(id);
+    REQUIRE(world.start(id));
+  }
+};
+
+TEST_CASE_METHOD(Waiting, "states: a restart makes those anew that waited, before it serves") {
+  REQUIRE(world.put(leader, "k", "1"));
+  REQUIRE(world.put(leader, "k", "2"));
+  REQUIRE(world.put(leader, "gone", "1"));
+  REQUIRE(world.remove(leader, "gone"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  world.run_for(200ms);
+  for (const NodeId id : world.ids()) {
+    REQUIRE_FALSE(stored(id, "k"));
+    REQUIRE(record(id).has_value());
+  }
+  const std::uint64_t digest = *KeySpace(world.replica(third).state(), kOnlyGroup).digest();
+  const LogIndex applied = world.replica(follower).status().applied_index;
+  restart_alone(follower);
+  CHECK(world.replica(follower).status().applied_index == applied);
+  CHECK(world.get(follower, "k", Level::prefix)->value == Bytes{"2"});
+  CHECK_FALSE(world.get(follower, "gone", Level::prefix)->found);
+  const KeySpace keys(world.replica(follower).state(), kOnlyGroup);
+  CHECK(*keys.digest() == digest);
+  const Result<Past> past = keys.history("k");
+  REQUIRE(past.has_value());
+  CHECK(past->versions.size() == 2);
+  // Once more, with what it has not written now either.
+  restart_alone(follower);
+  CHECK(*KeySpace(world.replica(follower).state(), kOnlyGroup).digest() == digest);
+}
+
+TEST_CASE_METHOD(Waiting, "states: a restart makes those of causal operations anew") {
+  Client client{world};
+  written(client.put(follower, "k", "1"));
+  written(client.put(follower, "k", "2"));
+  written(client.put(third, "other", "3"));
+  world.run_for(300ms);
+  for (const NodeId id : world.ids()) REQUIRE_FALSE(stored(id, "k"));
+  restart_alone(follower);
+  CHECK(client.value(follower, "k") == "2");
+  CHECK(client.value(follower, "other") == "3");
+}
+
+TEST_CASE_METHOD(Waiting, "states: what else is known of a key takes them along") {
+  REQUIRE(world.put(leader, "k", "log"));
+  world.run_for(200ms);
+  Request request = put_request("k", "quorum");
+  request.consistency.level = Level::quorum;
+  written(world.call(follower, std::move(request)));
+  world.run_for(200ms);
+  REQUIRE(stored(follower, "k"));
+  const Result<KeyState> state = KeySpace(world.store(follower), kOnlyGroup).load("k");
+  REQUIRE(state.has_value());
+  CHECK(state->context() ==
+        KeySpace(world.replica(follower).state(), kOnlyGroup).load("k")->context());
+}
+
+struct WaitingGraceful : Waiting {
+  WaitingGraceful()
+      : Waiting({.states_wait = 1h, .anti_entropy_interval = 500ms, .tombstone_grace = 8s}) {}
+};
+
+TEST_CASE_METHOD(WaitingGraceful, "states: what was removed is not made anew") {
+  REQUIRE(world.put(leader, "waits", "v"));
+  REQUIRE(world.put(leader, "k", "v"));
+  REQUIRE(world.remove(leader, "k"));
+  const auto gone = [&] {
+    return KeySpace(world.replica(follower).state(), kOnlyGroup).load("k")->empty();
+  };
+  REQUIRE(world.run_until(gone, 20s));
+  REQUIRE(world.put(leader, "k", "w"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  world.run_for(200ms);
+  REQUIRE_FALSE(stored(follower, "k"));
+  const std::uint64_t digest = *KeySpace(world.replica(follower).state(), kOnlyGroup).digest();
+  restart_alone(follower);
+  CHECK(*KeySpace(world.replica(follower).state(), kOnlyGroup).digest() == digest);
+}
+
+TEST_CASE("states: no log is cut off before what it holds is in them") {
+  World world({.log_keep_entries = 5, .states_wait = 1h});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  for (int i = 0; i < 100; ++i) REQUIRE(world.put(leader, fmt::format("{}", i), "v"));
+  world.run_for(1s);
+  const ReplicaStatus status = world.replica(leader).status();
+  const auto record =
+      records::load<StatesRecord>(world.store(leader), records::states_key(kOnlyGroup));
+  REQUIRE(record);
+  REQUIRE(record->has_value());
+  CHECK(status.log_start <= (*record)->index);
+  CHECK(status.applied_index.value >= 100);
+  CHECK((*record)->index.value < 10);
+  world.crash(leader);
+  REQUIRE(world.start(leader));
+  for (int i = 0; i < 100; ++i) {
+    CHECK(world.get(leader, fmt::format("{}", i), Level::prefix)->found);
+  }
+}
+
+TEST_CASE("states: what waits is written after its time, or where there is no room") {
+  const bool room = GENERATE(false, true);
+  World world({.states_wait = 1s, .states_wait_bytes = room ? 1u << 20 : 0u});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  world.run_for(100ms);
+  const auto stored = [&] {
+    return world.store(leader).get(records::key_state_key(kOnlyGroup, "k"))->has_value();
+  };
+  REQUIRE(world.put(leader, "k", "v"));
+  world.run_for(200ms);
+  CHECK(stored() != room);
+  world.run_for(2s);
+  CHECK(stored());
+  CHECK_FALSE(*world.store(leader).get(records::states_key(kOnlyGroup)));
+}
+
+TEST_CASE_METHOD(Waiting, "states: a snapshot is of a view in which nothing waits") {
+  REQUIRE(world.put(leader, "k", "v"));
+  world.crash(third);
+  world.wipe(third);
+  REQUIRE(world.start(third, true));
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(world.put(leader, fmt::format("{}", i), "v"));
+    world.run_for(20ms);
+  }
+  REQUIRE(world.run_until([&] { return world.converged(); }, 20s));
+  CHECK(world.get(third, "k", Level::prefix)->value == Bytes{"v"});
+  CHECK(world.get(third, "19", Level::prefix)->value == Bytes{"v"});
+}
+
+}  // namespace
+}  // namespace parallax::testing
