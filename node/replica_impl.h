@@ -537,8 +537,8 @@ struct Replica::Impl : PendingAnswers {
   std::map<std::string, LogIndex> early_;  ///< keys with an early state, and what that waits for
   std::set<std::pair<LogIndex, std::string>> early_by_index_;
   std::map<std::uint64_t, std::vector<Held>> held_;  ///< by the batch that it waits for
-  /// Keys that have changed beside the log, by the batch, which is not durable.
-  std::map<std::uint64_t, std::set<std::string>> beside_log_;
+  /// Hashes of keys that have changed beside the log, by the batch, which is not durable.
+  std::map<std::uint64_t, std::vector<std::uint64_t>> beside_log_;
 
   // --- Repair -----------------------------------------------------------------------------------
   MerkleTree tree_;               ///< of all that is known of every key

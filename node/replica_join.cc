@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/canary.h"
+#include "base/checksum.h"
 #include "base/coverage.h"
 #include "node/replica_causal.h"
 #include "replication/quorum/state_content.h"
@@ -83,7 +84,7 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, KeyState 
       PARALLAX_ASSIGN(known, keys_.join(key, std::move(stored), incoming, batch, changed));
     }
     const bool with_log = arrival == Arrival::entry || arrival == Arrival::snapshot;
-    if (!with_log) beside_log_[next_sequence_].insert(key);
+    if (!with_log) beside_log_[next_sequence_].push_back(hash64(key));
     const bool may_wait = arrival == Arrival::entry || arrival == Arrival::operation;
     if (changed && may_wait) {
       defer_state(key, known);
@@ -211,8 +212,11 @@ std::uint64_t Replica::Impl::shown_after(const std::string& key, const KeyState&
 /// entry it would reach others before the crash that takes it back here: an operation of the causal
 /// protocol would then be gone whose version the log has.
 bool Replica::Impl::not_durable_beside_log(const std::string& key) const {
-  return std::any_of(beside_log_.begin(), beside_log_.end(),
-                     [&](const auto& batch) { return batch.second.contains(key); });
+  if (beside_log_.empty()) return false;
+  // Of two keys with one hash the other waits for a batch as well.
+  return std::any_of(beside_log_.begin(), beside_log_.end(), [hash = hash64(key)](const auto& in) {
+    return std::find(in.second.begin(), in.second.end(), hash) != in.second.end();
+  });
 }
 
 /// Carries out `held` once batch `sequence` is durable; 0: at once.
