@@ -86,6 +86,7 @@ Result<SnapshotChunk> Replica::Impl::next_chunk(const ChunkRead& read) {
     PARALLAX_ASSIGN(const auto behind, begun.view->get(records::states_key(kOnlyGroup)));
     if (behind) {
       states_behind_.all_until = now_.monotonic + kSnapshotSoon;
+      force_batch_ = true;
       return definite(ErrorCode::refused, "key states wait that belong to the snapshot");
     }
     if (!applied || !node || marker || applied->index < raft_->log().start().index) {

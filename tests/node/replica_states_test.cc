@@ -93,18 +93,19 @@ struct WaitingGraceful : Waiting {
 TEST_CASE_METHOD(WaitingGraceful, "states: what was removed is not made anew") {
   REQUIRE(world.put(leader, "waits", "v"));
   REQUIRE(world.put(leader, "k", "v"));
-  REQUIRE(world.remove(leader, "k"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  Request removal = delete_request("k");
+  removal.consistency.level = Level::quorum;
+  written(world.call(follower, std::move(removal)));
   const auto gone = [&] {
     return KeySpace(world.replica(follower).state(), kOnlyGroup).load("k")->empty();
   };
-  REQUIRE(world.run_until(gone, 20s));
-  REQUIRE(world.put(leader, "k", "w"));
-  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  REQUIRE_FALSE(gone());
+  REQUIRE(world.run_until(gone, 30s));
   world.run_for(200ms);
-  REQUIRE_FALSE(stored(follower, "k"));
-  const std::uint64_t digest = *KeySpace(world.replica(follower).state(), kOnlyGroup).digest();
   restart_alone(follower);
-  CHECK(*KeySpace(world.replica(follower).state(), kOnlyGroup).digest() == digest);
+  CHECK(gone());
+  CHECK_FALSE(world.get(follower, "k", Level::prefix)->found);
 }
 
 TEST_CASE("states: no log is cut off before what it holds is in them") {
@@ -145,18 +146,68 @@ TEST_CASE("states: what waits is written after its time, or where there is no ro
   CHECK_FALSE(*world.store(leader).get(records::states_key(kOnlyGroup)));
 }
 
-TEST_CASE_METHOD(Waiting, "states: a snapshot is of a view in which nothing waits") {
-  REQUIRE(world.put(leader, "k", "v"));
-  world.crash(third);
-  world.wipe(third);
-  REQUIRE(world.start(third, true));
-  for (int i = 0; i < 20; ++i) {
+TEST_CASE("states: a snapshot is of a view in which nothing waits") {
+  World world({.log_keep_entries = 5, .states_wait = 300ms});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  const NodeId away = world.others(leader)[0];
+  world.crash(away);
+  for (int i = 0; i < 300; ++i) {
     REQUIRE(world.put(leader, fmt::format("{}", i), "v"));
-    world.run_for(20ms);
+    world.run_for(5ms);
+    if (i == 250) REQUIRE(world.start(away));
   }
   REQUIRE(world.run_until([&] { return world.converged(); }, 20s));
-  CHECK(world.get(third, "k", Level::prefix)->value == Bytes{"v"});
-  CHECK(world.get(third, "19", Level::prefix)->value == Bytes{"v"});
+  CHECK(world.replica(away).counters().snapshots_installed >= 1);
+  CHECK(world.get(away, "249", Level::prefix)->value == Bytes{"v"});
+}
+
+TEST_CASE("states: those that wait are written with a snapshot that comes in") {
+  World world({.log_keep_entries = 5, .states_wait = 10s});
+  world.start_all();
+  const NodeId leader = world.wait_for_leader();
+  const NodeId away = world.others(leader)[0];
+  REQUIRE(world.put(leader, "k", "v"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  world.run_for(200ms);
+  world.crash(away);
+  for (int i = 0; i < 300; ++i) {
+    REQUIRE(world.put(leader, "other", "v"));
+    world.run_for(100ms);
+  }
+  REQUIRE(world.start(away));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 2s));
+  REQUIRE(world.replica(away).counters().snapshots_installed >= 1);
+  world.run_for(200ms);
+  world.crash(away);
+  REQUIRE(world.start(away));
+  CHECK(world.get(away, "k", Level::prefix)->value == Bytes{"v"});
+}
+
+TEST_CASE("states: those that wait are written with a causal transfer that comes in") {
+  CausalReady at({.states_wait = 3s, .causal_log_bytes = 1'000});
+  World& world = at.world;
+  Client client{world};
+  written(client.put(at.follower, "k", "v"));
+  world.run_for(300ms);
+  world.crash(at.third);
+  for (int i = 0; i < 100; ++i) {
+    written(client.put(at.follower, "other", "v"));
+    world.run_for(100ms);
+  }
+  REQUIRE(world.start(at.third));
+  const auto caught_up = [&] {
+    const Reply reply = world.get(at.third, "other", Level::causal);
+    return reply && reply->found;
+  };
+  REQUIRE(world.run_until(caught_up, 2s));
+  world.run_for(200ms);
+  world.crash(at.third);
+  world.isolate(at.third);
+  REQUIRE(world.start(at.third));
+  Client stranger{world};
+  CHECK(stranger.value(at.third, "k") == "v");
+  CHECK(stranger.value(at.third, "other") == "v");
 }
 
 }  // namespace
