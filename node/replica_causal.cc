@@ -209,10 +209,10 @@ void Replica::Impl::Causality::on_disk_failed() {
 
 void Replica::Impl::Causality::carry_out(CausalReady ready) {
   for (CausalMessage& message : ready.send_now) at_.send(message.to, std::move(message.message));
+  if (ready.page) at_.states_behind_.all = true;
   for (const CausalTransferPage::State& item : ready.install) {
     if (!at_.take_in(item.key, item.state, at_.applied_.index, Arrival::transfer)) return;
     at_.clean_credit_ += 2;
-    at_.states_behind_.all = true;  // the logs behind which others are may be skipped
   }
   for (const CausalOperation& operation : ready.apply) {
     if (!join_operation(operation)) return;
@@ -372,14 +372,21 @@ Result<std::vector<CausalOperation>> Replica::Impl::Causality::operations(
   return operations;
 }
 
+const OriginVector& Replica::Impl::Causality::staged() {
+  if (core_) staged_ = core_->persisted_mark().applied;
+  return staged_;
+}
+
 Result<std::vector<CausalOperation>> Replica::Impl::Causality::applied_since(
     const OriginVector& done) const {
   std::vector<CausalOperation> since;
   for (const auto& [origin, last] : core_->applied().entries()) {
-    if (last <= done.at(origin)) continue;
+    // What is left below the log's start is being removed.
+    const std::uint64_t after = std::max(done.at(origin), core_->log(origin)->start());
+    if (last <= after) continue;
     PARALLAX_ASSIGN(std::vector<CausalOperation> of,
                     operations({.origin = origin,
-                                .after = done.at(origin),
+                                .after = after,
                                 .max_bytes = std::numeric_limits<std::size_t>::max()}));
     for (CausalOperation& operation : of) {
       if (operation.number <= last) since.push_back(std::move(operation));

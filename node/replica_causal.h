@@ -58,8 +58,8 @@ struct Replica::Impl::Causality {
   void on_batch(std::uint64_t sequence, WriteBatch& batch);
   /// Batch `sequence` is durable, with which the key states in the store have all `states`.
   void on_persisted(std::uint64_t sequence, const OriginVector& states);
-  /// The operations whose effects are staged.
-  OriginVector staged() const { return core_ ? core_->persisted_mark().applied : OriginVector{}; }
+  /// The operations whose effects are staged, those of an earlier incarnation included.
+  const OriginVector& staged();
   /// Those that are applied and not among `done`, of each origin in order.
   Result<std::vector<CausalOperation>> applied_since(const OriginVector& done) const;
   /// Nothing while it is starting.
@@ -135,6 +135,7 @@ struct Replica::Impl::Causality {
   /// The last batch with anything causal in it, and the last one that is durable.
   std::uint64_t changed_in_ = 0;
   std::uint64_t durable_ = 0;
+  OriginVector staged_;                 ///< as staged() said last
   std::optional<CausalRecord> record_;  ///< of the states that are staged, for the next batch
   /// What batches cover that are handed out and not durable.
   std::deque<std::pair<std::uint64_t, CausalMark>> marks_;

@@ -384,7 +384,7 @@ struct Replica::Impl : PendingAnswers {
   void drop_held();
 
   // --- replica_states.cc ------------------------------------------------------------------------
-  void defer_state(const std::string& key, KeyState state);
+  void defer_state(const std::string& key, KeyState state, bool durable = false);
   StatesRecord put_states(std::uint64_t sequence, WriteBatch& batch);
   Result<void> restore_states(const std::vector<LogEntry>& log);
 

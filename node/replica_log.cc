@@ -93,7 +93,7 @@ bool Replica::Impl::wants_batch(const WriteBatch& batch) const {
   const bool bound_under_way = std::any_of(in_flight_.begin(), in_flight_.end(),
                                            [](const InFlight& f) { return f.bound.has_value(); });
   if (clock_waited_for_ && !bound_under_way) return true;
-  if (states_behind_.overdue(now_.monotonic, kStatesOverdue * config_.states_wait)) return true;
+  if (states_behind_.overdue(now_.monotonic, config_.states_wait)) return true;
   const bool idle = in_flight_.empty() && now_.monotonic - last_batch_ >= kMaxDirtyTime;
   // What was observed must be covered too; an idle cluster's clocks stand still and need nothing.
   return idle && (clock_.last() > clock_.durable_bound() || stored_log_.superfluous(log_start_));

@@ -14,11 +14,12 @@
 
 namespace parallax {
 
-/// What a join has come to: as a rule it waits.
-void Replica::Impl::defer_state(const std::string& key, KeyState state) {
+/// What a join has come to. `durable`: all that it has is, in some log.
+void Replica::Impl::defer_state(const std::string& key, KeyState state, bool durable) {
   touch();
   states_behind_.defer(now_.monotonic);
-  overlay_.defer(records::key_state_key(kOnlyGroup, key), std::move(state), next_sequence_);
+  overlay_.defer(records::key_state_key(kOnlyGroup, key), std::move(state), next_sequence_,
+                 durable);
 }
 
 /// Into the batch that becomes `sequence`, the last thing of it. Returns what the states in the
@@ -27,7 +28,7 @@ StatesRecord Replica::Impl::put_states(std::uint64_t sequence, WriteBatch& batch
   StatesBehind& behind = states_behind_;
   // Where nothing comes along any more, one batch is made for all.
   const bool all = std::exchange(behind.all, false) || now_.monotonic < behind.all_until ||
-                   behind.overdue(now_.monotonic, kStatesOverdue * config_.states_wait);
+                   behind.overdue(now_.monotonic, config_.states_wait);
   const std::uint64_t due = all ? sequence : behind.due(now_.monotonic, config_.states_wait);
   overlay_.take_deferred(due, config_.states_wait_bytes, sequence, batch);
   StatesRecord states =
@@ -43,7 +44,8 @@ StatesRecord Replica::Impl::put_states(std::uint64_t sequence, WriteBatch& batch
   return states;
 }
 
-/// `log`: the entries that the store's states may lack.
+/// `log`: the entries that the store's states may lack. What they have replaced is in the history
+/// already: that was in the batch with the applied index.
 Result<void> Replica::Impl::restore_states(const std::vector<LogEntry>& log) {
   if (!states_behind_.stored) {
     states_behind_.begin(next_sequence_, {applied_.index, causal_->staged()});
@@ -51,34 +53,30 @@ Result<void> Replica::Impl::restore_states(const std::vector<LogEntry>& log) {
   }
   states_behind_.begin(next_sequence_, *states_behind_.stored);
   if (canary(Canary::states_not_restored)) return {};
-  const auto join_again = [&](const std::string& key, KeyState stored, const KeyState& incoming) {
-    WriteBatch batch;
-    bool changed = false;
-    Result<KeyState> joined = keys_.join(key, std::move(stored), incoming, batch, changed);
-    if (joined && changed) defer_state(key, *std::move(joined));
-    stage(std::move(batch));
-    return joined ? Result<void>{} : Result<void>{joined.error()};
+  const auto restore = [&](const std::string& key, const auto& change) -> Result<void> {
+    PARALLAX_ASSIGN(KeyState state, keys_.load(key));
+    if (!change(state)) return {};
+    has_versions_ = true;
+    defer_state(key, std::move(state), true);
+    return {};
   };
   for (const LogEntry& entry : log) {
     if (entry.payload.empty()) continue;
     PARALLAX_ASSIGN(const Command command, decode_command(entry.payload));
     const auto* const write = std::get_if<WriteKey>(&command);
     if (write == nullptr || write->state.empty()) continue;
-    PARALLAX_ASSIGN(const KeyState state, state_of(*write, entry.index));
-    PARALLAX_ASSIGN(KeyState stored, keys_.load(write->key));
-    PARALLAX_TRY(join_again(write->key, std::move(stored), state));
+    PARALLAX_ASSIGN(const KeyState brought, state_of(*write, entry.index));
+    PARALLAX_TRY(restore(write->key, [&](KeyState& state) { return state.join(brought); }));
     mark(Mark::state_restored);
   }
   PARALLAX_ASSIGN(const std::vector<CausalOperation> operations,
                   causal_->applied_since(states_behind_.stored->operations));
   for (const CausalOperation& operation : operations) {
-    PARALLAX_ASSIGN(KeyState stored, keys_.load(operation.key));
-    KeyState next = stored;
-    next.add(operation.version);
-    PARALLAX_TRY(join_again(operation.key, std::move(stored), next));
+    PARALLAX_TRY(
+        restore(operation.key, [&](KeyState& state) { return state.add(operation.version); }));
     mark(Mark::causal_state_restored);
   }
-  has_versions_ |= !log.empty() || !operations.empty();
+  states_behind_.all = true;  // or a node that crashes again and again has ever more to restore
   return {};
 }
 

@@ -226,6 +226,7 @@ void Replica::Impl::propose_removal(const std::map<std::string, std::uint64_t>& 
 /// False when the replica cannot go on.
 bool Replica::Impl::apply_removal(const RemoveTombstones& command, LogIndex index) {
   if (!canary(Canary::stamp_without_observing)) clock_.observe(command.at);
+  states_behind_.all = true;  // what is gone must not be made anew, and what is joined is not
   for (const auto& [key, buried] : command.tombstones) {
     if (!well_formed(buried)) {
       fail(definite(ErrorCode::corrupt,
@@ -245,8 +246,6 @@ bool Replica::Impl::apply_removal(const RemoveTombstones& command, LogIndex inde
       early_.erase(early);
     }
     stage(std::move(batch));
-    // What is gone must not be made anew.
-    states_behind_.all = true;
     update_tree(key, mark_of(key, *known), {});
     mark(Mark::tombstone_removed);
     ++counters_.tombstones_removed;

@@ -11,13 +11,11 @@
 #include <deque>
 #include <optional>
 
+#include "base/assert.h"
 #include "base/ids.h"
 #include "storage/records.h"
 
 namespace parallax {
-
-/// No batch is made for states that wait before this many times the wait: others come along.
-inline constexpr int kStatesOverdue = 2;
 
 /// Not thread-safe; a plain value.
 class StatesBehind {
@@ -42,14 +40,17 @@ class StatesBehind {
     }
     return due;
   }
+  /// Whether some have waited for twice as long: no batch has come along that they could go with.
   bool overdue(MonoTime now, Duration wait) const {
-    return !places_.empty() && now - places_.front().since >= wait;
+    return !places_.empty() && now - places_.front().since >= 2 * wait;
   }
 
   /// The batch being gathered is complete: `states` is applied, and what waits has waited since
   /// batch `since`; nothing: nothing waits. Returns what the store's key states have with it.
   StatesRecord complete(StatesRecord states, std::optional<std::uint64_t> since) {
     while (!places_.empty() && (!since || places_.front().sequence < *since)) places_.pop_front();
+    PARALLAX_ASSERT(!since || !places_.empty(), "states wait since batch {}, from no place",
+                    *since);
     gathering_ = {gathering_.sequence + 1, {}, std::move(states)};
     return places_.empty() ? gathering_.states : places_.front().states;
   }

@@ -136,7 +136,7 @@ void Overlay::forget(std::uint64_t sequence) {
 
 // --- What waits ----------------------------------------------------------------------------------
 
-void Overlay::defer(std::string_view key, KeyState state, std::uint64_t sequence) {
+void Overlay::defer(std::string_view key, KeyState state, std::uint64_t sequence, bool durable) {
   PARALLAX_ASSERT(sequence >= last_added_ && sequence > forgotten_,
                   "sequence {} after {}, forgotten up to {}", sequence, last_added_, forgotten_);
   last_added_ = sequence;
@@ -152,7 +152,7 @@ void Overlay::defer(std::string_view key, KeyState state, std::uint64_t sequence
   deferred_bytes_ -= deferred.bytes;
   deferred.state = compacted(std::move(state));
   deferred.bytes = cost(key, deferred.state);
-  deferred.changed = sequence;
+  deferred.changed = durable ? 0 : sequence;
   deferred_bytes_ += deferred.bytes;
 }
 

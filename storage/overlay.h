@@ -86,7 +86,8 @@ class Overlay : public ReadView {
 
   /// Makes `state` visible as what the record under `key` says. It is not in the store with
   /// `sequence`, but waits until take_deferred() hands it out or add() takes its place.
-  void defer(std::string_view key, KeyState state, std::uint64_t sequence);
+  /// `durable`: it is no change that anybody has to wait for.
+  void defer(std::string_view key, KeyState state, std::uint64_t sequence, bool durable = false);
   /// Puts what has waited since `until` or before into `batch`, which becomes `sequence`, and more,
   /// the oldest first, while more than `most_bytes` wait.
   void take_deferred(std::uint64_t until, std::size_t most_bytes, std::uint64_t sequence,
@@ -99,7 +100,8 @@ class Overlay : public ReadView {
   Result<std::optional<std::string>> get(std::string_view key) const override;
   Result<void> scan(const ScanRange& range, const ScanVisitor& visit) const override;
 
-  /// With which sequence `key` was changed last; 0 when everything up to that is in the store.
+  /// With which sequence `key` was changed last; 0 when everything up to that is in the store, or
+  /// can be made anew from what is.
   std::uint64_t last_change(std::string_view key) const;
 
   /// What the record under `key` says, empty where there is none, if keep() was told so not long

@@ -189,6 +189,7 @@ struct CausalReady {
   /// 2. Into the turn's one batch: states to join whole, then operations to join and put, in order;
   ///    own operations to put; records to remove; the record.
   std::vector<CausalTransferPage::State> install;
+  bool page = false;  ///< one of a transfer is here: logs may be skipped, operations and all
   std::vector<CausalOperation> apply;
   std::vector<CausalOperation> append;
   std::vector<CausalRange> remove;

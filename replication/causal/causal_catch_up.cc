@@ -141,6 +141,7 @@ void Causal::install_page(CausalReady& ready) {
   transfer.failures = 0;
   if (!page_->states.empty()) transfer.after = page_->states.back().key;
   ready.install = std::move(page_->states);
+  ready.page = true;
   ceiling_.join(page_->ceiling);
   record_changed_ = true;
   const bool complete = page_->complete;

@@ -30,8 +30,8 @@ TEST_CASE("states behind: the stored states go as far as the oldest change that 
   CHECK(behind.due(at(299), 200ms) == 0);
   CHECK(behind.due(at(300), 200ms) == 8);
   CHECK(behind.due(at(400), 200ms) == 9);
-  CHECK_FALSE(behind.overdue(at(299), 200ms));
-  CHECK(behind.overdue(at(300), 200ms));
+  CHECK_FALSE(behind.overdue(at(499), 200ms));
+  CHECK(behind.overdue(at(500), 200ms));
   // Those of batch 8 went with batch 10; those of 9 wait: everything up to batch 8 is there.
   CHECK((behind.complete(states(25), 9) == states(15)));
   CHECK((behind.complete(states(26), std::nullopt) == states(26)));
