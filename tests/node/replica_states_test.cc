@@ -77,21 +77,21 @@ TEST_CASE_METHOD(Waiting, "states: a restart leaves the past of a key as it was"
     written(client.put(value[0] % 2 == 0 ? follower : third, "k", value));
     world.run_for(50ms);
   }
-  REQUIRE(world.put(leader, "k", "6"));
-  world.run_for(300ms);
+  world.run_for(200ms);
   const auto past = [&] {
     const Result<Past> found = KeySpace(world.replica(follower).state(), kOnlyGroup).history("k");
     REQUIRE(found.has_value());
     std::vector<std::string> values;
-    for (const PastVersion& each : found->versions)
+    for (const PastVersion& each : found->versions) {
       values.push_back(each.version.value.to_string());
+    }
     return values;
   };
   REQUIRE_FALSE(stored(follower, "k"));
-  REQUIRE(past() == std::vector<std::string>{"6", "5", "4", "3", "2", "1"});
+  REQUIRE(past() == std::vector<std::string>{"5", "4", "3", "2", "1"});
   restart_alone(follower);
   world.run_for(300ms);
-  CHECK(past() == std::vector<std::string>{"6", "5", "4", "3", "2", "1"});
+  CHECK(past() == std::vector<std::string>{"5", "4", "3", "2", "1"});
 }
 
 TEST_CASE_METHOD(Waiting, "states: what else is known of a key takes them along") {
