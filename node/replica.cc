@@ -273,8 +273,9 @@ Result<void> Replica::transfer_leadership(NodeId to) {
 
 void Replica::begin_shutdown() {
   impl_->shutting_down_ = true;
+  if (!impl_->raft_) return;
   impl_->states_behind_.all = impl_->force_batch_ = true;  // the next start has nothing to restore
-  if (impl_->raft_) impl_->step_aside();
+  impl_->step_aside();
 }
 
 const std::optional<Error>& Replica::fatal() const {

@@ -169,6 +169,27 @@ TEST_CASE("states: what waits is written after its time, or where there is no ro
   CHECK_FALSE(*world.store(leader).get(records::states_key(kOnlyGroup)));
 }
 
+TEST_CASE_METHOD(Waiting, "states: a clean stop leaves nothing to make anew") {
+  REQUIRE(world.put(leader, "k", "v"));
+  REQUIRE(world.run_until([&] { return world.converged(); }, 5s));
+  world.replica(follower).begin_shutdown();
+  world.run_for(50ms);
+  CHECK(stored(follower, "k"));
+  CHECK_FALSE(record(follower));
+}
+
+TEST_CASE("states: who stops before it is a member writes nothing") {
+  World world({});
+  const NodeId id = world.ids().front();
+  REQUIRE(world.start(id));
+  world.run_for(100ms);
+  world.replica(id).begin_shutdown();
+  world.run_for(1s);
+  std::size_t records = 0;
+  REQUIRE(world.store(id).scan({}, [&](auto, auto) { return ++records > 0; }));
+  CHECK(records == 0);
+}
+
 TEST_CASE("states: a snapshot is of a view in which nothing waits") {
   World world({.log_keep_entries = 5, .states_wait = 300ms});
   world.start_all();
