@@ -274,7 +274,9 @@ Result<void> Replica::transfer_leadership(NodeId to) {
 void Replica::begin_shutdown() {
   impl_->shutting_down_ = true;
   if (!impl_->raft_) return;
-  impl_->states_behind_.all = impl_->force_batch_ = true;  // the next start has nothing to restore
+  // From now on every batch takes all: the next start has nothing to restore.
+  impl_->states_behind_.all_until = MonoTime::max();
+  impl_->force_batch_ = true;
   impl_->step_aside();
 }
 

@@ -196,7 +196,7 @@ class Replica {
   void on_disk_failed(const Error& error);
   /// Errors: not_leader, bad_parameter.
   Result<void> transfer_leadership(NodeId to);
-  /// No new requests (shutting_down); leadership is handed over.
+  /// No new requests (shutting_down); leadership is handed over, and key states wait no more.
   void begin_shutdown();
 
   /// Last in every turn: a time behind all its inputs. A process may have slept since

@@ -1,5 +1,6 @@
 // The turn of the causal protocol: messages in, one pass over the core, what it asks for into the
-// turn's batch. Numbers, key states and record are staged together, so they are durable together.
+// turn's batch. Numbers and record are staged together, so they are durable together; key states
+// may wait longer (node/replica_states.cc).
 #include "node/replica_causal.h"
 
 #include <algorithm>
@@ -80,6 +81,7 @@ Result<void> Replica::Impl::Causality::start() {
   for (const auto& [node, incarnation] : at_.applied_.incarnations) {
     core_->heard(node, incarnation);
   }
+  staged();
   tell_incarnations();
   wake_all();
   stirred_ = true;
@@ -186,7 +188,7 @@ void Replica::Impl::Causality::run(bool persist) {
   join_early_states();
   proposed_ = false;
   serve_waiting();
-  // What they have written is in the key states that go with this turn's batch: its records, too.
+  // What they have written is seen with this turn's batch: its records belong into that, too.
   if (proposed_ && !at_.fatal_ && !at_.disk_failed_) carry_out(core_->take_ready(persist));
 }
 

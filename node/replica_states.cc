@@ -2,7 +2,7 @@
 // restart makes those anew that were not.
 //
 // A join of what an entry or an operation brings leaves a state that waits in the overlay. Every
-// batch takes with it those that have waited for a while, so that none is large. The states in the
+// batch takes with it those that have waited for a while, so that few are large. The states in the
 // store are of no one point in the log then: each is somewhere between the StatesRecord's index and
 // the applied index. A restart joins everything between these once more, before anything is served.
 // That leads where it led before: joins may be repeated, and come in any order. What may not, the
@@ -53,9 +53,10 @@ Result<void> Replica::Impl::restore_states(const std::vector<LogEntry>& log) {
   }
   states_behind_.begin(next_sequence_, *states_behind_.stored);
   if (canary(Canary::states_not_restored)) return {};
-  const auto restore = [&](const std::string& key, const auto& change) -> Result<void> {
+  const auto restore = [&](Mark from, const std::string& key, const auto& change) -> Result<void> {
     PARALLAX_ASSIGN(KeyState state, keys_.load(key));
     if (!change(state)) return {};
+    mark(from);
     has_versions_ = true;
     defer_state(key, std::move(state), true);
     return {};
@@ -66,15 +67,14 @@ Result<void> Replica::Impl::restore_states(const std::vector<LogEntry>& log) {
     const auto* const write = std::get_if<WriteKey>(&command);
     if (write == nullptr || write->state.empty()) continue;
     PARALLAX_ASSIGN(const KeyState brought, state_of(*write, entry.index));
-    PARALLAX_TRY(restore(write->key, [&](KeyState& state) { return state.join(brought); }));
-    mark(Mark::state_restored);
+    PARALLAX_TRY(restore(Mark::state_restored, write->key,
+                         [&](KeyState& state) { return state.join(brought); }));
   }
   PARALLAX_ASSIGN(const std::vector<CausalOperation> operations,
                   causal_->applied_since(states_behind_.stored->operations));
   for (const CausalOperation& operation : operations) {
-    PARALLAX_TRY(
-        restore(operation.key, [&](KeyState& state) { return state.add(operation.version); }));
-    mark(Mark::causal_state_restored);
+    PARALLAX_TRY(restore(Mark::causal_state_restored, operation.key,
+                         [&](KeyState& state) { return state.add(operation.version); }));
   }
   states_behind_.all = true;  // or a node that crashes again and again has ever more to restore
   return {};

@@ -93,6 +93,8 @@ void Checks::check_leader(const Raft& raft) {
                   raft.term(), known->second, raft.id());
   for (std::size_t i = raft.log().start().index.value; i < committed_.size(); ++i) {
     const LogIndex index{i + 1};
+    // Votes may be late: who wins a term when a later one has its leader lacks what that commits.
+    if (committed_[i].seen_in >= raft.term()) continue;
     PARALLAX_ASSERT(raft.log().term_at(index) == committed_[i].term,
                     "leader completeness: leader {} of term {} lacks committed entry {} of term {}",
                     raft.id(), raft.term(), index, committed_[i].term);
@@ -147,7 +149,7 @@ void Checks::check_applied(const Raft& raft, Seen& seen) {
       // It was seen when it was appended, first of all at its leader.
       const auto entry = entries_.find({i, *term});
       PARALLAX_ASSERT(entry != entries_.end(), "entry {} of term {} comes from nowhere", i, *term);
-      commit(i, *term, entry->second.first);
+      commit(i, {*term, raft.term(), entry->second.first});
       continue;
     }
     const Entry& known = committed_[i.value - 1];
@@ -158,11 +160,11 @@ void Checks::check_applied(const Raft& raft, Seen& seen) {
   seen.applied = applied;
 }
 
-void Checks::commit(LogIndex index, Term term, const Bytes& payload) {
+void Checks::commit(LogIndex index, Entry entry) {
   PARALLAX_ASSERT(index.value == committed_.size() + 1, "entry {} is applied first, {} never was",
                   index, committed_.size() + 1);
-  committed_.push_back({term, payload});
-  const std::optional<WriteKey> write = write_of(payload);
+  committed_.push_back(std::move(entry));
+  const std::optional<WriteKey> write = write_of(committed_.back().payload);
   if (!write) return;
   if (write->idempotency) {
     const bool first = rows_.insert(write->idempotency->key).second;

@@ -91,6 +91,7 @@ class Checks : public Observer {
   };
   struct Entry {
     Term term;
+    Term seen_in;  ///< that of the first node which was seen to have it committed
     Bytes payload;
   };
   struct WrittenAt {
@@ -114,7 +115,7 @@ class Checks : public Observer {
   void check_leader(const Raft& raft);
   void check_new_entries(const Raft& raft, Seen& seen);
   void check_applied(const Raft& raft, Seen& seen);
-  void commit(LogIndex index, Term term, const Bytes& payload);
+  void commit(LogIndex index, Entry entry);
   /// What `key` held at `index`; nullptr: nothing ever.
   const WrittenAt* held(const std::string& key, LogIndex index) const;
 

@@ -36,7 +36,8 @@ namespace records {
 std::string history_segment_key(GroupId group, const Stamp& last);
 }  // namespace records
 
-/// Gathers what key states let go of until it goes into a batch, the one with those states. Not
+/// Gathers what key states let go of until it goes into a batch: the one that says that their
+/// changes are applied, for a restart that makes the states anew does not tell it again. Not
 /// thread-safe.
 class HistoryLog {
  public:

@@ -114,7 +114,7 @@ class Overlay : public ReadView {
   std::size_t entries() const { return changes_.size(); }
   /// Keys and values that are not in the store yet.
   std::size_t bytes() const { return bytes_; }
-  /// Those that are kept beside: see RecentRecords.
+  /// Those that are kept beside: see RecentStates.
   std::size_t remembered_bytes() const { return recent_.bytes(); }
 
  private:
