@@ -384,7 +384,7 @@ struct Replica::Impl : PendingAnswers {
   void drop_held();
 
   // --- replica_states.cc ------------------------------------------------------------------------
-  void defer_state(const std::string& key, KeyState state, bool durable = false);
+  bool defer_state(const std::string& key, KeyState state, bool durable = false);
   StatesRecord put_states(std::uint64_t sequence, WriteBatch& batch);
   Result<void> restore_states(const std::vector<LogEntry>& log);
 
@@ -476,6 +476,7 @@ struct Replica::Impl : PendingAnswers {
   std::uint64_t next_sequence_ = 1;
   LogIndex durable_applied_;  ///< in the key states of the store
   StatesBehind states_behind_;
+  WaitingPays waiting_pays_;
   MonoTime last_batch_{};
   bool force_batch_ = false;             ///< what is pending is waited for
   std::optional<RaftRestored> decided_;  ///< membership, for the next batch

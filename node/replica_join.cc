@@ -84,10 +84,12 @@ std::optional<KeyState> Replica::Impl::take_in(const std::string& key, KeyState 
       PARALLAX_ASSIGN(known, keys_.join(key, std::move(stored), incoming, batch, changed));
     }
     const bool with_log = arrival == Arrival::entry || arrival == Arrival::snapshot;
-    if (!with_log) beside_log_[next_sequence_].push_back(hash64(key));
-    const bool may_wait = arrival == Arrival::entry || arrival == Arrival::operation;
+    const std::uint64_t hash = hash64(key);
+    if (!with_log) beside_log_[next_sequence_].push_back(hash);
+    const bool may_wait =
+        (arrival == Arrival::entry || arrival == Arrival::operation) && waiting_pays_.pays(hash);
     if (changed && may_wait) {
-      defer_state(key, known);
+      waiting_pays_.count(hash, defer_state(key, known));
     } else if (changed) {
       records::put(batch, records::key_state_key(kOnlyGroup, key), known);
     }

@@ -14,12 +14,13 @@
 
 namespace parallax {
 
-/// What a join has come to. `durable`: all that it has is, in some log.
-void Replica::Impl::defer_state(const std::string& key, KeyState state, bool durable) {
+/// What a join has come to. `durable`: all that it has is, in some log. Returns whether the key has
+/// waited already.
+bool Replica::Impl::defer_state(const std::string& key, KeyState state, bool durable) {
   touch();
   states_behind_.defer(now_.monotonic);
-  overlay_.defer(records::key_state_key(kOnlyGroup, key), std::move(state), next_sequence_,
-                 durable);
+  return overlay_.defer(records::key_state_key(kOnlyGroup, key), std::move(state), next_sequence_,
+                        durable);
 }
 
 /// Into the batch that becomes `sequence`, the last thing of it. Returns what the states in the

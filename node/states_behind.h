@@ -69,4 +69,29 @@ class StatesBehind {
   std::deque<Place> places_;  ///< rising; of every batch since which something waits
 };
 
+/// Whether states wait at all: that pays where a key is changed again while it waits, and costs
+/// where it is not. One key in kOfSample always waits; what becomes of those decides for all. Not
+/// thread-safe; a plain value.
+class WaitingPays {
+ public:
+  static constexpr std::uint64_t kOfSample = 16;
+  static constexpr int kDecided = 256;  ///< changes of the sample that decide for the next ones
+
+  /// For the key with this hash.
+  bool pays(std::uint64_t hash) const { return pays_ || hash % kOfSample == 0; }
+  /// A change waits, `again`: of a key that has waited already. It pays from every second one on.
+  void count(std::uint64_t hash, bool again) {
+    if (hash % kOfSample != 0) return;
+    again_ += again ? 1 : 0;
+    if (++changes_ < kDecided) return;
+    pays_ = 2 * again_ >= changes_;
+    again_ = changes_ = 0;
+  }
+
+ private:
+  bool pays_ = true;
+  int again_ = 0;
+  int changes_ = 0;
+};
+
 }  // namespace parallax

@@ -136,12 +136,13 @@ void Overlay::forget(std::uint64_t sequence) {
 
 // --- What waits ----------------------------------------------------------------------------------
 
-void Overlay::defer(std::string_view key, KeyState state, std::uint64_t sequence, bool durable) {
+bool Overlay::defer(std::string_view key, KeyState state, std::uint64_t sequence, bool durable) {
   PARALLAX_ASSERT(sequence >= last_added_ && sequence > forgotten_,
                   "sequence {} after {}, forgotten up to {}", sequence, last_added_, forgotten_);
   last_added_ = sequence;
   auto it = deferred_.find(key);
-  if (it == deferred_.end()) {
+  const bool again = it != deferred_.end();
+  if (!again) {
     if (remembers(key)) recent_.outdate(key);
     it = deferred_.try_emplace(std::string(key)).first;
     it->second.since = sequence;
@@ -154,6 +155,7 @@ void Overlay::defer(std::string_view key, KeyState state, std::uint64_t sequence
   deferred.bytes = cost(key, deferred.state);
   deferred.changed = durable ? 0 : sequence;
   deferred_bytes_ += deferred.bytes;
+  return again;
 }
 
 void Overlay::take_deferred(std::uint64_t until, std::size_t most_bytes, std::uint64_t sequence,

@@ -86,8 +86,8 @@ class Overlay : public ReadView {
 
   /// Makes `state` visible as what the record under `key` says. It is not in the store with
   /// `sequence`, but waits until take_deferred() hands it out or add() takes its place.
-  /// `durable`: it is no change that anybody has to wait for.
-  void defer(std::string_view key, KeyState state, std::uint64_t sequence, bool durable = false);
+  /// `durable`: it is no change that anybody has to wait for. Returns whether one waited already.
+  bool defer(std::string_view key, KeyState state, std::uint64_t sequence, bool durable = false);
   /// Puts what has waited since `until` or before into `batch`, which becomes `sequence`, and more,
   /// the oldest first, while more than `most_bytes` wait.
   void take_deferred(std::uint64_t until, std::size_t most_bytes, std::uint64_t sequence,

@@ -46,5 +46,20 @@ TEST_CASE("states behind: what a restart finds counts until it is made anew") {
   CHECK((behind.complete(states(9), std::nullopt) == states(9)));
 }
 
+TEST_CASE("states behind: waiting goes on where keys are changed again, and is tried for ever") {
+  WaitingPays waiting;
+  const auto count = [&](int of, int again) {
+    for (int i = 0; i < of; ++i) waiting.count(WaitingPays::kOfSample * 3, i < again);
+  };
+  CHECK(waiting.pays(1));
+  count(WaitingPays::kDecided, WaitingPays::kDecided / 2 - 1);
+  CHECK_FALSE(waiting.pays(1));
+  CHECK(waiting.pays(WaitingPays::kOfSample));             // the sample
+  for (int i = 0; i < 1'000; ++i) waiting.count(1, true);  // is nobody's of it
+  CHECK_FALSE(waiting.pays(1));
+  count(WaitingPays::kDecided, WaitingPays::kDecided / 2);
+  CHECK(waiting.pays(1));
+}
+
 }  // namespace
 }  // namespace parallax
