@@ -2,7 +2,6 @@
 // gone before they are written.
 #include <catch2/catch.hpp>
 
-#include "storage/log_segment.h"
 #include "tests/node/causal_client.h"
 
 namespace parallax::testing {
