@@ -6,7 +6,8 @@ import math
 import report
 
 COLOURS = {"parallax": "#0b62d6", "etcd-grpc": "#d2451e", "etcd-v3": "#e08a00",
-           "etcd-v2": "#8a6d00", "zookeeper": "#2a8a3e", "redis": "#8a2be2"}
+           "etcd-v2": "#8a6d00", "zookeeper": "#2a8a3e", "redis": "#8a2be2",
+           "floor": "#7a7a7a"}
 OPS = {"put": "put", "get": "get, linearizable", "local": "get, local"}
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 460, 280, 64, 40, 16, 16
 

@@ -354,4 +354,35 @@ class Redis(Target):
         return [self.plain_load(self.ports["1"], "put", 64, 60, preload=True)]
 
 
-ALL = {target.name: target for target in (Parallax, Etcd, EtcdV3, EtcdV2, ZooKeeper, Redis)}
+class Floor(Target):
+    """The least that three nodes can do (floor.cc): no rival, but what bounds every one of them."""
+
+    name = "floor"
+
+    def start(self):
+        self.fresh()
+        self.port, *followers = free_ports(3)
+        program = os.path.join(self.tools, "floor")
+        for i, port in enumerate(followers, 2):
+            self.launch(str(i), [program, "follower", str(port), "log-" + str(i)])
+        self.launch("1", [program, "leader", str(self.port), "log-1", *map(str, followers)])
+
+        def serves():
+            with socket.create_connection(("127.0.0.1", self.port), 1):
+                return True
+        wait_until("the floor does not listen", 30, serves)
+
+    def leader(self):
+        return "1"
+
+    def command(self, op, clients, seconds, rate=None):
+        if op == "put":
+            return self.wrk(self.port, clients, seconds, "put.lua")
+        return self.wrk(self.port, clients, seconds, "get.lua",
+                        {"get": "linearizable", "local": "prefix"}[op])
+
+    def preloads(self):
+        return []  # it keeps nothing
+
+
+ALL = {target.name: target for target in (Parallax, Etcd, EtcdV3, EtcdV2, ZooKeeper, Redis, Floor)}
