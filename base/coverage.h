@@ -33,7 +33,6 @@ namespace parallax {
   X(inflight_window_full)              \
   X(entries_loaded_from_store)         \
   X(commit_news_by_heartbeat)          \
-  X(heartbeat_without_answer)          \
   X(commit_without_leader_disk)        \
   X(round_confirmed_before_no_op)      \
   X(freshness_published)               \

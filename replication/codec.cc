@@ -151,7 +151,6 @@ void fill(wire::Heartbeat& out, const Heartbeat& m) {
   if (m.mark != FreshnessMark{}) fill(*out.mutable_mark(), m.mark);
   out.set_mark_commit(m.mark_commit.value);
   out.set_receiver(m.receiver.value);
-  out.set_no_answer(!m.answer);
 }
 
 void fill(wire::HeartbeatReply& out, const HeartbeatReply& m) {
@@ -433,8 +432,7 @@ Message read(const wire::Heartbeat& m) {
                    .commit = LogIndex{m.commit()},
                    .receiver = Incarnation{m.receiver()},
                    .mark = read(m.mark()),
-                   .mark_commit = LogIndex{m.mark_commit()},
-                   .answer = !m.no_answer()};
+                   .mark_commit = LogIndex{m.mark_commit()}};
 }
 
 Message read(const wire::HeartbeatReply& m) {

@@ -187,8 +187,7 @@ std::string describe(const Message& message) {
                        m->hint_index, m->hint_term);
   }
   if (const auto* m = std::get_if<Heartbeat>(&message)) {
-    return fmt::format("heartbeat term {} round {} commit {}{}", m->term, m->round, m->commit,
-                       m->answer ? "" : ", no answer");
+    return fmt::format("heartbeat term {} round {} commit {}", m->term, m->round, m->commit);
   }
   if (const auto* m = std::get_if<HeartbeatReply>(&message)) {
     return fmt::format("heartbeat-reply term {} round {}", m->term, m->round);

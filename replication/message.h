@@ -76,7 +76,6 @@ struct Heartbeat {
   /// applied mark_commit is at most (its own time now - mark.at) behind.
   FreshnessMark mark;
   LogIndex mark_commit;
-  bool answer = true;  ///< false: the receiver has confirmed the round; this is news of `commit`
   friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 

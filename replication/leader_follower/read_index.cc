@@ -38,8 +38,7 @@ void Raft::send_heartbeat(NodeId peer, Progress& progress) {
                                .commit = known,
                                .receiver = progress.incarnation,
                                .mark = std::exchange(progress.published_mark, {}),
-                               .mark_commit = progress.published_commit,
-                               .answer = progress.confirmed < round_});
+                               .mark_commit = progress.published_commit});
 }
 
 void Raft::step_heartbeat_reply(const Sender& from, const HeartbeatReply& reply) {
@@ -136,10 +135,6 @@ void Raft::step_heartbeat(const Sender& from, const Heartbeat& heartbeat) {
     adopt_freshness();
   }
   if (canary(Canary::freshness_at_contact)) freshness_ = {now_, applied_};
-  if (!heartbeat.answer) {
-    mark(Mark::heartbeat_without_answer);
-    return;
-  }
   // Leaves at once: it says only that no later term was known here after the round began.
   send_at_once(from.id, HeartbeatReply{.term = term(),
                                        .round = heartbeat.round,

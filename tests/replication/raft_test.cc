@@ -202,43 +202,6 @@ TEST_CASE("raft: read index: the round must begin after the read (section 6.4)",
   CHECK(ready.confirmed[0].replicas == std::vector{NodeId{1}, NodeId{2}});
 }
 
-TEST_CASE("raft: read index: news of the commit index asks for an answer only in a round",
-          "[raft]") {
-  Core core;
-  core.lead();
-  (void)core.raft.take_ready();  // round 1 is under way
-  core.raft.on_persisted(core.raft.persisted_mark());
-  const auto heartbeat = [](const RaftReady& ready, std::uint32_t to) {
-    const auto found = Core::find<Heartbeat>(ready.send_now, to);
-    REQUIRE(found);
-    return *found;
-  };
-  core.raft.step(from(2), HeartbeatReply{.term = Term{1}, .round = RoundId{1}});
-  core.raft.step(from(2), AppendReply{.term = Term{1}, .accepted = true, .match = LogIndex{1}});
-  const RaftReady news = core.raft.take_ready();
-  CHECK(heartbeat(news, 2).commit == LogIndex{1});
-  CHECK_FALSE(heartbeat(news, 2).answer);
-  // Node 3 has not confirmed the round: what it was asked may be lost.
-  core.raft.step(from(3), AppendReply{.term = Term{1}, .accepted = true, .match = LogIndex{1}});
-  CHECK(heartbeat(core.raft.take_ready(), 3).answer);
-  REQUIRE(core.raft.request_read_round());
-  CHECK(heartbeat(core.raft.take_ready(), 2).answer);
-
-  Core follower;
-  follower.raft.step(from(2),
-                     AppendEntries{.term = Term{1}, .entries = {{Term{1}, LogIndex{1}, {}}}});
-  (void)follower.raft.take_ready();
-  Heartbeat bare{.term = Term{1}, .round = RoundId{1}, .commit = LogIndex{1}};
-  bare.receiver = Incarnation{1};
-  bare.answer = false;
-  follower.raft.step(from(2), bare);
-  CHECK(follower.raft.commit_index() == LogIndex{1});
-  CHECK_FALSE(Core::find<HeartbeatReply>(follower.raft.take_ready().send_now, 2));
-  bare.answer = true;
-  follower.raft.step(from(2), bare);
-  CHECK(Core::find<HeartbeatReply>(follower.raft.take_ready().send_now, 2));
-}
-
 TEST_CASE("raft: a leader that slept steps down before it serves (section 6.2)", "[raft]") {
   Core core;
   core.lead();

@@ -93,7 +93,6 @@ Heartbeat make(Random& random, Heartbeat) {
   m.mark = random_mark(random);
   m.mark_commit = LogIndex{random_number(random)};
   m.receiver = Incarnation{random_number(random)};
-  m.answer = random.chance(0.5);
   return m;
 }
 
