@@ -140,6 +140,7 @@ void Replica::Impl::Causality::step(const Envelope& envelope) {
   if (at_.disk_failed_ && needs_disk) return;
   if (const auto* status = std::get_if<CausalStatus>(&envelope.message)) {
     at_.peers_.at(envelope.from).life = status->life;
+    told_ = true;
   } else if (const auto* page = std::get_if<CausalTransferPage>(&envelope.message)) {
     for (const CausalTransferPage::State& item : page->states) {
       if (!well_formed(item.state)) return;

@@ -119,6 +119,7 @@ struct Replica::Impl::Causality {
   void wake_all();
   void await(RequestHandle handle, const OriginVector& needed);
   void behind(RequestHandle handle, const OriginVector& needed);
+  bool may_be_passed_on(const PendingRequest& pending) const;
   NodeId who_is_there(const OriginVector& needed, NodeId but) const;
   bool over(const Origin& origin) const {
     return core_->heard_of(origin.node) > origin.incarnation;
@@ -151,6 +152,7 @@ struct Replica::Impl::Causality {
   std::map<Origin, Awaiting> awaited_;
   std::vector<RequestHandle> waiting_;  ///< for anything else
   bool woken_ = false;                  ///< what these wait for may have come
+  bool told_ = false;                   ///< another may have said that it has what somebody awaits
   bool proposed_ = false;               ///< since the core was last asked
   bool stirred_ = true;                 ///< the core has something to say
   MonoTime next_run_{};  ///< else it is asked then: what it sends by time is not in a hurry

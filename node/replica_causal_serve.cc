@@ -78,10 +78,7 @@ void Replica::Impl::Causality::behind(RequestHandle handle, const OriginVector& 
   PendingRequest& pending = *at_.requests_.find(handle);
   if (!pending.behind_since) pending.behind_since = at_.now_.monotonic;
   pending.stage = PendingRequest::Stage::behind;
-  // Passed on once only: what it asks for then, whoever has it waits for.
-  const OnViolation asked =
-      pending.peer != kNoNode ? OnViolation::wait : pending.request.consistency.on_violation;
-  if (asked == OnViolation::reject) {
+  if (pending.peer == kNoNode && pending.request.consistency.on_violation == OnViolation::reject) {
     Error error = late_error(pending);
     error.code = ErrorCode::level_unattainable;
     at_.finish(handle, std::move(error));
@@ -89,7 +86,7 @@ void Replica::Impl::Causality::behind(RequestHandle handle, const OriginVector& 
   }
   // What else it waits for, a key's past or a transfer's end, the others may lack as well.
   const bool lacks_session = !core_->consistent() || !core_->covers(needed);
-  if (asked == OnViolation::forward && pending.request.forward && lacks_session) {
+  if (may_be_passed_on(pending) && lacks_session) {
     if (const NodeId to = who_is_there(needed, pending.refused_by); to != kNoNode) {
       mark(Mark::causal_passed_on);
       at_.forward(handle, to, at_.peers_.at(to).life);
@@ -98,6 +95,12 @@ void Replica::Impl::Causality::behind(RequestHandle handle, const OriginVector& 
   }
   mark(Mark::causal_waited);
   await(handle, needed);
+}
+
+/// Once only: what it asks for then, whoever has it waits for.
+bool Replica::Impl::Causality::may_be_passed_on(const PendingRequest& pending) const {
+  return pending.peer == kNoNode && pending.request.forward &&
+         pending.request.consistency.on_violation == OnViolation::forward;
 }
 
 /// For one operation at a time, as long as its origin goes on: what comes of others says nothing
@@ -156,11 +159,17 @@ Error Replica::Impl::Causality::late_error(const PendingRequest& pending) const 
 void Replica::Impl::Causality::serve_waiting() {
   std::vector<RequestHandle> due;
   if (std::exchange(woken_, false)) due.swap(waiting_);
+  const bool told = std::exchange(told_, false);
   for (const auto& [origin, requests] : awaited_) {
     const std::uint64_t reached = core_->applied().at(origin);
     for (const auto& [number, handle] : requests) {
-      if (number.first > reached && !over(origin)) break;
-      due.push_back(handle);
+      if (number.first <= reached || over(origin)) {
+        due.push_back(handle);
+      } else if (!told) {
+        break;
+      } else if (may_be_passed_on(*at_.requests_.find(handle))) {
+        due.push_back(handle);
+      }
     }
   }
   for (const RequestHandle handle : due) {

@@ -235,6 +235,19 @@ TEST_CASE_METHOD(CausalReady, "causal: a node that is behind rejects when it is 
   REQUIRE(world.run_until([&] { return client.get(third, "k", kRejecting).has_value(); }, 5s));
 }
 
+TEST_CASE_METHOD(CausalReady,
+                 "causal: a node that is behind passes on what another has meanwhile") {
+  constexpr Consistency kForwarding{.level = Level::causal, .on_violation = OnViolation::forward};
+  hold_back_from_third();
+  Client client{world};
+  world.run_for(300ms);  // statuses are quiet
+  written(client.put(follower, "k", "v"));
+  const Reply read = client.get(third, "k", kForwarding);  // nobody has said yet that it has that
+  REQUIRE(read);
+  CHECK(read->value == Bytes{"v"});
+  CHECK(read->evidence.node != third);
+}
+
 TEST_CASE_METHOD(CausalReady, "causal: a node that is behind passes on when it is told to") {
   constexpr Consistency kForwarding{.level = Level::causal, .on_violation = OnViolation::forward};
   hold_back_from_third();
