@@ -126,6 +126,13 @@ class Target:
         return ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--timeout", "10s", "-s",
                 os.path.join(LUA, script), f"http://127.0.0.1:{port}", "--", *arguments]
 
+    def wrk_at(self, port, op, clients, seconds):
+        """Of the API of Parallax, at one node."""
+        if op == "put":
+            return self.wrk(port, clients, seconds, "put.lua")
+        return self.wrk(port, clients, seconds, "get.lua",
+                        {"get": "linearizable", "local": "prefix"}[op])
+
 
 class Parallax(Target):
     name = "parallax"
@@ -180,10 +187,7 @@ class Parallax(Target):
         port = self.ports[self.leader()]
         if rate:
             return self.plain_load(port, op, clients, seconds, rate)
-        if op == "put":
-            return self.wrk(port, clients, seconds, "put.lua")
-        return self.wrk(port, clients, seconds, "get.lua",
-                        {"get": "linearizable", "local": "prefix"}[op])
+        return self.wrk_at(port, op, clients, seconds)
 
     def preloads(self):
         return [self.plain_load(self.ports[self.leader()], "put", 64, 60, preload=True)]
@@ -376,10 +380,7 @@ class Floor(Target):
         return "1"
 
     def command(self, op, clients, seconds, rate=None):
-        if op == "put":
-            return self.wrk(self.port, clients, seconds, "put.lua")
-        return self.wrk(self.port, clients, seconds, "get.lua",
-                        {"get": "linearizable", "local": "prefix"}[op])
+        return self.wrk_at(self.port, op, clients, seconds)
 
     def preloads(self):
         return []  # it keeps nothing
