@@ -26,6 +26,14 @@ Ended mutants(std::vector<std::string> arguments) {
   return {code, program.output()};
 }
 
+TEST_CASE("a mutant that is none is named and nothing is started") {
+  const Ended wrong = mutants({"--only", "nonsense"});
+  CHECK(wrong.code == 4);
+  CHECK(wrong.output.starts_with("parallax-harness: no mutant is called 'nonsense'; there are "));
+  CHECK(mutants({"--time", "soon"}).code == 4);
+}
+
+#ifdef PARALLAX_TEST_BUILD
 /// A program that starts parallaxd, whatever canary it is told, with `arguments`.
 std::string without_canary(const Directory& directory, const std::string& arguments) {
   const std::string path = directory / "parallaxd";
@@ -37,14 +45,6 @@ std::string without_canary(const Directory& directory, const std::string& argume
   return path;
 }
 
-TEST_CASE("a mutant that is none is named and nothing is started") {
-  const Ended wrong = mutants({"--only", "nonsense"});
-  CHECK(wrong.code == 4);
-  CHECK(wrong.output.starts_with("parallax-harness: no mutant is called 'nonsense'; there are "));
-  CHECK(mutants({"--time", "soon"}).code == 4);
-}
-
-#ifdef PARALLAX_TEST_BUILD
 TEST_CASE("a mutant is caught and the same run without the bug holds") {
   const Directory directory;
   const std::string out = directory / "out";
