@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <tuple>
 
 #include "base/canary.h"
 #include "base/coverage.h"
@@ -49,15 +48,31 @@ Result<void> Replica::Impl::Causality::start() {
   PARALLAX_ASSIGN(auto record,
                   records::load<CausalRecord>(at_.overlay_, records::causal_key(kOnlyGroup)));
   if (record) restored.record = *std::move(record);
-  PARALLAX_TRY(log_.open(at_.overlay_, [&](const CausalOperation& operation) {
-    restored.log.push_back({.origin = operation.origin(),
-                            .number = operation.number,
-                            .bytes = operation.bytes(),
-                            .reading = operation.version.stamp.hlc});
-  }));
-  std::sort(restored.log.begin(), restored.log.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.origin, a.number) < std::tie(b.origin, b.number);
-  });
+  std::optional<Error> wrong;
+  segments_.clear();
+  PARALLAX_TRY(at_.overlay_.scan(
+      records::causal_log_range(kOnlyGroup), [&](std::string_view key, std::string_view value) {
+        const auto segment = records::decode<CausalSegment>(key, value);
+        if (!segment) {
+          wrong = segment.error();
+          return false;
+        }
+        const CausalOperation& last = segment->operations.back();
+        if (records::causal_segment_key(kOnlyGroup, last.origin(), last.number) != key) {
+          wrong = corrupt(
+              fmt::format("the causal log is damaged: a segment up to {} elsewhere", last.number));
+          return false;
+        }
+        segments_[last.origin()].insert(last.number);
+        for (const CausalOperation& operation : segment->operations) {
+          restored.log.push_back({.origin = operation.origin(),
+                                  .number = operation.number,
+                                  .bytes = operation.bytes(),
+                                  .reading = operation.version.stamp.hlc});
+        }
+        return true;
+      }));
+  if (wrong) return *wrong;
   if (const std::string what = fault(restored); !what.empty()) {
     return corrupt("the causal log is damaged: " + what);
   }
@@ -205,15 +220,13 @@ void Replica::Impl::Causality::carry_out(CausalReady ready) {
   for (const CausalOperation& operation : ready.apply) {
     if (!join_operation(operation)) return;
   }
-  if (ready.needs_write()) {
-    changed_in_ = at_.next_sequence_;
-    at_.touch();
-  }
-  for (CausalOperation& operation : ready.apply) log_.add(std::move(operation));
-  for (CausalOperation& operation : ready.append) log_.add(std::move(operation));
-  for (const CausalRange& range : ready.remove) log_.remove(range.origin, range.first, range.last);
+  put_operations(std::move(ready.apply));
+  put_operations(std::move(ready.append));
+  for (const CausalRange& range : ready.remove) remove_segments(range);
   if (ready.record) {
     record_ = *std::move(ready.record);
+    changed_in_ = at_.next_sequence_;
+    at_.touch();
     woken_ = true;
   }
   for (CausalMessage& message : ready.send_after) send_after(std::move(message));
@@ -244,16 +257,61 @@ bool Replica::Impl::Causality::join_operation(const CausalOperation& operation) 
       .has_value();
 }
 
+/// What a turn brings of an origin is one record: a record has its price in the store, and again
+/// when it is removed, whatever is in it.
+void Replica::Impl::Causality::put_operations(std::vector<CausalOperation> operations) {
+  struct Open {
+    CausalSegment segment;
+    std::size_t bytes = 0;
+  };
+  std::map<Origin, Open> open;
+  for (CausalOperation& operation : operations) {
+    const Origin origin = operation.origin();
+    Open& of = open[origin];
+    if (of.bytes >= at_.config_.causal_batch_bytes ||
+        of.segment.operations.size() == limits::kCausalBufferOperations) {
+      put_segment(origin, std::exchange(of, {}).segment);
+    }
+    of.bytes += operation.bytes();
+    of.segment.operations.push_back(std::move(operation));
+  }
+  for (auto& [origin, of] : open) put_segment(origin, std::move(of.segment));
+}
+
+void Replica::Impl::Causality::put_segment(const Origin& origin, CausalSegment segment) {
+  const std::uint64_t last = segment.operations.back().number;
+  segments_[origin].insert(last);
+  WriteBatch batch;
+  records::put(batch, records::causal_segment_key(kOnlyGroup, origin, last), segment);
+  stage(std::move(batch));
+}
+
+/// Those that end in `range`. What is let go of later is behind it, so a segment goes with its last
+/// operation.
+void Replica::Impl::Causality::remove_segments(const CausalRange& range) {
+  const auto found = segments_.find(range.origin);
+  if (found == segments_.end()) return;
+  std::set<std::uint64_t>& ends = found->second;
+  const auto first = ends.lower_bound(range.first);
+  const auto last = ends.upper_bound(range.last);
+  WriteBatch batch;
+  for (auto it = first; it != last; ++it) {
+    batch.remove(records::causal_segment_key(kOnlyGroup, range.origin, *it));
+  }
+  ends.erase(first, last);
+  if (ends.empty()) segments_.erase(found);
+  if (!batch.empty()) stage(std::move(batch));
+}
+
+void Replica::Impl::Causality::stage(WriteBatch batch) {
+  changed_in_ = at_.next_sequence_;
+  at_.stage(std::move(batch));
+}
+
 /// Behind everything that the core has asked to write.
 void Replica::Impl::Causality::send_after(CausalMessage message) {
   at_.after_batch(changed_in_ <= durable_ ? 0 : changed_in_,
                   HeldMessage{message.to, std::move(message.message)});
-}
-
-WriteBatch Replica::Impl::Causality::take_log() {
-  WriteBatch batch;
-  log_.put_into(batch);
-  return batch;
 }
 
 /// Several turns may have gone by since the last batch: only the newest record counts.
@@ -290,6 +348,32 @@ OriginVector Replica::Impl::Causality::vector_of_batch(std::uint64_t sequence) c
 }
 
 // --- Reading for others -------------------------------------------------------------------------
+
+Result<std::vector<CausalOperation>> Replica::Impl::Causality::operations(
+    const CausalLoad& load) const {
+  std::vector<CausalOperation> operations;
+  std::size_t bytes = 0;
+  std::optional<Error> wrong;
+  PARALLAX_TRY(at_.overlay_.scan(records::causal_log_range(kOnlyGroup, load.origin, load.after + 1),
+                                 [&](std::string_view key, std::string_view value) {
+                                   auto segment = records::decode<CausalSegment>(key, value);
+                                   if (!segment) {
+                                     wrong = segment.error();
+                                     return false;
+                                   }
+                                   for (CausalOperation& operation : segment->operations) {
+                                     if (operation.number <= load.after) continue;
+                                     bytes += operation.bytes();
+                                     if (!operations.empty() && bytes > load.max_bytes) {
+                                       return false;
+                                     }
+                                     operations.push_back(std::move(operation));
+                                   }
+                                   return true;
+                                 }));
+  if (wrong) return *wrong;
+  return operations;
+}
 
 const OriginVector& Replica::Impl::Causality::staged() {
   if (core_) staged_ = core_->persisted_mark().applied;

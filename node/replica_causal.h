@@ -29,13 +29,13 @@
 
 #include "node/replica_impl.h"
 #include "replication/causal/causal.h"
-#include "storage/causal_log.h"
+#include "storage/causal_codec.h"
 
 namespace parallax {
 
 /// Not thread-safe; belongs to one replica, which outlives it.
 struct Replica::Impl::Causality {
-  explicit Causality(Impl& at) : at_(at), log_(kOnlyGroup, at.config_.causal_batch_bytes) {}
+  explicit Causality(Impl& at) : at_(at) {}
 
   // --- replica_causal.cc ------------------------------------------------------------------------
   /// From what the store holds, as it will be with the next batch. Errors: corrupt, io.
@@ -54,10 +54,6 @@ struct Replica::Impl::Causality {
   /// One pass over the core: everything that it asks for goes into the pending batch. `persist`:
   /// that one may be taken in this turn.
   void run(bool persist);
-  /// Of the operations that take_log() has, about.
-  std::size_t gathered_bytes() const { return log_.bytes(); }
-  /// What is gathered of the log, for the next batch.
-  WriteBatch take_log();
   /// `batch` is about to be handed out, as `sequence`: the record goes with it.
   void on_batch(std::uint64_t sequence, WriteBatch& batch);
   /// Batch `sequence` is durable, with which the key states in the store have all `states`.
@@ -104,11 +100,13 @@ struct Replica::Impl::Causality {
   // replica_causal.cc
   void carry_out(CausalReady ready);
   bool join_operation(const CausalOperation& operation);
+  void put_operations(std::vector<CausalOperation> operations);
+  void put_segment(const Origin& origin, CausalSegment segment);
+  void remove_segments(const CausalRange& range);
   void answer_from_failed_disk();
+  void stage(WriteBatch batch);
   void send_after(CausalMessage message);
-  Result<std::vector<CausalOperation>> operations(const CausalLoad& load) const {
-    return log_.read(at_.overlay_, load.origin, load.after, load.max_bytes);
-  }
+  Result<std::vector<CausalOperation>> operations(const CausalLoad& load) const;
   void read_page(const CausalPageRead& read);
   void step_held_page();
   void tell_incarnations();
@@ -133,7 +131,8 @@ struct Replica::Impl::Causality {
 
   Impl& at_;
   std::optional<Causal> core_;
-  CausalLog log_;
+  /// The segments of the log that are in the store, or on their way, by their last numbers.
+  std::map<Origin, std::set<std::uint64_t>> segments_;
   /// The last batch with anything causal in it, and the last one that is durable.
   std::uint64_t changed_in_ = 0;
   std::uint64_t durable_ = 0;

@@ -86,9 +86,8 @@ void Replica::Impl::clean_history() {
 bool Replica::Impl::wants_batch(const WriteBatch& batch) const {
   if (!batch.empty() || force_batch_) return true;
   if (!raft_) return false;  // the first batch of a store is the one that names its node
-  if (dirty_since_ &&
-      (now_.monotonic - *dirty_since_ >= kMaxDirtyTime ||
-       pending_.bytes() + history_.bytes() + causal_->gathered_bytes() >= kMaxPendingBytes)) {
+  if (dirty_since_ && (now_.monotonic - *dirty_since_ >= kMaxDirtyTime ||
+                       pending_.bytes() + history_.bytes() >= kMaxPendingBytes)) {
     return true;
   }
   const bool bound_under_way = std::any_of(in_flight_.begin(), in_flight_.end(),
@@ -104,7 +103,6 @@ void Replica::Impl::write(WriteBatch batch, ReplicaReady& out) {
   WriteBatch history;
   if (const Result<void> put = history_.put_into(history, overlay_); !put) return fail(put.error());
   stage(std::move(history));
-  stage(causal_->take_log());
   // The record of the log's start is in this batch or was in one before, so a crash in between
   // leaves entries that the next start skips.
   if (raft_) stored_log_.remove_superfluous(log_start_, batch);

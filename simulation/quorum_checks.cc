@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "replication/command.h"
 #include "replication/quorum/state_content.h"
-#include "storage/causal_log.h"
+#include "storage/causal_codec.h"
 #include "storage/key_space.h"
 #include "storage/log_segment.h"
 
@@ -44,16 +44,13 @@ Result<VersionVector> logged_context(const ReadView& store, const std::string& k
   const ScanRange log = records::causal_log_range(kOnlyGroup);
   PARALLAX_TRY(store.scan(log, [&](std::string_view store_key, std::string_view value) {
     const auto segment = records::decode<CausalSegment>(store_key, value);
-    if (!segment || !causal) return true;
-    for (const std::vector<CausalOperation>& list : segment->lists) {
-      const Origin origin = list.front().origin();
-      const std::uint64_t last = causal->applied.at(origin);
-      for (const CausalOperation& operation : list) {
-        if (operation.key != key || operation.number > last) continue;
-        if (operation.number <= behind->operations.at(origin)) continue;
-        context.join(operation.version.context);
-        context.advance(operation.version.actor, operation.version.stamp.hlc);
-      }
+    for (std::size_t i = 0; segment && causal && i < segment->operations.size(); ++i) {
+      const CausalOperation& operation = segment->operations[i];
+      const std::uint64_t last = causal->applied.at(operation.origin());
+      if (operation.key != key || operation.number > last) continue;
+      if (operation.number <= behind->operations.at(operation.origin())) continue;
+      context.join(operation.version.context);
+      context.advance(operation.version.actor, operation.version.stamp.hlc);
     }
     return true;
   }));

@@ -116,13 +116,6 @@ std::string_view fault(const CausalOperation& operation) {
   return {};
 }
 
-std::string_view fault(const std::vector<CausalOperation>& operations) {
-  for (const CausalOperation& operation : operations) {
-    if (const std::string_view wrong = fault(operation); !wrong.empty()) return wrong;
-  }
-  return {};
-}
-
 std::string pack_operations(const std::vector<CausalOperation>& operations) {
   if (operations.empty()) return {};
   const CausalOperation& first = operations.front();

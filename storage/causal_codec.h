@@ -1,5 +1,5 @@
-// The bytes of an origin's operations, which messages and segments of the causal log carry. They
-// have no checksum and no format version: the carrier has them.
+// The causal log in the store: segments, and the bytes of an origin's operations, which messages
+// carry, too. Bytes have no checksum and no format version: the carrier has them.
 #pragma once
 
 #include <string>
@@ -11,10 +11,20 @@
 
 namespace parallax {
 
+/// A piece of an origin's log: operations one behind the other, as one batch took them in. Their
+/// own record each would cost the store more than what is in them.
+struct CausalSegment {
+  std::vector<CausalOperation> operations;  ///< at least one
+  friend bool operator==(const CausalSegment&, const CausalSegment&) = default;
+};
+
+namespace records {
+/// Of the segment whose last operation is `last`.
+std::string causal_segment_key(GroupId group, const Origin& origin, std::uint64_t last);
+}  // namespace records
+
 /// What no origin issues. Empty: it may be one; otherwise what is wrong with it.
 std::string_view fault(const CausalOperation& operation);
-/// Of all of them.
-std::string_view fault(const std::vector<CausalOperation>& operations);
 
 /// Of one origin and numbered one behind the other. None: no bytes. Thread-safe.
 std::string pack_operations(const std::vector<CausalOperation>& operations);

@@ -8,7 +8,6 @@
 #include "base/checksum.h"
 #include "base/limits.h"
 #include "storage/causal_codec.h"
-#include "storage/causal_log.h"
 #include "storage/history_log.h"
 #include "storage/key_state_codec.h"
 #include "storage/log_segment.h"
@@ -366,25 +365,22 @@ Fault read_vector(const OriginCounts& in, OriginVector& vector) {
 }
 
 void fill(stored::CausalSegment& out, const CausalSegment& record) {
-  PARALLAX_ASSERT(!record.lists.empty(), "a segment without operations");
-  for (const std::vector<CausalOperation>& list : record.lists) {
-    PARALLAX_ASSERT(!list.empty() && fault(list).empty(), "{} operations: {}", list.size(),
-                    fault(list));
-    out.add_operations(pack_operations(list));
+  PARALLAX_ASSERT(!record.operations.empty(), "a segment without operations");
+  for (const CausalOperation& operation : record.operations) {
+    PARALLAX_ASSERT(fault(operation).empty(), "{}", fault(operation));
   }
+  out.set_operations(pack_operations(record.operations));
 }
 
 Fault read(stored::CausalSegment& in, CausalSegment& record) {
-  for (std::string& packed : *in.mutable_operations()) {
-    auto list = unpack_operations(Bytes{std::move(packed)});
-    if (!list || list->empty()) return "its operations are no list";
-    if (const std::string_view wrong = fault(*list); !wrong.empty()) return wrong.data();
-    for (const auto& other : record.lists) {
-      if (other.front().origin() == list->front().origin()) return "an origin has two lists";
-    }
-    record.lists.push_back(*std::move(list));
+  auto operations = unpack_operations(Bytes{std::move(*in.mutable_operations())});
+  if (!operations) return "its operations are no list";
+  if (operations->empty()) return "it has no operations";
+  for (const CausalOperation& operation : *operations) {
+    if (const std::string_view wrong = fault(operation); !wrong.empty()) return wrong.data();
   }
-  return record.lists.empty() ? "it has no operations" : nullptr;
+  record.operations = *std::move(operations);
+  return nullptr;
 }
 
 void fill(stored::StatesRecord& out, const StatesRecord& record) {

@@ -25,8 +25,7 @@
 //   "M" group leaf key               LeafRecord: key is in that leaf of the hash tree
 //   "Q" group node key               HintRecord: the node has missed a write of key
 //   "G" group "c"                    CausalRecord
-//   "C" group number                 CausalSegment (causal_log.h); up to format 4 under node,
-//                                    incarnation and number of its last operation
+//   "C" group node incarnation number  CausalSegment (causal_codec.h) of that origin, up to there
 #pragma once
 
 #include <cstdint>
@@ -48,7 +47,7 @@
 namespace parallax {
 
 /// Raised when a record's schema changes in a way that an older program would misread.
-inline constexpr std::uint32_t kStoreFormat = 5;
+inline constexpr std::uint32_t kStoreFormat = 4;
 
 /// Where a node stands between an empty disk and membership (docs/ARCHITECTURE.md, "Empty store").
 enum class Membership : std::uint8_t {
@@ -178,7 +177,7 @@ struct LeafRecord {
   friend bool operator==(const LeafRecord&, const LeafRecord&) = default;
 };
 
-struct CausalSegment;   // storage/causal_log.h
+struct CausalSegment;   // storage/causal_codec.h
 struct HistorySegment;  // storage/history_log.h
 struct LogSegment;      // storage/log_segment.h
 
@@ -212,6 +211,11 @@ ScanRange idempotency_index_range(GroupId group);
 ScanRange policy_range(GroupId group);
 /// By target, then by key.
 ScanRange hint_range(GroupId group);
+/// Segments of one origin in their order: those with operations from number `from` on. The first
+/// may have earlier ones, too.
+ScanRange causal_log_range(GroupId group, const Origin& origin, std::uint64_t from);
+/// Of all origins, one after the other.
+ScanRange causal_log_range(GroupId group);
 /// The keys of one leaf behind `after` (empty: all), in byte order.
 ScanRange leaf_range(GroupId group, std::uint32_t leaf, std::string_view after);
 /// What stands behind kind and group: the idempotency key, the prefix, the key of an early state.
@@ -228,8 +232,6 @@ std::string_view user_key(std::string_view store_key);
 Hlc history_hlc(std::string_view store_key);
 /// Which of the two it is.
 bool is_history_segment(std::string_view store_key);
-/// The number inside a causal_segment_key(); 0: it is one of an earlier format.
-std::uint64_t causal_segment_number(std::string_view store_key);
 
 // Records. encode() takes the store key because the checksum covers it; decode() refuses with
 // `corrupt` and names the record. A record of a newer format is `refused`.

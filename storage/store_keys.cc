@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "base/assert.h"
-#include "storage/causal_log.h"
+#include "storage/causal_codec.h"
 #include "storage/history_log.h"
 #include "storage/log_segment.h"
 #include "storage/records.h"
@@ -100,9 +100,6 @@ std::string describe(std::string_view store_key) {
         if (rest == "m") return fmt::format("mark of complete leaf records of group {}", group);
         break;
       case 'C':
-        if (rest.size() == 8) {
-          return fmt::format("causal segment {} of group {}", read_big_endian(rest), group);
-        }
         if (rest.size() != 20) break;
         return fmt::format("causal operations up to {} of {}.{} of group {}",
                            read_big_endian(rest.substr(12)), read_big_endian(rest.substr(0, 4)),
@@ -171,12 +168,6 @@ std::string causal_key(GroupId group) {
   return group_record_key(group, 'c');
 }
 
-std::string causal_segment_key(GroupId group, std::uint64_t number) {
-  std::string key = group_prefix('C', group, 8);
-  append_u64(key, number);
-  return key;
-}
-
 std::string causal_segment_key(GroupId group, const Origin& origin, std::uint64_t last) {
   std::string key = group_prefix('C', group, 20);
   append_u32(key, origin.node.value);
@@ -213,13 +204,6 @@ std::string history_segment_key(GroupId group, const Stamp& last) {
 
 bool is_history_segment(std::string_view store_key) {
   return store_key.size() == kHistoryPrefixBytes && store_key[0] == 'H';
-}
-
-std::uint64_t causal_segment_number(std::string_view store_key) {
-  PARALLAX_ASSERT(store_key.size() >= kGroupPrefixBytes + 8, "no causal segment: {}",
-                  describe(store_key));
-  const std::string_view rest = store_key.substr(kGroupPrefixBytes);
-  return rest.size() == 8 ? read_big_endian(rest) : 0;
 }
 
 ScanRange log_range(GroupId group, LogIndex from, LogIndex to_exclusive) {
@@ -298,6 +282,11 @@ ScanRange hint_range(GroupId group) {
   return whole_range('Q', group);
 }
 
+ScanRange causal_log_range(GroupId group, const Origin& origin, std::uint64_t from) {
+  std::string start = causal_segment_key(group, origin, from);
+  std::string end = behind(start.substr(0, start.size() - 8));
+  return {std::move(start), std::move(end)};
+}
 ScanRange causal_log_range(GroupId group) {
   return whole_range('C', group);
 }

@@ -75,7 +75,7 @@
 // carried out in the order that CausalReady's fields say. Rules for the owner:
 //   - Numbers, key states and record go into one batch: the operations of `apply` are joined into
 //     their keys' states (with DottedVersionVectorSet::add, in order), those of `append` were when
-//     they were proposed; both are put into the log (storage/causal_log.h); `record` under
+//     they were proposed; both are put into the log (storage/causal_codec.h); `record` under
 //     records::causal_key(). So what is durable of `applied` is what is durable of the states; or
 //     the owner keeps states back, says how far those are that it has written, and joins what the
 //     log has behind that once more after a restart.
@@ -86,7 +86,7 @@
 //   - A read or write of a session waits until covers(what it rests on) and consistent()
 //     (consistency/session_guarantees.h says what that is). A reply's token is joined with
 //     applied().
-//   - Restart: CausalRestored from causal_key() and the log; fault() first. Nothing
+//   - Restart: CausalRestored from causal_key() and causal_log_range(); fault() first. Nothing
 //     else is durable: statuses, credit and transfers begin anew.
 //   - Recovery: with an empty store and a new incarnation the core starts from nothing, like any
 //     other that is behind. The owner ends the recovery when joined() is a majority. It must not
@@ -142,7 +142,7 @@ struct CausalRestored {
     Hlc reading{};          ///< of its stamp
   };
   CausalRecord record;
-  std::vector<Logged> log;  ///< all that the store has, by origin, then by number
+  std::vector<Logged> log;  ///< all that the store has, in the order of its keys
   bool recovering = false;
 };
 /// Whether a store can hold that. Empty: yes; otherwise what is wrong: the store is corrupt.

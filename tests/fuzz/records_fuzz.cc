@@ -3,7 +3,7 @@
 #include <cctype>
 
 #include "base/checksum.h"
-#include "storage/causal_log.h"
+#include "storage/causal_codec.h"
 #include "storage/history_log.h"
 #include "storage/key_state_codec.h"
 #include "storage/log_segment.h"
@@ -77,7 +77,8 @@ void check(std::uint8_t what, std::string_view bytes) {
     case 's':
       return check_either<StatesRecord>(what, records::states_key(kOnlyGroup), bytes);
     case 'o':
-      return check_either<CausalSegment>(what, records::causal_segment_key(kOnlyGroup, 1), bytes);
+      return check_either<CausalSegment>(
+          what, records::causal_segment_key(kOnlyGroup, {NodeId{1}, Incarnation{1}}, 1), bytes);
     case 'i':
       return check_either<IdempotencyRecord>(what, records::idempotency_key(kOnlyGroup, "key"),
                                              bytes);

@@ -19,7 +19,6 @@
 #include "replication/hello.h"
 #include "replication/quorum/merkle_tree.h"
 #include "storage/causal_codec.h"
-#include "storage/causal_log.h"
 #include "storage/history_log.h"
 #include "storage/key_state_codec.h"
 #include "storage/log_segment.h"
@@ -298,8 +297,8 @@ void write_records(Seeds seeds) {
                           .ceiling = {},
                           .heard = {{NodeId{1}, Incarnation{2}}}});
   add_record(seeds, "S", records::states_key(group), StatesRecord{LogIndex{4}, a_session().write});
-  add_record(seeds, "O", records::causal_segment_key(group, 1),
-             CausalSegment{{{a_causal_operation()}}});
+  add_record(seeds, "O", records::causal_segment_key(group, {NodeId{1}, Incarnation{1}}, 7),
+             CausalSegment{{a_causal_operation()}});
   add_record(
       seeds, "I", records::idempotency_key(group, "key"),
       IdempotencyRecord{.at = kStamp.hlc, .index = LogIndex{1}, .stamp = kStamp, .number = 4});

@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "storage/causal_log.h"
+#include "storage/causal_codec.h"
 #include "tests/node/causal_client.h"
 
 namespace parallax::testing {
@@ -22,12 +22,11 @@ std::size_t records_under(World& world, NodeId id, char kind) {
 /// What the causal log holds, in however many records.
 std::size_t logged_operations(World& world, NodeId id) {
   std::size_t found = 0;
-  REQUIRE(world.store(id).scan(records::causal_log_range(kOnlyGroup),
-                               [&](std::string_view key, std::string_view value) {
-                                 const auto segment = records::decode<CausalSegment>(key, value);
-                                 for (const auto& list : segment->lists) found += list.size();
-                                 return true;
-                               }));
+  REQUIRE(world.store(id).scan(
+      records::causal_log_range(kOnlyGroup), [&](std::string_view key, std::string_view value) {
+        found += records::decode<CausalSegment>(key, value)->operations.size();
+        return true;
+      }));
   return found;
 }
 
@@ -710,7 +709,7 @@ TEST_CASE_METHOD(CausalReady, "causal: a context that names no member is refused
   CHECK(world.now() - before < 20ms);
 }
 
-TEST_CASE_METHOD(CausalReady, "causal: what a batch brings is one record of the log") {
+TEST_CASE_METHOD(CausalReady, "causal: what a turn brings of an origin is one record of the log") {
   world.isolate(third);
   for (const NodeId id : {leader, follower}) world.hold_disk(id, true);
   std::size_t done = 0;

@@ -74,9 +74,8 @@ TEST_CASE("data directory: another cluster's is refused") {
 TEST_CASE("data directory: a newer format is refused") {
   NodeRecord record = node_two();
   record.format = kStoreFormat + 1;
-  check_refused(
-      store_with(record), {.node = NodeId{2}, .cluster = {}}, ErrorCode::refused,
-      {fmt::format("format {}", kStoreFormat + 1), fmt::format("up to {}", kStoreFormat)});
+  check_refused(store_with(record), {.node = NodeId{2}, .cluster = {}}, ErrorCode::refused,
+                {"format 5", "up to 4"});
 }
 
 TEST_CASE("data directory: a corrupt node record is found out") {

@@ -2,7 +2,7 @@
 #include "storage/records.h"
 
 #include "base/checksum.h"
-#include "storage/causal_log.h"
+#include "storage/causal_codec.h"
 #include "storage/history_log.h"
 #include "storage/key_state_codec.h"
 #include "storage/log_segment.h"
@@ -228,29 +228,27 @@ OriginVector random_vector(Random& random) {
 
 template <>
 CausalSegment random_record(Random& random) {
+  const NodeId node{static_cast<std::uint32_t>(random.between(6, 9))};
+  const Incarnation incarnation{random.between(1, 3)};
+  const std::uint64_t first = 1 + (random.next() >> random.between(5, 63));
   CausalSegment segment;
-  for (std::uint64_t origins = random.between(1, 3); origins > 0; --origins) {
-    const NodeId node{static_cast<std::uint32_t>(10 * origins + random.below(9))};
-    const Incarnation incarnation{random.between(1, 3)};
-    const std::uint64_t first = 1 + (random.next() >> random.between(5, 63));
-    auto& list = segment.lists.emplace_back(random.between(1, 4));
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      CausalOperation& record = list[i];
-      record.number = first + i;
-      record.key = "k" + random_bytes(random, random.below(20));
-      record.version.stamp = {Hlc{random.between(1'000, 2'000)}, node};
-      record.version.actor = {ActorPath::causal, node, incarnation};
-      if (random.chance(0.5)) record.version.context.advance(kLogActor, Hlc{random.below(1'000)});
-      record.version.tombstone = random.chance(0.2);
-      if (!record.version.tombstone) record.version.value = random_bytes(random, random.below(200));
-      record.dependencies = random_vector(random);
-    }
+  segment.operations.resize(random.between(1, 4));
+  for (std::size_t i = 0; i < segment.operations.size(); ++i) {
+    CausalOperation& record = segment.operations[i];
+    record.number = first + i;
+    record.key = "k" + random_bytes(random, random.below(20));
+    record.version.stamp = {Hlc{random.between(1'000, 2'000)}, node};
+    record.version.actor = {ActorPath::causal, node, incarnation};
+    if (random.chance(0.5)) record.version.context.advance(kLogActor, Hlc{random.below(1'000)});
+    record.version.tombstone = random.chance(0.2);
+    if (!record.version.tombstone) record.version.value = random_bytes(random, random.below(200));
+    record.dependencies = random_vector(random);
   }
   return segment;
 }
 template <>
 std::string random_key<CausalSegment>(Random& random) {
-  return records::causal_segment_key(kOnlyGroup, random.next());
+  return records::causal_segment_key(kOnlyGroup, {NodeId{1}, Incarnation{2}}, random.next());
 }
 
 template <>
@@ -348,12 +346,10 @@ TEMPLATE_TEST_CASE("records: a newer format is refused and never taken for damag
                    RECORD_TYPES) {
   Random random(4);
   const std::string key = random_key<TestType>(random);
-  constexpr char kNewer = kStoreFormat + 1;
-  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", kNewer));
+  const Result<TestType> decoded = records::decode<TestType>(key, frame(key, "anything", 5));
   REQUIRE(!decoded.has_value());
   CHECK(decoded.error().code == ErrorCode::refused);
-  CHECK_THAT(decoded.error().message, Catch::Contains(fmt::format("format {}", int{kNewer})) &&
-                                          Catch::Contains(fmt::format("up to {}", kStoreFormat)));
+  CHECK_THAT(decoded.error().message, Catch::Contains("format 5") && Catch::Contains("up to 4"));
   CHECK(records::decode<TestType>(key, frame(key, "", 0)).error().code == ErrorCode::corrupt);
 }
 
@@ -498,21 +494,20 @@ TEST_CASE("records: damage of rows and policies is named") {
 }
 
 TEST_CASE("records: causal operations that no origin issues are found out") {
-  const std::string key = records::causal_segment_key(kOnlyGroup, 9);
+  const Origin origin{NodeId{2}, Incarnation{7}};
+  const std::string key = records::causal_segment_key(kOnlyGroup, origin, 1);
   // Node 2, incarnation 7, number 1, no other actors; then stamp 5, no flags, vectors, key, value.
   const std::string head = "\x02\x07\x01\x00"s;
   const std::string sound = "\x0a\x00\x00\x00\x01k\x01v"s;
   const auto decoded =
       records::decode<CausalSegment>(key, frame(key, sub_message(1, head + sound)));
   REQUIRE(decoded.has_value());
-  CHECK(decoded->lists.at(0).at(0).version.stamp == Stamp{Hlc{5}, NodeId{2}});
+  CHECK(decoded->operations.at(0).version.stamp == Stamp{Hlc{5}, NodeId{2}});
   const std::pair<std::string, const char*> cases[] = {
-      {"\xff"s, "causal segment 9 of group 1"},
-      {"", "it has no operations"},
-      {sub_message(1, ""), "no list"},
+      {"\xff"s, "causal operations up to 1 of 2.7 of group 1"},
+      {"", "no list"},
       {sub_message(1, "\xff"s), "no list"},
-      {sub_message(1, head), "no list"},
-      {sub_message(1, head + sound) + sub_message(1, "\x02\x07\x02\x00"s + sound), "two lists"},
+      {sub_message(1, head), "no operations"},
       {sub_message(1, "\x02\x07\x00\x00"s + sound), "no number"},
       {sub_message(1, "\x00\x07\x01\x00"s + sound), "no causal origin"},
       {sub_message(1, head + "\x0a\x00\x00\x00\x00\x01v"s), "without a key"},
@@ -560,13 +555,13 @@ KeyState example_state() {
 TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
   const std::string key = records::hard_state_key(kOnlyGroup);
   CHECK(hex(key) == "470000000168");
-  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "05080310010200f3e4");
+  CHECK(hex(records::encode(key, HardState{Term{3}, NodeId{1}}).view()) == "0408031001b22993d9");
 
   const std::string log_key = records::log_segment_key(kOnlyGroup, LogIndex{258});
   CHECK(hex(log_key) == "4c000000010000000000000102");
   const LogSegment log{LogIndex{258},
                        {{Term{1}, LogIndex{258}, "hi"}, {Term{2}, LogIndex{259}, {}}}};
-  CHECK(hex(records::encode(log_key, log).view()) == "0522088202010268690200156d4457");
+  CHECK(hex(records::encode(log_key, log).view()) == "0422088202010268690200d5b2ca96");
 
   const Stamp stamp{Hlc{0x0102030405060708}, NodeId{2}};
   CHECK(hex(records::history_key(kOnlyGroup, stamp, "k")) ==
@@ -576,49 +571,25 @@ TEST_CASE("records: the bytes on the disk are those of docs/STORAGE.md") {
   CHECK(hex(state_key) == "4b000000016b");
   const KeyState state = example_state();
   CHECK(hex(records::encode(state_key, state).view()) ==
-        "050a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
-        "01eda59801");
+        "040a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
+        "0116538b46");
   // Something was seen that no version says.
   VersionVector seen = state.context();
   seen.advance({ActorPath::causal, NodeId{1}, Incarnation{4}}, Hlc{stamp.hlc.value - 16});
   CHECK(hex(records::encode(state_key, KeyState::from_parts(state.versions(), seen)).view()) ==
-        "050a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
-        "011a110000838e98a8c0e0808101090300060410e5fdedb2");
+        "040a2809080706050403020110021801200228034201764a017450065807620b0000838e98a8c0e08081"
+        "011a110000838e98a8c0e0808101090300060410951df604");
 
   const std::string history_key = records::history_segment_key(kOnlyGroup, stamp);
   CHECK(hex(history_key) == "4800000001010203040506070800000002");
   const HistorySegment history{{{stamp, "k", state.versions()}}};
   CHECK(hex(records::encode(history_key, history).view()) ==
-        "050a3809080706050403020110021a016b222809080706050403020110021801200228034201764a0174500658"
-        "07620b0000838e98a8c0e0808101929fe11d");
+        "040a3809080706050403020110021a016b222809080706050403020110021801200228034201764a0174500658"
+        "07620b0000838e98a8c0e0808101639aad74");
   const std::string states_key = records::states_key(kOnlyGroup);
   CHECK(hex(states_key) == "47000000016b");
   const StatesRecord states{LogIndex{5}, OriginVector({{{NodeId{2}, Incarnation{1}}, 7}})};
-  CHECK(hex(records::encode(states_key, states).view()) == "05080512060802100118074bb2039e");
-
-  const std::string segment_key = records::causal_segment_key(kOnlyGroup, 9);
-  CHECK(hex(segment_key) == "43000000010000000000000009");
-  CausalOperation operation{.number = 1, .key = "k", .version = {}, .dependencies = {}};
-  operation.version.stamp = {Hlc{5}, NodeId{2}};
-  operation.version.actor = {ActorPath::causal, NodeId{2}, Incarnation{7}};
-  operation.version.value = Bytes{"v"};
-  CHECK(hex(records::encode(segment_key, CausalSegment{{{operation}}}).view()) ==
-        "050a0c020701000a000000016b01769adbc42f");
-}
-
-// The fourth format had a segment for the causal operations of each origin, under another key.
-TEST_CASE("records: what format 4 has written is read") {
-  const std::string key = records::causal_segment_key(kOnlyGroup, {NodeId{2}, Incarnation{7}}, 1);
-  CHECK(hex(key) == "43000000010000000200000000000000070000000000000001");
-  const Result<CausalSegment> segment =
-      records::decode<CausalSegment>(key, unhex("040a0c020701000a000000016b017620ad5bb1"));
-  REQUIRE(segment.has_value());
-  REQUIRE(segment->lists.size() == 1);
-  REQUIRE(segment->lists[0].size() == 1);
-  const CausalOperation& operation = segment->lists[0][0];
-  CHECK(operation.origin() == Origin{NodeId{2}, Incarnation{7}});
-  CHECK(operation.number == 1);
-  CHECK(operation.version.value == Bytes{"v"});
+  CHECK(hex(records::encode(states_key, states).view()) == "04080512060802100118078b6d8d5f");
 }
 
 // The third format had the same records, but for the StatesRecord.
@@ -694,18 +665,17 @@ TEST_CASE("records: keys sort like what they name") {
     return records::causal_segment_key(kOnlyGroup, {NodeId{node}, Incarnation{incarnation}},
                                        number);
   };
+  CHECK(operation(2, 1, 255) < operation(2, 1, 256));
+  CHECK(operation(2, 255, 9) < operation(2, 256, 1));
+  CHECK(operation(255, 9, 9) < operation(256, 1, 1));
   CHECK(records::describe(operation(2, 7, 9)) == "causal operations up to 9 of 2.7 of group 1");
-  CHECK(records::causal_segment_number(operation(2, 7, 9)) == 0);
-  const std::string of_all = records::causal_segment_key(kOnlyGroup, 256);
-  CHECK(records::causal_segment_key(kOnlyGroup, 255) < of_all);
-  CHECK(records::describe(of_all) == "causal segment 256 of group 1");
-  CHECK(records::causal_segment_number(of_all) == 256);
 }
 
 TEST_CASE("records: ranges hold one kind of record of one group") {
   const GroupId group{GENERATE(0u, 1u, 255u, 0xffffffffu)};
   const GroupId next{group.value + 1};
   CAPTURE(group.value);
+  const Origin kFirst{NodeId{0}, Incarnation{0}};
   const Origin kLast{NodeId{~0u}, Incarnation{~std::uint64_t{0}}};
   MemoryStore store;
   Rows rows;
@@ -716,9 +686,10 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
     }
     rows.emplace_back(records::hint_key(g, NodeId{0}, ""), "hint");
     rows.emplace_back(records::hint_key(g, NodeId{~0u}, "\xff"), "hint");
-    rows.emplace_back(records::causal_segment_key(g, 0), "segment");
-    rows.emplace_back(records::causal_segment_key(g, ~std::uint64_t{0}), "segment");
-    rows.emplace_back(records::causal_segment_key(g, kLast, ~std::uint64_t{0}), "segment");
+    for (const Origin& origin : {kFirst, kLast}) {
+      rows.emplace_back(records::causal_segment_key(g, origin, 1), "segment");
+      rows.emplace_back(records::causal_segment_key(g, origin, ~std::uint64_t{0}), "segment");
+    }
     rows.emplace_back(records::causal_key(g), "g");
     rows.emplace_back(records::states_key(g), "g");
     rows.emplace_back(records::leaf_key(g, 7, "a"), "leaf");
@@ -751,7 +722,10 @@ TEST_CASE("records: ranges hold one kind of record of one group") {
   CHECK(must_scan(store, records::hint_range(group)) ==
         Rows{{records::hint_key(group, NodeId{0}, ""), "hint"},
              {records::hint_key(group, NodeId{~0u}, "\xff"), "hint"}});
-  CHECK(must_scan(store, records::causal_log_range(group)).size() == 3);
+  CHECK(must_scan(store, records::causal_log_range(group)).size() == 4);
+  CHECK(must_scan(store, records::causal_log_range(group, kLast, 1)).size() == 2);
+  CHECK(must_scan(store, records::causal_log_range(group, kFirst, 2)) ==
+        Rows{{records::causal_segment_key(group, kFirst, ~std::uint64_t{0}), "segment"}});
   CHECK(must_scan(store, records::leaf_range(group, 7, "")).size() == 3);
   CHECK(must_scan(store, records::leaf_range(group, 7, "a")) ==
         Rows{{records::leaf_key(group, 7, "a\xff"), "leaf"},
