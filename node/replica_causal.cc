@@ -212,6 +212,8 @@ void Replica::Impl::Causality::on_disk_failed() {
 
 void Replica::Impl::Causality::carry_out(CausalReady ready) {
   for (CausalMessage& message : ready.send_now) at_.send(message.to, std::move(message.message));
+  // Ahead of what a failing disk may cut short: the vector has come to all of it already.
+  if (ready.record) changed_in_ = at_.next_sequence_;
   if (ready.page) at_.states_behind_.all = true;
   for (const CausalTransferPage::State& item : ready.install) {
     if (!at_.take_in(item.key, item.state, at_.applied_.index, Arrival::transfer)) return;
@@ -225,7 +227,6 @@ void Replica::Impl::Causality::carry_out(CausalReady ready) {
   for (const CausalRange& range : ready.remove) remove_segments(range);
   if (ready.record) {
     record_ = *std::move(ready.record);
-    changed_in_ = at_.next_sequence_;
     at_.touch();
     woken_ = true;
   }

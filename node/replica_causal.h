@@ -114,6 +114,7 @@ struct Replica::Impl::Causality {
 
   // replica_causal_serve.cc
   OriginVector needed(const Request& request) const;
+  bool has_come_to(const OriginVector& needed) const;
   bool may_serve(const Request& request, const OriginVector& needed) const;
   void serve_waiting();
   void wake_all();

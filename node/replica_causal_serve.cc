@@ -67,9 +67,16 @@ void Replica::Impl::Causality::serve(RequestHandle handle) {
   }
 }
 
+/// Where the disk has failed the vector may be ahead of the states: of what came last some may not
+/// have been joined, and the rest is never shown, as it will not be durable.
+bool Replica::Impl::Causality::has_come_to(const OriginVector& needed) const {
+  if (at_.disk_failed_ && !core_->durable().dominates(needed)) return false;
+  return core_->consistent() && core_->covers(needed);
+}
+
 bool Replica::Impl::Causality::may_serve(const Request& request, const OriginVector& needed) const {
   const bool context_here = !request.context || core_->covers(*request.context);
-  return core_->consistent() && core_->covers(needed) && context_here;
+  return has_come_to(needed) && context_here;
 }
 
 // --- Not yet ------------------------------------------------------------------------------------
@@ -85,8 +92,7 @@ void Replica::Impl::Causality::behind(RequestHandle handle, const OriginVector& 
     return;
   }
   // What else it waits for, a key's past or a transfer's end, the others may lack as well.
-  const bool lacks_session = !core_->consistent() || !core_->covers(needed);
-  if (may_be_passed_on(pending) && lacks_session) {
+  if (may_be_passed_on(pending) && !has_come_to(needed)) {
     if (const NodeId to = who_is_there(needed, pending.refused_by); to != kNoNode) {
       mark(Mark::causal_passed_on);
       at_.forward(handle, to, at_.peers_.at(to).life);

@@ -46,6 +46,9 @@ Result<void> MemoryStore::scan_in(const Map& map, const ScanRange& range,
 }
 
 Result<std::optional<std::string>> MemoryStore::get(std::string_view key) const {
+  if (!unreadable_.empty() && key == unreadable_) {
+    return definite(ErrorCode::io, "a sector cannot be read");
+  }
   return get_from(*map_, key);
 }
 

@@ -46,6 +46,8 @@ class MemoryStore : public Store {
   void fail_next_sync() { fail_next_sync_ = true; }
   /// While set, writes are refused before anything is staged; the store has failed then as above.
   void set_disk_full(bool full) { disk_full_ = full; }
+  /// Until another one is named, get() of `key` fails. Empty: of none.
+  void fail_reads_of(std::string key) { unreadable_ = std::move(key); }
   /// Latent corruption: flips bit `bit` (counted from the first byte's lowest, taken modulo the
   /// size) of the value of `key`. False when there is no such key or its value is empty.
   bool flip_bit(std::string_view key, std::size_t bit);
@@ -68,6 +70,7 @@ class MemoryStore : public Store {
   std::optional<Error> failed_;
   bool fail_next_sync_ = false;
   bool disk_full_ = false;
+  std::string unreadable_;
 };
 
 }  // namespace parallax

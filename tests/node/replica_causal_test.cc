@@ -741,6 +741,20 @@ TEST_CASE_METHOD(CausalReady, "causal: what a turn brings of an origin is one re
   }
 }
 
+TEST_CASE_METHOD(CausalReady,
+                 "causal: what a failed disk kept from being applied is not passed over") {
+  Client client{world};
+  world.store(third).fail_reads_of(records::key_state_key(kOnlyGroup, "k"));
+  written(client.put(leader, "k", "v"));
+  world.run_for(100ms);
+  world.store(third).fail_reads_of("");
+  CHECK(refused(client.put(third, "other", "v"), ErrorCode::read_only));
+  CHECK(refused(client.get(third, "k", kRejecting), ErrorCode::level_unattainable));
+  CHECK(client.value(third, "k", {.level = Level::causal, .on_violation = OnViolation::forward}) ==
+        "v");
+  CHECK(client.value(leader, "k") == "v");
+}
+
 TEST_CASE("causal: a transfer that is ahead of the log goes on in the turn that brings it") {
   CausalReady at({.states_wait = 0s, .causal_log_bytes = 1'000});
   World& world = at.world;
