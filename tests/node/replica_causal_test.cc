@@ -197,6 +197,7 @@ TEST_CASE_METHOD(CausalReady, "causal: reads of several keys and of ranges are o
     last = std::stoi(y);
   }
   CHECK(last > 0);
+  CHECK(different > 0);  // some reads fell between the two writes
 }
 
 // --- A node that is behind ----------------------------------------------------------------------
