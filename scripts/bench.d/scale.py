@@ -6,7 +6,6 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import threading
 import time
 
@@ -17,6 +16,7 @@ from targets import BenchError, Parallax, ask, wait_until
 MANY = ("put", 64, None), ("get", 64, None), ("local", 64, None), ("put", 1, None)
 VALUES = ((100, 4096), (1 << 10, 4096), (64 << 10, 512), (1 << 20, 64))  # bytes, keys
 MISSED = 1_000_000
+IN_LOG = 40_000  # fewer than the log keeps for those that are behind
 BATCH = 1000
 
 METHOD = (
@@ -24,9 +24,11 @@ METHOD = (
     "and 4,096 keys where nothing else is said, closed loop at the leader, medians of the rounds. "
     "Threads and nodes: clusters side by side, cells shuffled, each after a second of warm-up. "
     "Keys and values: a cluster of three by itself, puts and linearizable gets of random keys at 16 "
-    "clients. Memory: of the largest node, after that. Coming back: a follower is killed, a million "
-    "puts are made, and it is started again (it lacks more than the log keeps, so it is brought a "
-    "snapshot); then it is wiped and started while puts at 16 clients go on.")
+    "clients. Memory: of the largest node, after that. Coming back: a follower of a cluster with "
+    "100,000 keys is killed, nothing, 40,000 or a million puts are made, and it is started again: "
+    "40,000 it is brought from the log, a million are more than the log keeps, so they come as a "
+    "snapshot. Then it is wiped and started while puts at 16 clients go on, there and where there "
+    "are most keys. Seconds: from the start of the process until it has applied all.")
 
 
 class Cluster(Parallax):
@@ -139,22 +141,31 @@ def with_cluster(label, directory, tools, work):
         cluster.stop()
 
 
-def filled(label, keys, size, options, fill_first):
-    """A cluster with so many keys of that size: every one at first, or those that puts happen on."""
+def filled(label, keys, size, options, fill_first, then=None):
+    """A cluster with so many keys of that size: every one at first, or those that puts happen on.
+    `then(cluster)` comes last."""
     def work(cluster):
         begun = time.monotonic()
         if fill_first:
             fill(cluster, keys)
         beside = {"fill_s": time.monotonic() - begun} if fill_first else {}
         found = loaded(cluster, keys, size, options)
-        return [{**one, **beside, "memory_mb": cluster.largest_mb()} for one in found]
+        rows = [{**one, **beside, "memory_mb": cluster.largest_mb()} for one in found]
+        if then:
+            then(cluster)
+        return rows
 
     return with_cluster(label, options.dir, options.tools, work)
 
 
-def by_keys(options):
-    return [one for keys in options.keys
-            for one in filled(f"{keys:,} keys", keys, 100, options, True)]
+def by_keys(options, coming):
+    """Of the cluster with most keys a node comes back, too: for the part about that."""
+    most = max(options.keys)
+    rows = []
+    for keys in options.keys:
+        then = (lambda cluster: coming.append(emptied(cluster, most))) if keys == most else None
+        rows += filled(f"{keys:,} keys", keys, 100, options, True, then)
+    return rows
 
 
 def by_values(options):
@@ -176,38 +187,63 @@ def came_back(cluster, name, index):
     return time.monotonic() - begun
 
 
+def a_follower(cluster):
+    return next(name for name in cluster.ports if name != cluster.leader())
+
+
+def restarted(cluster, wanted):
+    """A follower comes back after it was killed and at least so many puts were made."""
+    follower = a_follower(cluster)
+    cluster.cluster("kill", follower)
+    leader = cluster.leader()
+    before = status(cluster, leader)["applied_index"]
+    while status(cluster, leader)["applied_index"] - before < wanted:
+        if wanted <= IN_LOG:  # no more than the log keeps
+            fill(cluster, min(wanted, BATCH * 10))
+        else:
+            bench.generate(cluster.random("put", 64, 5, 100_000, 100), cluster)
+    index = status(cluster, leader)["applied_index"]
+    bench.say(f"starting node {follower} again")
+    missed = index - before
+    seconds = came_back(cluster, follower, index)
+    return {"label": "", "cell": f"a node that missed {missed:,} writes", "seconds": seconds,
+            "missed_per_second": missed / seconds}
+
+
+def emptied(cluster, keys):
+    """A follower with nothing comes back while puts go on."""
+    follower = a_follower(cluster)
+    quiet = bench.generate(cluster.random("put", 16, 5, keys, 100), cluster)[0]
+    cluster.cluster("kill", follower)
+    cluster.cluster("wipe", follower)
+    bench.say(f"node {follower} comes back with nothing, while writes go on")
+    index = status(cluster, cluster.leader())["applied_index"]
+    took = []
+    back = threading.Thread(target=lambda: took.append(came_back(cluster, follower, index)))
+    back.start()
+    meanwhile = []
+    while back.is_alive():
+        meanwhile.append(bench.generate(cluster.random("put", 16, 2, keys, 100), cluster)[0])
+    back.join()
+    if not took:
+        raise BenchError(f"node {follower} did not come back")
+
+    def rate(result):
+        return result["answers"] / (result["duration_us"] / 1e6)
+
+    return {"label": "", "cell": f"an empty node, {keys:,} keys, while 16 clients write",
+            "seconds": took[0],
+            "puts_per_second": [rate(quiet), statistics.median(map(rate, meanwhile))],
+            "p99_ms": [quiet["p99_us"] / 1e3,
+                       statistics.median(result["p99_us"] / 1e3 for result in meanwhile)],
+            "failures": sum(result["failures"] for result in [quiet, *meanwhile])}
+
+
 def coming_back(options):
     def work(cluster):
-        leader = cluster.leader()
-        follower = next(name for name in cluster.ports if name != leader)
-        fill(cluster, 4096)
-        cluster.cluster("kill", follower)
-        before = status(cluster, leader)["applied_index"]
-        bench.say(f"{MISSED:,} writes that node {follower} misses")
-        while status(cluster, leader)["applied_index"] - before < MISSED:
-            bench.generate(cluster.random("put", 64, 5, 100_000, 100), cluster)
-        index = status(cluster, leader)["applied_index"]
-        bench.say(f"starting node {follower}")
-        seconds = came_back(cluster, follower, index)
-        found = [{"cell": "a node that missed writes", "missed": index - before,
-                  "seconds": seconds, "missed_per_second": (index - before) / seconds}]
-        quiet = bench.generate(cluster.random("put", 16, 5, 100_000, 100), cluster)[0]
-        cluster.cluster("kill", follower)
-        cluster.cluster("wipe", follower)
-        bench.say(f"node {follower} comes back with nothing, while writes go on")
-        load = subprocess.Popen(cluster.random("put", 16, 20, 100_000, 100),
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                                env=dict(os.environ, BENCH_LUA=os.path.dirname(__file__)))
-        time.sleep(1)
-        seconds = came_back(cluster, follower, status(cluster, leader)["applied_index"])
-        words = [line.split()[1:] for line in load.communicate()[0].splitlines()
-                 if line.startswith("result ")][-1]
-        found.append({"cell": "an empty node while 16 clients write", "seconds": seconds,
-                      "puts_per_second": [quiet["answers"] / (quiet["duration_us"] / 1e6),
-                                          int(words[0]) / (int(words[1]) / 1e6)],
-                      "p99_ms": [quiet["p99_us"] / 1e3, int(words[4]) / 1e3],
-                      "failures": int(words[2])})
-        return [{**one, "label": ""} for one in found]
+        fill(cluster, 100_000)
+        found = [restarted(cluster, missed) for missed in (0, IN_LOG, MISSED)]
+        return [*found, emptied(cluster, 100_000)]
 
     return with_cluster("coming back", options.dir, options.tools, work)
 
@@ -216,12 +252,13 @@ def run(options):
     threads = [Cluster(options.dir, options.tools, f"{n} threads", options=("--io-threads", str(n)))
                for n in (0, 1, 2, 4)]
     sizes = [Cluster(options.dir, options.tools, f"{n} nodes", nodes=n) for n in (3, 5, 7)]
+    coming = []
     sections = (
         ("io-threads", lambda: side_by_side(threads, MANY, options)),
         ("nodes", lambda: side_by_side(sizes, MANY, options)),
-        ("keys", lambda: by_keys(options)),
+        ("keys", lambda: by_keys(options, coming)),
         ("values", lambda: by_values(options)),
-        ("coming back", lambda: coming_back(options)),
+        ("coming back", lambda: coming_back(options) + coming),
     )
     found = {}
     for number, (name, section) in enumerate(sections, 1):
