@@ -198,7 +198,7 @@ void Replica::Impl::Causality::answer_from_failed_disk() {
   CausalReady ready = core_->take_ready(false);
   for (CausalMessage& message : ready.send_now) at_.send(message.to, std::move(message.message));
   for (const CausalLoad& load : ready.loads) {
-    Result<std::vector<CausalOperation>> read = operations(load);
+    Result<std::vector<SharedOperation>> read = operations(load);
     if (read) core_->on_loaded(load, *std::move(read));
     stirred_ = true;
   }
@@ -232,7 +232,7 @@ void Replica::Impl::Causality::carry_out(CausalReady ready) {
   }
   for (CausalMessage& message : ready.send_after) send_after(std::move(message));
   for (const CausalLoad& load : ready.loads) {
-    Result<std::vector<CausalOperation>> read = operations(load);
+    Result<std::vector<SharedOperation>> read = operations(load);
     if (!read) {
       at_.fail(read.error());
       return;
@@ -260,27 +260,27 @@ bool Replica::Impl::Causality::join_operation(const CausalOperation& operation) 
 
 /// What a turn brings of an origin is one record: a record has its price in the store, and again
 /// when it is removed, whatever is in it.
-void Replica::Impl::Causality::put_operations(std::vector<CausalOperation> operations) {
+void Replica::Impl::Causality::put_operations(std::vector<SharedOperation> operations) {
   struct Open {
     CausalSegment segment;
     std::size_t bytes = 0;
   };
   std::map<Origin, Open> open;
-  for (CausalOperation& operation : operations) {
-    const Origin origin = operation.origin();
+  for (SharedOperation& operation : operations) {
+    const Origin origin = operation->origin();
     Open& of = open[origin];
     if (of.bytes >= at_.config_.causal_batch_bytes ||
         of.segment.operations.size() == limits::kCausalBufferOperations) {
       put_segment(origin, std::exchange(of, {}).segment);
     }
-    of.bytes += operation.bytes();
+    of.bytes += operation->bytes();
     of.segment.operations.push_back(std::move(operation));
   }
   for (auto& [origin, of] : open) put_segment(origin, std::move(of.segment));
 }
 
 void Replica::Impl::Causality::put_segment(const Origin& origin, CausalSegment segment) {
-  const std::uint64_t last = segment.operations.back().number;
+  const std::uint64_t last = segment.operations.back()->number;
   segments_[origin].insert(last);
   WriteBatch batch;
   records::put(batch, records::causal_segment_key(kOnlyGroup, origin, last), segment);
@@ -350,9 +350,9 @@ OriginVector Replica::Impl::Causality::vector_of_batch(std::uint64_t sequence) c
 
 // --- Reading for others -------------------------------------------------------------------------
 
-Result<std::vector<CausalOperation>> Replica::Impl::Causality::operations(
+Result<std::vector<SharedOperation>> Replica::Impl::Causality::operations(
     const CausalLoad& load) const {
-  std::vector<CausalOperation> operations;
+  std::vector<SharedOperation> operations;
   std::size_t bytes = 0;
   std::optional<Error> wrong;
   PARALLAX_TRY(at_.overlay_.scan(records::causal_log_range(kOnlyGroup, load.origin, load.after + 1),
@@ -362,9 +362,9 @@ Result<std::vector<CausalOperation>> Replica::Impl::Causality::operations(
                                      wrong = segment.error();
                                      return false;
                                    }
-                                   for (CausalOperation& operation : segment->operations) {
-                                     if (operation.number <= load.after) continue;
-                                     bytes += operation.bytes();
+                                   for (SharedOperation& operation : segment->operations) {
+                                     if (operation->number <= load.after) continue;
+                                     bytes += operation->bytes();
                                      if (!operations.empty() && bytes > load.max_bytes) {
                                        return false;
                                      }
@@ -381,19 +381,19 @@ const OriginVector& Replica::Impl::Causality::staged() {
   return staged_;
 }
 
-Result<std::vector<CausalOperation>> Replica::Impl::Causality::applied_since(
+Result<std::vector<SharedOperation>> Replica::Impl::Causality::applied_since(
     const OriginVector& done) const {
-  std::vector<CausalOperation> since;
+  std::vector<SharedOperation> since;
   for (const auto& [origin, last] : core_->applied().entries()) {
     // What is left below the log's start is being removed.
     const std::uint64_t after = std::max(done.at(origin), core_->log(origin)->start());
     if (last <= after) continue;
-    PARALLAX_ASSIGN(std::vector<CausalOperation> of,
+    PARALLAX_ASSIGN(std::vector<SharedOperation> of,
                     operations({.origin = origin,
                                 .after = after,
                                 .max_bytes = std::numeric_limits<std::size_t>::max()}));
-    for (CausalOperation& operation : of) {
-      if (operation.number <= last) since.push_back(std::move(operation));
+    for (SharedOperation& operation : of) {
+      if (operation->number <= last) since.push_back(std::move(operation));
     }
   }
   return since;

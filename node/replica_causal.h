@@ -61,7 +61,7 @@ struct Replica::Impl::Causality {
   /// The operations whose effects are staged, those of an earlier incarnation included.
   const OriginVector& staged();
   /// Those that are applied and not among `done`, of each origin in order.
-  Result<std::vector<CausalOperation>> applied_since(const OriginVector& done) const;
+  Result<std::vector<SharedOperation>> applied_since(const OriginVector& done) const;
   /// Nothing while it is starting.
   const Causal* core() const { return core_ ? &*core_ : nullptr; }
 
@@ -100,13 +100,13 @@ struct Replica::Impl::Causality {
   // replica_causal.cc
   void carry_out(CausalReady ready);
   bool join_operation(const CausalOperation& operation);
-  void put_operations(std::vector<CausalOperation> operations);
+  void put_operations(std::vector<SharedOperation> operations);
   void put_segment(const Origin& origin, CausalSegment segment);
   void remove_segments(const CausalRange& range);
   void answer_from_failed_disk();
   void stage(WriteBatch batch);
   void send_after(CausalMessage message);
-  Result<std::vector<CausalOperation>> operations(const CausalLoad& load) const;
+  Result<std::vector<SharedOperation>> operations(const CausalLoad& load) const;
   void read_page(const CausalPageRead& read);
   void step_held_page();
   void tell_incarnations();

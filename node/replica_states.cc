@@ -71,7 +71,7 @@ Result<void> Replica::Impl::restore_states(const std::vector<LogEntry>& log) {
     PARALLAX_TRY(restore(Mark::state_restored, write->key,
                          [&](KeyState& state) { return state.join(brought); }));
   }
-  PARALLAX_ASSIGN(const std::vector<CausalOperation> operations,
+  PARALLAX_ASSIGN(const std::vector<SharedOperation> operations,
                   causal_->applied_since(states_behind_.stored->operations));
   for (const CausalOperation& operation : operations) {
     PARALLAX_TRY(restore(Mark::causal_state_restored, operation.key,

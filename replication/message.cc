@@ -64,7 +64,7 @@ std::string stand_in(NodeId hint_for) {
 }
 
 /// " 2.1:7 'k' 9-2 'v' after {3.1:4}", one behind the other.
-std::string listed(const std::vector<CausalOperation>& operations) {
+std::string listed(const std::vector<SharedOperation>& operations) {
   std::string text;
   for (const CausalOperation& operation : operations) {
     text += fmt::format(" [{}.{}:{} {} {} {} after {}]", operation.origin().node,

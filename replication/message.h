@@ -285,7 +285,7 @@ struct MerkleKeys {
 
 /// An origin's operations, durable there, in their order; nobody has asked for them.
 struct CausalOperations {
-  std::vector<CausalOperation> operations;
+  std::vector<SharedOperation> operations;
   friend bool operator==(const CausalOperations&, const CausalOperations&) = default;
 };
 
@@ -301,7 +301,7 @@ struct CausalFetch {
 struct CausalFetched {
   QuorumCall call;
   bool trimmed = false;  ///< the first one is not in the log any more: a transfer must bring it
-  std::vector<CausalOperation> operations;
+  std::vector<SharedOperation> operations;
   friend bool operator==(const CausalFetched&, const CausalFetched&) = default;
 };
 

@@ -77,7 +77,7 @@ Result<void> check_vector(std::string_view name, const OriginVector& vector) {
 }
 
 /// One origin's, one behind the other.
-Result<void> check_operations(const std::vector<CausalOperation>& operations) {
+Result<void> check_operations(const std::vector<SharedOperation>& operations) {
   const CausalOperation* last = nullptr;
   for (const CausalOperation& operation : operations) {
     if (const auto what = fault(operation); !what.empty()) return incoherent("{}", what);

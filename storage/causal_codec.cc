@@ -116,12 +116,15 @@ std::string_view fault(const CausalOperation& operation) {
   return {};
 }
 
-std::string pack_operations(const std::vector<CausalOperation>& operations) {
+std::string pack_operations(const std::vector<SharedOperation>& operations) {
   if (operations.empty()) return {};
   const CausalOperation& first = operations.front();
   Actors actors(actor_of(first.origin()));
   Hlc last;
   std::string body;
+  std::size_t about = 0;
+  for (const CausalOperation& operation : operations) about += operation.bytes();
+  body.reserve(about);
   std::uint64_t next = first.number;
   for (const CausalOperation& operation : operations) {
     PARALLAX_ASSERT(operation.origin() == first.origin() && operation.number == next,
@@ -135,7 +138,8 @@ std::string pack_operations(const std::vector<CausalOperation>& operations) {
   append_varint(out, first.origin().incarnation.value);
   append_varint(out, first.number);
   actors.append_to(out);
-  return out += body;
+  out += body;
+  return out;
 }
 
 namespace {
@@ -190,8 +194,8 @@ void read_operation(const Bytes& whole, Unpack& in, const std::vector<Actor>& ac
 
 }  // namespace
 
-Result<std::vector<CausalOperation>> unpack_operations(const Bytes& bytes) {
-  std::vector<CausalOperation> operations;
+Result<std::vector<SharedOperation>> unpack_operations(const Bytes& bytes) {
+  std::vector<SharedOperation> operations;
   Unpack in{bytes.view()};
   Origin origin{in.node(), {}};
   origin.incarnation = Incarnation{in.varint()};
@@ -202,8 +206,9 @@ Result<std::vector<CausalOperation>> unpack_operations(const Bytes& bytes) {
     if (operations.size() == limits::kCausalBufferOperations) {
       return corrupt(fmt::format("operations: more than {}", operations.size()));
     }
-    read_operation(bytes, in, actors, last,
-                   operations.emplace_back(CausalOperation{number++, {}, {}, {}}));
+    CausalOperation operation{number++, {}, {}, {}};
+    read_operation(bytes, in, actors, last, operation);
+    operations.emplace_back(std::move(operation));
   }
   if (in.failed()) {
     return corrupt(fmt::format("operations: {} bytes are no list", bytes.size()));

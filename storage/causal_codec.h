@@ -14,7 +14,7 @@ namespace parallax {
 /// A piece of an origin's log: operations one behind the other, as one batch took them in. Their
 /// own record each would cost the store more than what is in them.
 struct CausalSegment {
-  std::vector<CausalOperation> operations;  ///< at least one
+  std::vector<SharedOperation> operations;  ///< at least one
   friend bool operator==(const CausalSegment&, const CausalSegment&) = default;
 };
 
@@ -27,11 +27,11 @@ std::string causal_segment_key(GroupId group, const Origin& origin, std::uint64_
 std::string_view fault(const CausalOperation& operation);
 
 /// Of one origin and numbered one behind the other. None: no bytes. Thread-safe.
-std::string pack_operations(const std::vector<CausalOperation>& operations);
+std::string pack_operations(const std::vector<SharedOperation>& operations);
 
 /// Values are views into `bytes`. At most limits::kCausalBufferOperations; no bytes are no list.
 /// Errors: corrupt, saying what is wrong; never a crash, whatever the bytes. Whether the operations
 /// are any that an origin issues is not looked at: fault(). Thread-safe.
-Result<std::vector<CausalOperation>> unpack_operations(const Bytes& bytes);
+Result<std::vector<SharedOperation>> unpack_operations(const Bytes& bytes);
 
 }  // namespace parallax

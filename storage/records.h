@@ -30,6 +30,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -148,6 +149,26 @@ struct CausalOperation {
     return key.size() + version.value.size() + version.content_type.size() + 64;
   }
   friend bool operator==(const CausalOperation&, const CausalOperation&) = default;
+};
+
+/// An operation that several hold, as messages, the cache of its log and what is to be applied do:
+/// copies are one operation, which nobody changes. Behaves like the operation itself; a moved-from
+/// one may only be assigned to or destroyed. Thread-safe like a shared_ptr.
+class SharedOperation {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  SharedOperation(CausalOperation operation)
+      : operation_(std::make_shared<const CausalOperation>(std::move(operation))) {}
+  const CausalOperation& operator*() const { return *operation_; }
+  const CausalOperation* operator->() const { return operation_.get(); }
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator const CausalOperation&() const { return *operation_; }
+  friend bool operator==(const SharedOperation& a, const SharedOperation& b) {
+    return a.operation_ == b.operation_ || *a == *b;
+  }
+
+ private:
+  std::shared_ptr<const CausalOperation> operation_;
 };
 
 /// What of the log and of causal operations is in the store's key states, at least. What has been

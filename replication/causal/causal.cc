@@ -140,9 +140,9 @@ bool Causal::admitted() const {
   return found != heard_.end() && found->second == config_.incarnation;
 }
 
-void Causal::offer(const std::vector<CausalOperation>& operations) {
-  for (const CausalOperation& operation : operations) {
-    if (operation.origin() == self_ || !delivery_.offer(operation)) ++counters_.turned_away;
+void Causal::offer(const std::vector<SharedOperation>& operations) {
+  for (const SharedOperation& operation : operations) {
+    if (operation->origin() == self_ || !delivery_.offer(operation)) ++counters_.turned_away;
   }
 }
 
@@ -171,8 +171,9 @@ std::uint64_t Causal::propose(std::string key, Version version, const OriginVect
   last_stamp_ = operation.version.stamp.hlc;
   stamps_.advance(operation.version.actor, last_stamp_);
   delivery_.advance(self_, number);
-  logs_[self_].append(operation);
-  ready_.append.push_back(std::move(operation));
+  SharedOperation shared(std::move(operation));
+  logs_[self_].append(shared);
+  ready_.append.push_back(std::move(shared));
   record_changed_ = true;
   return number;
 }
@@ -233,10 +234,11 @@ CausalReady Causal::take_ready(bool may_persist) {
 }
 
 void Causal::deliver(CausalReady& ready) {
-  while (std::optional<CausalOperation> operation = delivery_.next()) {
-    logs_[operation->origin()].append(*operation);
-    stamps_.advance(operation->version.actor, operation->version.stamp.hlc);
-    ready.apply.push_back(*std::move(operation));
+  while (std::optional<SharedOperation> next = delivery_.next()) {
+    const CausalOperation& operation = *next;
+    logs_[operation.origin()].append(*next);
+    stamps_.advance(operation.version.actor, operation.version.stamp.hlc);
+    ready.apply.push_back(*std::move(next));
     record_changed_ = true;
   }
 }

@@ -190,8 +190,8 @@ struct CausalReady {
   ///    own operations to put; records to remove; the record.
   std::vector<CausalTransferPage::State> install;
   bool page = false;  ///< one of a transfer is here: logs may be skipped, operations and all
-  std::vector<CausalOperation> apply;
-  std::vector<CausalOperation> append;
+  std::vector<SharedOperation> apply;
+  std::vector<SharedOperation> append;
   std::vector<CausalRange> remove;
   std::optional<CausalRecord> record;
 
@@ -235,7 +235,7 @@ class Causal {
   /// The key states that are stored have all of that. The logs are not trimmed beyond it; only a
   /// transfer may go past it. An owner that never says so writes every state with its batch.
   void on_states_written(OriginVector vector) { in_states_ = std::move(vector); }
-  void on_loaded(const CausalLoad& load, std::vector<CausalOperation> operations);
+  void on_loaded(const CausalLoad& load, std::vector<SharedOperation> operations);
   /// The page with this call has come, and waits at the owner: it is not to be asked for again.
   void await_page(const QuorumCall& call) {
     if (transfer_ && transfer_->asked == call) {
@@ -345,7 +345,7 @@ class Causal {
   };
   // causal.cc
   void step_status(const Sender& from, const CausalStatus& status);
-  void offer(const std::vector<CausalOperation>& operations);
+  void offer(const std::vector<SharedOperation>& operations);
   void admit();
   bool admitted() const;
   bool done_with(const Origin& origin) const;

@@ -31,13 +31,13 @@ void Causal::send_operations() {
       bytes = 0;
     };
     for (std::uint64_t next = peer.pushed + 1; next <= last; ++next) {
-      const CausalOperation* operation = log.cached(next);
+      const SharedOperation* operation = log.cached(next);
       const bool within = next - acknowledged <= config_.buffer.operations &&
                           log.bytes_between(acknowledged, next) <= config_.buffer.bytes;
       if (operation == nullptr || !(within || next == acknowledged + 1)) break;
-      if (bytes > 0 && bytes + operation->bytes() > config_.batch_bytes) flush();
+      if (bytes > 0 && bytes + (*operation)->bytes() > config_.batch_bytes) flush();
       batch.operations.push_back(*operation);
-      bytes += operation->bytes();
+      bytes += (*operation)->bytes();
       peer.pushed = next;
       peer.pushed_at = now_;
     }
@@ -58,8 +58,8 @@ void Causal::supply(NodeId peer, const CausalFetch& fetch) {
     } else {
       std::size_t bytes = 0;
       for (std::uint64_t next = fetch.after + 1; next <= last; ++next) {
-        const CausalOperation& operation = *log->cached(next);
-        bytes += operation.bytes();
+        const SharedOperation& operation = *log->cached(next);
+        bytes += operation->bytes();
         if (!reply.operations.empty() && bytes > config_.batch_bytes) break;
         if (reply.operations.size() == config_.buffer.operations) break;
         reply.operations.push_back(operation);
@@ -70,13 +70,13 @@ void Causal::supply(NodeId peer, const CausalFetch& fetch) {
   ready_.send_now.push_back({peer, std::move(reply)});
 }
 
-void Causal::on_loaded(const CausalLoad& load, std::vector<CausalOperation> operations) {
+void Causal::on_loaded(const CausalLoad& load, std::vector<SharedOperation> operations) {
   // The owner reads what is not durable yet, too, and the log may have been trimmed meanwhile.
   const std::uint64_t last = durable_.at(load.origin);
   CausalFetched reply{.call = load.call};
-  for (CausalOperation& operation : operations) {
+  for (SharedOperation& operation : operations) {
     const std::uint64_t next = load.after + 1 + reply.operations.size();
-    if (operation.number != next || next > last) break;
+    if (operation->number != next || next > last) break;
     if (reply.operations.size() == config_.buffer.operations) break;
     reply.operations.push_back(std::move(operation));
   }

@@ -24,8 +24,8 @@ QuorumCall read(const wire::QuorumCall& call) {
 }
 
 /// None: no bytes, which are no list.
-Result<std::vector<CausalOperation>> read_operations(std::string& field) {
-  if (field.empty()) return std::vector<CausalOperation>{};
+Result<std::vector<SharedOperation>> read_operations(std::string& field) {
+  if (field.empty()) return std::vector<SharedOperation>{};
   return unpack_operations(Bytes{std::move(field)});
 }
 

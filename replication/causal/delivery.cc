@@ -5,17 +5,18 @@
 
 namespace parallax {
 
-bool Delivery::offer(CausalOperation operation) {
-  const Origin origin = operation.origin();
+bool Delivery::offer(SharedOperation operation) {
+  const Origin origin = operation->origin();
+  const std::uint64_t number = operation->number;
   const std::uint64_t applied = applied_.at(origin);
-  if (operation.number <= applied) return false;
-  if (operation.number - applied > bounds_.operations) return false;
-  const std::size_t bytes = operation.bytes();
-  if (operation.number != applied + 1 && waiting_bytes(origin) + bytes > bounds_.bytes) {
+  if (number <= applied) return false;
+  if (number - applied > bounds_.operations) return false;
+  const std::size_t bytes = operation->bytes();
+  if (number != applied + 1 && waiting_bytes(origin) + bytes > bounds_.bytes) {
     return false;
   }
   Waiting& waiting = waiting_[origin];
-  const bool fresh = waiting.operations.try_emplace(operation.number, std::move(operation)).second;
+  const bool fresh = waiting.operations.try_emplace(number, std::move(operation)).second;
   if (fresh) waiting.bytes += bytes;
   return fresh;
 }
@@ -26,16 +27,16 @@ bool Delivery::due(const CausalOperation& operation) const {
          (applied_.dominates(operation.dependencies) || canary(Canary::causal_dependency_ignored));
 }
 
-std::optional<CausalOperation> Delivery::next() {
+std::optional<SharedOperation> Delivery::next() {
   for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
     Waiting& waiting = it->second;
     const auto first = waiting.operations.begin();
     if (!due(first->second)) continue;
-    CausalOperation operation = std::move(first->second);
-    waiting.bytes -= operation.bytes();
+    SharedOperation operation = std::move(first->second);
+    waiting.bytes -= operation->bytes();
     waiting.operations.erase(first);
     if (waiting.operations.empty()) waiting_.erase(it);
-    applied_.advance(operation.origin(), operation.number);
+    applied_.advance(operation->origin(), operation->number);
     return operation;
   }
   return std::nullopt;
@@ -47,7 +48,7 @@ void Delivery::advance(const Origin& origin, std::uint64_t number) {
   if (found == waiting_.end()) return;
   Waiting& waiting = found->second;
   while (!waiting.operations.empty() && waiting.operations.begin()->first <= number) {
-    waiting.bytes -= waiting.operations.begin()->second.bytes();
+    waiting.bytes -= waiting.operations.begin()->second->bytes();
     waiting.operations.erase(waiting.operations.begin());
   }
   if (waiting.operations.empty()) waiting_.erase(found);

@@ -39,9 +39,9 @@ class Delivery {
 
   /// Takes it in. False: it is applied, waits already, or is beyond its origin's credit; then it is
   /// to be sent again later. The next one of an origin is always taken in.
-  bool offer(CausalOperation operation);
+  bool offer(SharedOperation operation);
   /// An operation whose time has come; it counts as applied with this. Nothing: none.
-  std::optional<CausalOperation> next();
+  std::optional<SharedOperation> next();
   /// `number` of `origin`, and all before, are applied in another way: issued here, or brought by a
   /// transfer. What waits of them is let go of.
   void advance(const Origin& origin, std::uint64_t number);
@@ -58,7 +58,7 @@ class Delivery {
 
  private:
   struct Waiting {
-    std::map<std::uint64_t, CausalOperation> operations;  ///< by number
+    std::map<std::uint64_t, SharedOperation> operations;  ///< by number
     std::size_t bytes = 0;
   };
   bool due(const CausalOperation& operation) const;

@@ -15,15 +15,15 @@ std::optional<Hlc> OriginLog::first_reading() const {
   return entries_.front().reading;
 }
 
-const CausalOperation* OriginLog::cached(std::uint64_t number) const {
+const SharedOperation* OriginLog::cached(std::uint64_t number) const {
   if (number > last() || last() - number >= cache_.size()) return nullptr;
   return &cache_[cache_.size() - 1 - (last() - number)];
 }
 
-void OriginLog::append(CausalOperation operation) {
-  PARALLAX_ASSERT(operation.number == last() + 1, "{} behind {}", operation.number, last());
-  entries_.push_back({end_of(last()) + operation.bytes(), operation.version.stamp.hlc});
-  cached_bytes_ += operation.bytes();
+void OriginLog::append(SharedOperation operation) {
+  PARALLAX_ASSERT(operation->number == last() + 1, "{} behind {}", operation->number, last());
+  entries_.push_back({end_of(last()) + operation->bytes(), operation->version.stamp.hlc});
+  cached_bytes_ += operation->bytes();
   cache_.push_back(std::move(operation));
 }
 
@@ -36,7 +36,7 @@ void OriginLog::trim(std::uint64_t up_to) {
   PARALLAX_ASSERT(up_to <= last(), "{} of {}", up_to, last());
   while (start_ < up_to) {
     if (cache_.size() == entries_.size()) {
-      cached_bytes_ -= cache_.front().bytes();
+      cached_bytes_ -= cache_.front()->bytes();
       cache_.pop_front();
     }
     base_ = entries_.front().end;
@@ -51,8 +51,8 @@ void OriginLog::skip_to(std::uint64_t number) {
 }
 
 bool OriginLog::evict(std::uint64_t up_to) {
-  if (cache_.empty() || cache_.front().number > up_to) return false;
-  cached_bytes_ -= cache_.front().bytes();
+  if (cache_.empty() || cache_.front()->number > up_to) return false;
+  cached_bytes_ -= cache_.front()->bytes();
   cache_.pop_front();
   return true;
 }

@@ -32,11 +32,11 @@ class OriginLog {
   /// The clock reading of the first operation that is here. Nothing when none is.
   std::optional<Hlc> first_reading() const;
   /// Nothing when it is not cached.
-  const CausalOperation* cached(std::uint64_t number) const;
+  const SharedOperation* cached(std::uint64_t number) const;
   std::uint64_t cached_bytes() const { return cached_bytes_; }
 
   /// The next one.
-  void append(CausalOperation operation);
+  void append(SharedOperation operation);
   /// The next one, which is in the store: it is not cached.
   void restore(std::size_t bytes, Hlc reading);
   /// Lets go of everything up to `up_to`, at most last().
@@ -59,7 +59,7 @@ class OriginLog {
   std::uint64_t start_ = 0;
   std::uint64_t base_ = 0;  ///< bytes up to start_, since the beginning of counting
   std::deque<Entry> entries_;
-  std::deque<CausalOperation> cache_;
+  std::deque<SharedOperation> cache_;
   std::uint64_t cached_bytes_ = 0;
 };
 

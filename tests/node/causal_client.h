@@ -66,9 +66,9 @@ inline bool refused(const Reply& reply, ErrorCode code) {
 
 /// Whether a message brings operations of this node's.
 inline bool brings_operations_of(const Envelope& envelope, NodeId origin) {
-  const auto any = [&](const std::vector<CausalOperation>& operations) {
+  const auto any = [&](const std::vector<SharedOperation>& operations) {
     return std::any_of(operations.begin(), operations.end(),
-                       [&](const auto& operation) { return operation.origin().node == origin; });
+                       [&](const auto& operation) { return operation->origin().node == origin; });
   };
   if (const auto* pushed = std::get_if<CausalOperations>(&envelope.message)) {
     return any(pushed->operations);

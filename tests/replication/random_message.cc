@@ -264,13 +264,14 @@ OriginVector random_vector(Random& random, Origin but) {
 }
 
 /// Of one origin, without gaps; `least` or more.
-std::vector<CausalOperation> random_operations(Random& random, std::uint64_t least) {
-  std::vector<CausalOperation> operations(random.between(least, 4));
+std::vector<SharedOperation> random_operations(Random& random, std::uint64_t least) {
+  std::vector<SharedOperation> operations;
+  const std::uint64_t count = random.between(least, 4);
   const Origin origin{NodeId{static_cast<std::uint32_t>(random.between(1, 0xffffffffu))},
                       Incarnation{random_number(random)}};
   std::uint64_t number = 1 + number_up_to(random, limits::kMaxCausalNumber - 10);
-  for (CausalOperation& operation : operations) {
-    operation.number = number++;
+  while (operations.size() < count) {
+    CausalOperation operation{.number = number++};
     operation.key = "k" + random_bytes(random, limits::kMaxKeyBytes - 1);
     Version& version = operation.version;
     version.actor = {ActorPath::causal, origin.node, origin.incarnation};
@@ -284,6 +285,7 @@ std::vector<CausalOperation> random_operations(Random& random, std::uint64_t lea
     if (coin(random)) version.content_type = random_bytes(random, 20);
     if (coin(random)) version.expires_at = UnixMillis{random_number(random)};
     operation.dependencies = random_vector(random, origin);
+    operations.emplace_back(std::move(operation));
   }
   return operations;
 }

@@ -232,10 +232,9 @@ CausalSegment random_record(Random& random) {
   const Incarnation incarnation{random.between(1, 3)};
   const std::uint64_t first = 1 + (random.next() >> random.between(5, 63));
   CausalSegment segment;
-  segment.operations.resize(random.between(1, 4));
-  for (std::size_t i = 0; i < segment.operations.size(); ++i) {
-    CausalOperation& record = segment.operations[i];
-    record.number = first + i;
+  const std::uint64_t count = random.between(1, 4);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    CausalOperation record{.number = first + i};
     record.key = "k" + random_bytes(random, random.below(20));
     record.version.stamp = {Hlc{random.between(1'000, 2'000)}, node};
     record.version.actor = {ActorPath::causal, node, incarnation};
@@ -243,6 +242,7 @@ CausalSegment random_record(Random& random) {
     record.version.tombstone = random.chance(0.2);
     if (!record.version.tombstone) record.version.value = random_bytes(random, random.below(200));
     record.dependencies = random_vector(random);
+    segment.operations.emplace_back(std::move(record));
   }
   return segment;
 }
@@ -502,7 +502,7 @@ TEST_CASE("records: causal operations that no origin issues are found out") {
   const auto decoded =
       records::decode<CausalSegment>(key, frame(key, sub_message(1, head + sound)));
   REQUIRE(decoded.has_value());
-  CHECK(decoded->operations.at(0).version.stamp == Stamp{Hlc{5}, NodeId{2}});
+  CHECK(decoded->operations.at(0)->version.stamp == Stamp{Hlc{5}, NodeId{2}});
   const std::pair<std::string, const char*> cases[] = {
       {"\xff"s, "causal operations up to 1 of 2.7 of group 1"},
       {"", "no list"},

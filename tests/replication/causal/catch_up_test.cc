@@ -139,7 +139,7 @@ TEST_CASE("causal: whoever asks is given what is durable here, from memory or fr
   const bool cached = GENERATE(true, false);
   if (!cached) config.cache_bytes = 0;
   OneCore one(config);
-  std::vector<CausalOperation> operations;
+  std::vector<SharedOperation> operations;
   for (std::uint64_t n = 1; n <= 4; ++n) operations.push_back(operation(origin(3), n));
   one.core.step(sender(3), CausalOperations{operations});
   one.turn();
@@ -159,10 +159,10 @@ TEST_CASE("causal: whoever asks is given what is durable here, from memory or fr
       CHECK(load.after == after);
       CHECK(load.max_bytes == config.batch_bytes);
       // The owner's store has number 5 on its way.
-      std::vector<CausalOperation> found(operations.begin() + static_cast<long>(after),
+      std::vector<SharedOperation> found(operations.begin() + static_cast<long>(after),
                                          operations.end());
       found.push_back(operation(origin(3), 5));
-      if (found.size() > 2) found.resize(2);
+      if (found.size() > 2) found.erase(found.begin() + 2, found.end());
       one.core.on_loaded(load, found);
       ready = one.core.take_ready();
     }
@@ -296,7 +296,7 @@ TEST_CASE("causal: operations that come during a transfer are applied, in the lo
   one.core.step(sender(2), page(query, from, from, {state("a", operation(origin(3), 9))}, true));
   ready = one.turn();
   REQUIRE(ready.apply.size() == 1);
-  CHECK(ready.apply[0].number == 10);
+  CHECK(ready.apply[0]->number == 10);
   CHECK(one.core.applied() == counts({{origin(2), 1}, {origin(3), 10}}));
   CHECK(one.core.consistent());
 }

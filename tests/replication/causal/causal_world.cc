@@ -104,8 +104,8 @@ void CausalWorld::take(Node& node, CausalReady& ready) {
   std::map<std::string, KeyState> keys;
   for (const std::string& key : node.dirty) keys[key] = node.keys[key];
   node.dirty.clear();
-  std::vector<CausalOperation> puts = std::move(ready.apply);
-  for (CausalOperation& operation : ready.append) puts.push_back(std::move(operation));
+  std::vector<SharedOperation> puts = std::move(ready.apply);
+  for (SharedOperation& operation : ready.append) puts.push_back(std::move(operation));
   auto change = [keys = std::move(keys), puts = std::move(puts), remove = std::move(ready.remove),
                  record = std::move(ready.record)](Disk& disk) {
     for (const auto& [key, state] : keys) disk.keys[key] = state;
@@ -145,7 +145,7 @@ void CausalWorld::repair(std::uint32_t from, std::uint32_t to, const std::string
 
 void CausalWorld::serve_reads(Node& node, const CausalReady& ready) {
   for (const CausalLoad& load : ready.loads) {
-    std::vector<CausalOperation> operations;
+    std::vector<SharedOperation> operations;
     std::size_t bytes = 0;
     auto it = node.disk.log.upper_bound({load.origin, load.after});
     for (; it != node.disk.log.end() && it->first.first == load.origin; ++it) {

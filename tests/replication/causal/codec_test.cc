@@ -218,8 +218,8 @@ TEST_CASE("causal codec: values share one buffer") {
   const auto got = decode_envelope(Bytes{encoded(enveloped(sent))});
   REQUIRE(got.has_value());
   const auto& operations = std::get<CausalOperations>(got->message).operations;
-  const char* first = operations[0].version.value.view().data();
-  const char* second = operations[1].version.value.view().data();
+  const char* first = operations[0]->version.value.view().data();
+  const char* second = operations[1]->version.value.view().data();
   CHECK(second - first > 0);
   CHECK(second - first < 40);
 }

@@ -17,8 +17,9 @@ constexpr Delivery::Bounds kRoomy{1'000, 1 << 20};
 std::string out(Delivery& delivery) {
   std::string text;
   while (const auto next = delivery.next()) {
+    const CausalOperation& operation = *next;
     if (!text.empty()) text += ' ';
-    text += fmt::format("{}:{}", next->origin().node, next->number);
+    text += fmt::format("{}:{}", operation.origin().node, operation.number);
   }
   return text;
 }
@@ -144,12 +145,13 @@ TEST_CASE("delivery: random causal pasts in random order", "[random]") {
       REQUIRE(offers < 20'000);
       delivery.offer(issued[random.below(issued.size())]);
       while (const auto next = delivery.next()) {
-        REQUIRE(next->number == in_order.at(next->origin()) + 1);
-        for (const auto& [other, count] : next->dependencies.entries()) {
+        const CausalOperation& operation = *next;
+        REQUIRE(operation.number == in_order.at(operation.origin()) + 1);
+        for (const auto& [other, count] : operation.dependencies.entries()) {
           for (std::uint64_t n = 1; n <= count; ++n) REQUIRE(applied.contains({other, n}));
         }
-        REQUIRE(applied.emplace(next->origin(), next->number).second);
-        in_order.advance(next->origin(), next->number);
+        REQUIRE(applied.emplace(operation.origin(), operation.number).second);
+        in_order.advance(operation.origin(), operation.number);
       }
     }
     CHECK(delivery.applied() == in_order);

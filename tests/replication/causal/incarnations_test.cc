@@ -122,7 +122,7 @@ TEST_CASE("causal: a session's write does not depend on what is lost") {
   one.core.step(sender(2), status(counts({{origin(3), 2}}), 1, 1, 2));
   one.core.step(sender(3, 2), status(counts({{origin(3), 2}}), 1, 1, 2));
   one.write(counts({{origin(3), 7}}));
-  CHECK(one.turn().append.at(0).dependencies == counts({{origin(3), 2}}));
+  CHECK(one.turn().append.at(0)->dependencies == counts({{origin(3), 2}}));
 }
 
 TEST_CASE("causal: a recovering node has joined whose vector, as it first was, is durable here") {
@@ -159,7 +159,7 @@ TEST_CASE("causal: a recovering node gives nothing up: others may hold what it d
 TEST_CASE("causal: what was let go of with an incarnation is asked for again") {
   OneCore one;
   // Four wait for something of node 2, and the fifth is asked for; node 2 has three of them.
-  std::vector<CausalOperation> operations{operation(origin(3), 1, counts({{origin(2), 1}}))};
+  std::vector<SharedOperation> operations{operation(origin(3), 1, counts({{origin(2), 1}}))};
   for (std::uint64_t n = 2; n <= 4; ++n) operations.push_back(operation(origin(3), n));
   one.core.step(sender(3), CausalOperations{operations});
   one.core.step(sender(3), status(counts({{origin(3), 5}})));

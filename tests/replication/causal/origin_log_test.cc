@@ -27,8 +27,8 @@ TEST_CASE("origin log: keeps the end of what was appended") {
   CHECK(log.bytes_between(5, 7) == 2 * sixth + 5);
   CHECK(log.bytes_between(6, 6) == 0);
   CHECK(log.cached(5) == nullptr);
-  CHECK(log.cached(6)->number == 6);
-  CHECK(log.cached(7)->version.value == Bytes{"longer"});
+  CHECK((*log.cached(6))->number == 6);
+  CHECK((*log.cached(7))->version.value == Bytes{"longer"});
   CHECK(log.cached(8) == nullptr);
   CHECK(log.cached_bytes() == 2 * sixth + 5);
 
@@ -43,12 +43,12 @@ TEST_CASE("origin log: keeps the end of what was appended") {
   CHECK(log.first_reading() == operation(origin(1), 7).version.stamp.hlc);
   CHECK(log.start() == 6);
   CHECK(log.bytes() == sixth + 5);
-  CHECK(log.cached(7)->number == 7);
+  CHECK((*log.cached(7))->number == 7);
   log.trim(7);
   CHECK(log.bytes() == 0);
   CHECK(log.cached_bytes() == 0);
   log.append(operation(origin(1), 8));
-  CHECK(log.cached(8)->number == 8);
+  CHECK((*log.cached(8))->number == 8);
 
   log.skip_to(20);
   CHECK_FALSE(log.first_reading());
@@ -56,7 +56,7 @@ TEST_CASE("origin log: keeps the end of what was appended") {
   CHECK(log.last() == 20);
   CHECK(log.cached_bytes() == 0);
   log.append(operation(origin(1), 21));
-  CHECK(log.cached(21)->number == 21);
+  CHECK((*log.cached(21))->number == 21);
 }
 
 TEST_CASE("origin log: against a map of what is there", "[random]") {
@@ -113,9 +113,9 @@ TEST_CASE("origin log: against a map of what is there", "[random]") {
       REQUIRE(log.bytes_between(log.start(), last) == bytes);
       REQUIRE(log.cached_bytes() == cached_bytes);
       for (std::uint64_t number = 0; number <= last + 1; ++number) {
-        const CausalOperation* found = log.cached(number);
+        const SharedOperation* found = log.cached(number);
         REQUIRE((found != nullptr) == cached.contains(number));
-        if (found != nullptr) REQUIRE(found->number == number);
+        if (found != nullptr) REQUIRE((*found)->number == number);
       }
     }
   }

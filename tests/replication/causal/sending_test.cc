@@ -17,7 +17,7 @@ TEST_CASE("causal: an operation leaves once it is durable here, to everybody, on
   CHECK(one.core.applied() == counts({{origin(1), 2}}));
   CausalReady ready = one.core.take_ready();
   REQUIRE(ready.append.size() == 2);
-  CHECK(ready.append[1].number == 2);
+  CHECK(ready.append[1]->number == 2);
   CHECK(ready.apply.empty());
   CHECK(ready.record->applied == counts({{origin(1), 2}}));
   CHECK(ready.send_now.empty());
@@ -116,11 +116,11 @@ TEST_CASE("causal: an operation names what its origin's earlier ones do not depe
   one.write();
   const CausalReady ready = one.turn();
   REQUIRE(ready.append.size() == 5);
-  CHECK(ready.append[0].dependencies == counts({{origin(2), 1}}));
-  CHECK(ready.append[1].dependencies.empty());
-  CHECK(ready.append[2].dependencies == counts({{origin(2), 2}, {origin(3), 1}}));
-  CHECK(ready.append[3].dependencies == counts({{origin(3), 2}}));
-  CHECK(ready.append[4].dependencies.empty());
+  CHECK(ready.append[0]->dependencies == counts({{origin(2), 1}}));
+  CHECK(ready.append[1]->dependencies.empty());
+  CHECK(ready.append[2]->dependencies == counts({{origin(2), 2}, {origin(3), 1}}));
+  CHECK(ready.append[3]->dependencies == counts({{origin(3), 2}}));
+  CHECK(ready.append[4]->dependencies.empty());
 }
 
 TEST_CASE("causal: a turn's operations share a message, up to its size") {
