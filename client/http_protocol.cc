@@ -111,11 +111,14 @@ std::string percent_encode(std::string_view bytes) {
 }
 
 Result<std::string> percent_decode(std::string_view text, PlusMeans plus) {
-  const std::size_t first = text.find_first_of(plus == PlusMeans::space ? "%+" : "%");
-  std::string bytes(text.substr(0, first));
-  if (first == std::string_view::npos) return bytes;
+  const auto stands_for_another = [plus](char c) {
+    return c == '%' || (c == '+' && plus == PlusMeans::space);
+  };
+  const auto first = std::find_if(text.begin(), text.end(), stands_for_another);
+  std::string bytes(text.begin(), first);
+  if (first == text.end()) return bytes;
   bytes.reserve(text.size());
-  for (std::size_t at = first; at < text.size(); ++at) {
+  for (std::size_t at = bytes.size(); at < text.size(); ++at) {
     const char c = text[at];
     if (c == '+' && plus == PlusMeans::space) {
       bytes += ' ';

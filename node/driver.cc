@@ -18,7 +18,7 @@ void Driver::begin_inputs() {
   replica_.begin_turn({ports_.clock.monotonic_now(), ports_.clock.now()});
 }
 
-void Driver::request(RequestId id, Request request) {
+void Driver::request(RequestId id, Request&& request) {
   replica_.on_request(id, std::move(request));
 }
 

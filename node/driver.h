@@ -35,7 +35,7 @@ class Driver {
 
   // Inputs: cheap, no work leaves before turn(). Call begin_inputs() before the first of a turn.
   void begin_inputs();
-  void request(RequestId id, Request request);
+  void request(RequestId id, Request&& request);
   void receive(const Envelope& envelope);
   void on_written(std::uint64_t sequence, const Result<void>& result);
 

@@ -246,7 +246,7 @@ std::optional<std::pair<std::uint32_t, Request>> BatchRun::next() {
   return operation;
 }
 
-void BatchRun::on_reply(std::uint32_t place, Reply reply) {
+void BatchRun::on_reply(std::uint32_t place, Reply&& reply) {
   Entry& entry = entries_[place];
   PARALLAX_ASSERT(!entry.reply, "a second answer to operation {} of a batch", place);
   if (entry.form.op == KvOp::get) {

@@ -23,7 +23,7 @@ class BatchRun {
 
   /// An operation that is to go to the node now, with its place; nothing: wait for answers.
   std::optional<std::pair<std::uint32_t, Request>> next();
-  void on_reply(std::uint32_t place, Reply reply);
+  void on_reply(std::uint32_t place, Reply&& reply);
   bool done() const { return answered_ == entries_.size(); }
 
   struct Entry {

@@ -270,9 +270,8 @@ std::string list_of(const std::vector<std::string_view>& words) {
   return fmt::format("{} and {}", fmt::join(words.begin(), words.end() - 1, ", "), words.back());
 }
 
-Result<GivenParameters> read_parameters(const RouteInfo& route, std::string_view text) {
-  GivenParameters out;
-  if (text.empty() || route.any_query) return out;
+Result<void> read_parameters(const RouteInfo& route, std::string_view text, GivenParameters& out) {
+  if (text.empty() || route.any_query) return {};
   const bool keys = route.params.contains(ParamId::key);
   PARALLAX_ASSIGN(Query query, parse_query(text, keys ? param(ParamId::key).name : ""));
   for (QueryParameter& parameter : query) {
@@ -286,7 +285,7 @@ Result<GivenParameters> read_parameters(const RouteInfo& route, std::string_view
     out.given.insert(id);
     PARALLAX_TRY(take_parameter(id, std::move(parameter.value), out));
   }
-  return out;
+  return {};
 }
 
 Result<GivenHeaders> read_headers(const RouteInfo& route, std::span<const HttpHeaderView> headers) {

@@ -48,9 +48,10 @@ struct GivenParameters {
   std::uint64_t replicas = 0;
   std::string op;
 };
-/// Errors: bad_request (no query), bad_parameter (unknown at this route, out of bounds, twice),
-/// uri_too_long (a key); each naming the parameter and what would be right.
-Result<GivenParameters> read_parameters(const RouteInfo& route, std::string_view query);
+/// Into `out`, which has nothing yet. Errors: bad_request (no query), bad_parameter (unknown at
+/// this route, out of bounds, twice), uri_too_long (a key); each naming the parameter and what
+/// would be right.
+Result<void> read_parameters(const RouteInfo& route, std::string_view query, GivenParameters& out);
 
 /// By HeaderId; a view without data: not given.
 struct GivenHeaders {

@@ -379,7 +379,7 @@ Result<Routed> carry_through(const RouteMatch& match, std::string_view query,
                              const HttpRequestView& request, const RouteOptions& options) {
   Asked asked{*match.route, match.part, request, options, {}, {}};
   PARALLAX_ASSIGN(asked.headers, read_headers(asked.route, request.headers));
-  PARALLAX_ASSIGN(asked.parameters, read_parameters(asked.route, query));
+  PARALLAX_TRY(read_parameters(asked.route, query, asked.parameters));
   PARALLAX_TRY(check_body(asked.route, request, options));
   if (asked.route.key_request) return key_call(asked);
   PARALLAX_ASSIGN(AdminCall call, admin_call(asked));

@@ -31,7 +31,7 @@ class NetworkPort {
 class ClientPort {
  public:
   virtual ~ClientPort() = default;
-  virtual void reply(RequestId id, Reply reply) = 0;
+  virtual void reply(RequestId id, Reply&& reply) = 0;
 };
 
 /// Named places between persist, send, apply and acknowledge at which a test can make a node die.

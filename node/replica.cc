@@ -226,7 +226,7 @@ Replica::~Replica() = default;
 void Replica::begin_turn(TurnTime now) {
   impl_->begin_turn(now);
 }
-void Replica::on_request(RequestId id, Request request) {
+void Replica::on_request(RequestId id, Request&& request) {
   const Duration timeout = request.timeout;
   impl_->admit(kNoNode, id, std::move(request), timeout);
 }

@@ -186,7 +186,7 @@ class Replica {
   void begin_turn(TurnTime now);
   /// Answered exactly once, in some later ReplicaReady::replies, at the latest soon after its
   /// timeout.
-  void on_request(RequestId id, Request request);
+  void on_request(RequestId id, Request&& request);
   void on_envelope(const Envelope& envelope);
   /// The batch `sequence` is durable. They come in order.
   void on_persisted(std::uint64_t sequence);

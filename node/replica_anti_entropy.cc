@@ -150,6 +150,7 @@ Result<Replica::Impl::LeafKeys> Replica::Impl::keys_of_leaf(std::uint32_t leaf,
 
 /// The batch that holds the last change of what is known of `key`; 0: it is durable.
 std::uint64_t Replica::Impl::last_change(const std::string& key) const {
+  if (overlay_.all_stored()) return 0;
   return std::max(overlay_.last_change(records::key_state_key(kOnlyGroup, key)),
                   overlay_.last_change(records::early_key(kOnlyGroup, key)));
 }

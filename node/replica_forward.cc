@@ -119,7 +119,7 @@ void Replica::Impl::take_back_forwards() {
   }
 }
 
-void Replica::Impl::answer(NodeId peer, RequestId id, Reply reply) {
+void Replica::Impl::answer(NodeId peer, RequestId id, Reply&& reply) {
   if (peer == kNoNode) {
     replies_.emplace_back(id, std::move(reply));
   } else {

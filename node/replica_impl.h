@@ -107,7 +107,7 @@ struct Replica::Impl : PendingAnswers {
   void maybe_end_recovery();
 
   // --- replica_requests.cc ----------------------------------------------------------------------
-  void admit(NodeId peer, RequestId id, Request request, Duration remaining);
+  void admit(NodeId peer, RequestId id, Request&& request, Duration remaining);
   std::optional<Error> refuse_at_once(const Request& request, std::size_t bytes) const;
   void route(RequestHandle handle);
   void wait(RequestHandle handle);
@@ -117,8 +117,8 @@ struct Replica::Impl : PendingAnswers {
   bool route_waiting();
   void on_due(RequestHandle handle);
   Error expiry_error(const PendingRequest& request) const;
-  void finish(RequestHandle handle, Reply reply);
-  void answer(NodeId peer, RequestId id, Reply reply);
+  void finish(RequestHandle handle, Reply&& reply);
+  void answer(NodeId peer, RequestId id, Reply&& reply);
   Error not_leader_error() const;
   void check_session(RequestHandle handle);
   std::optional<Error> session_error(const SessionToken& session) const;
@@ -241,7 +241,7 @@ struct Replica::Impl : PendingAnswers {
   Result<QuorumSizes> quorum_sizes(Consistency& consistency) const;
   void serve_leaderless(RequestHandle handle);
   void read_here(RequestHandle handle);
-  void show(RequestHandle handle, std::uint64_t sequence, Answer answer);
+  void show(RequestHandle handle, std::uint64_t sequence, Answer&& answer);
   Evidence leaderless_evidence(Path path, std::vector<NodeId> replicas) const;
   bool silent(NodeId id) const;
   std::vector<NodeId> replicas_in_order() const;

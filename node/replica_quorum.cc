@@ -99,7 +99,7 @@ void Replica::Impl::read_here(RequestHandle handle) {
 }
 
 /// Answers once batch `sequence` is durable; 0: at once.
-void Replica::Impl::show(RequestHandle handle, std::uint64_t sequence, Answer answer) {
+void Replica::Impl::show(RequestHandle handle, std::uint64_t sequence, Answer&& answer) {
   if (sequence == 0) {
     finish(handle, std::move(answer));
     return;

@@ -87,7 +87,7 @@ std::optional<Error> Replica::Impl::refuse_at_once(const Request& request,
   return std::nullopt;
 }
 
-void Replica::Impl::admit(NodeId peer, RequestId id, Request request, Duration remaining) {
+void Replica::Impl::admit(NodeId peer, RequestId id, Request&& request, Duration remaining) {
   if (fatal_) return;  // the process is about to end
   const std::size_t bytes = request_bytes(request);
   if (const auto refusal = refuse_at_once(request, bytes)) {
@@ -360,7 +360,7 @@ Error Replica::Impl::expiry_error(const PendingRequest& pending) const {
   PARALLAX_UNREACHABLE("stage {}", static_cast<int>(pending.stage));
 }
 
-void Replica::Impl::finish(RequestHandle handle, Reply reply) {
+void Replica::Impl::finish(RequestHandle handle, Reply&& reply) {
   PendingRequest& pending = *requests_.find(handle);
   if (pending.stage == PendingRequest::Stage::forwarded) forwards_.erase(pending.forward_id);
   if (pending.stage == PendingRequest::Stage::counting) forget_count(handle);

@@ -6,7 +6,7 @@
 
 namespace parallax {
 
-RequestHandle RequestTable::add(PendingRequest request) {
+RequestHandle RequestTable::add(PendingRequest&& request) {
   if (free_.empty()) {
     free_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();
@@ -14,27 +14,25 @@ RequestHandle RequestTable::add(PendingRequest request) {
   const std::uint32_t at = free_.back();
   free_.pop_back();
   Slot& slot = slots_[at];
-  slot.taken = true;
-  slot.request = std::move(request);
-  slot.request.wake = slot.request.deadline;
-  bytes_ += slot.request.bytes;
-  timers_.emplace(slot.request.wake, at);
+  PendingRequest& added = slot.request.emplace(std::move(request));
+  added.wake = added.deadline;
+  bytes_ += added.bytes;
+  timers_.emplace(added.wake, at);
   return {at, slot.use};
 }
 
 PendingRequest* RequestTable::find(RequestHandle handle) {
   if (handle.slot >= slots_.size()) return nullptr;
   Slot& slot = slots_[handle.slot];
-  return slot.taken && slot.use == handle.use ? &slot.request : nullptr;
+  return slot.request && slot.use == handle.use ? &*slot.request : nullptr;
 }
 
 void RequestTable::erase(RequestHandle handle) {
   PARALLAX_ASSERT(find(handle) != nullptr, "slot {} use {}", handle.slot, handle.use);
   Slot& slot = slots_[handle.slot];
-  timers_.erase({slot.request.wake, handle.slot});
-  bytes_ -= slot.request.bytes;
-  slot.request = {};  // lets go of the value
-  slot.taken = false;
+  timers_.erase({slot.request->wake, handle.slot});
+  bytes_ -= slot.request->bytes;
+  slot.request.reset();
   ++slot.use;
   free_.push_back(handle.slot);
 }

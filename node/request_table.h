@@ -87,7 +87,7 @@ struct PendingRequest {
 /// Not thread-safe; belongs to one replica.
 class RequestTable {
  public:
-  RequestHandle add(PendingRequest request);
+  RequestHandle add(PendingRequest&& request);
   /// Nothing when it has been answered. Valid until the next add() or erase().
   PendingRequest* find(RequestHandle handle);
   void erase(RequestHandle handle);
@@ -103,8 +103,7 @@ class RequestTable {
  private:
   struct Slot {
     std::uint32_t use = 0;
-    bool taken = false;
-    PendingRequest request;
+    std::optional<PendingRequest> request;
   };
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;

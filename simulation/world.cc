@@ -33,7 +33,7 @@ struct World::Node : PhysicalClock, DiskPort, NetworkPort, ClientPort, FailPoint
     if (batches.size() == 1) world.write_next(*this);
   }
   void send(Envelope envelope) override;
-  void reply(RequestId request, Reply outcome) override {
+  void reply(RequestId request, Reply&& outcome) override {
     const auto found = requests.find(request);
     PARALLAX_ASSERT(found != requests.end(), "request {} is answered twice", request);
     Done done = std::move(found->second);

@@ -103,6 +103,8 @@ class Overlay : public ReadView {
   /// With which sequence `key` was changed last; 0 when everything up to that is in the store, or
   /// can be made anew from what is.
   std::uint64_t last_change(std::string_view key) const;
+  /// Whether it would be 0 for every key.
+  bool all_stored() const { return last_added_ <= forgotten_; }
 
   /// What the record under `key` says, empty where there is none, if keep() was told so not long
   /// ago and the record has not changed since; else nullptr. Valid until the next call of any

@@ -56,7 +56,7 @@ class Engine::Ports : public DiskPort, public ClientPort, public FailPointPort {
     engine_.transport_->flush();
     engine_.storage_->submit(sequence, std::move(batch));
   }
-  void reply(RequestId id, Reply reply) override {
+  void reply(RequestId id, Reply&& reply) override {
     // Handed over after the turn, for a client may ask for more from inside its answer.
     engine_.replies_.emplace_back(id, std::move(reply));
   }

@@ -85,7 +85,8 @@ class Engine final : public NodeService {
   void finish(ExitCode code);
 
   // Destroyed in the opposite order: the context outlives everything that hands it handlers.
-  asio::io_context context_{1};
+  // Its sockets and timers are the engine's thread's alone, and not locked; others may only post.
+  asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   const NodeConfig config_;
   StoreDirectory directory_;
   SystemClock clock_;

@@ -89,6 +89,10 @@ void HttpConnection::start_refused(Error error) {
   advance();
 }
 
+void HttpConnection::read_next() {
+  if (state_ == State::header && read_input()) advance();
+}
+
 void HttpConnection::close() {
   if (state_ == State::closed) return;
   state_ = State::closed;
@@ -158,7 +162,10 @@ bool HttpConnection::take_header() {
         close();
         return false;
       }
-      return read_input();
+      // The client has only now been answered. A read tried at once finds nothing and costs a
+      // system call; a little later it may find the next request.
+      shared_.read_later(shared_from_this());
+      return false;
     }
     begun_ = true;
     scanned_ = 0;
@@ -203,11 +210,11 @@ void HttpConnection::begin_body() {
   body_filled_ = 0;
   discarded_ = 0;
   body_left_ = head_.content_length;
-  body_bound_ = max_body_bytes(head_.method, head_.target, shared_.routes);
   if (!head_.chunked && body_left_ == 0) {
     state_ = State::whole;
     return;
   }
+  body_bound_ = max_body_bytes(head_.method, head_.target, shared_.routes);
   state_ = head_.chunked ? State::chunks : State::body;
   if (body_left_ > body_bound_) {
     const Error error = too_large(body_left_, body_bound_);
@@ -468,7 +475,7 @@ void HttpConnection::begin_batch(BatchCall call) {
   advance_batch();
 }
 
-void HttpConnection::on_reply(std::uint32_t place, Reply reply) {
+void HttpConnection::on_reply(std::uint32_t place, Reply&& reply) {
   PARALLAX_ASSERT(state_ == State::waiting, "an answer in state {}", static_cast<int>(state_));
   if (batch_) {
     batch_->on_reply(place, std::move(reply));
@@ -494,7 +501,7 @@ void HttpConnection::advance_batch() {
   if (batch_->done()) finish_batch();
 }
 
-void HttpConnection::finish_call(Reply reply) {
+void HttpConnection::finish_call(Reply&& reply) {
   if (reply && is_read(form_.op) && too_much_to_answer(answer_size(*reply))) {
     reply = too_many_answers();
   }

@@ -32,6 +32,8 @@
 
 namespace parallax {
 
+class HttpConnection;
+
 /// What all connections of a server share. Metrics and gauges may be read on other threads, too:
 /// those of servers that belong together are told as one.
 struct HttpShared {
@@ -77,7 +79,10 @@ struct HttpShared {
   virtual void add_all_to(RequestMetrics& sum, HttpGauges& gauges) const = 0;
   /// Hands the call to the node; the answer comes to HttpConnection::on_reply() of the connection
   /// in this slot, with the same `place`. The connection does not close before.
-  virtual void submit(std::uint32_t slot, std::uint32_t place, Request request) = 0;
+  virtual void submit(std::uint32_t slot, std::uint32_t place, Request&& request) = 0;
+  /// Has the connection go on with read_next() a little later: when what is ready now has been
+  /// handled, the answers of a turn among it.
+  virtual void read_later(std::shared_ptr<HttpConnection> connection) = 0;
   /// The connection is closed and gives its slot back.
   virtual void closed(std::uint32_t slot) = 0;
 
@@ -94,8 +99,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void start();
   /// Instead of start(): one answer, whatever the client asks, and the end.
   void start_refused(Error error);
+  /// Reads what comes of the next request. After HttpShared::read_later().
+  void read_next();
   /// `place`: of the operation in a batch, else 0.
-  void on_reply(std::uint32_t place, Reply reply);
+  void on_reply(std::uint32_t place, Reply&& reply);
   /// When the deadline of what it is doing has passed: closes, after an answer (408) where a
   /// request has begun to come.
   void check_deadline();
@@ -128,7 +135,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void begin_batch(BatchCall call);
   /// Sends what of the batch may go now, and answers when all has come back.
   void advance_batch();
-  void finish_call(Reply reply);
+  void finish_call(Reply&& reply);
   void finish_batch();
   /// Whether answers of this size, beside those being written, are too much.
   bool too_much_to_answer(std::size_t bytes) const;

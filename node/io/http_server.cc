@@ -81,17 +81,27 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
     for_each_connection([](HttpConnection& connection) { connection.close(); });
   }
 
-  void submit(std::uint32_t slot, std::uint32_t place, Request request) override {
+  void submit(std::uint32_t slot, std::uint32_t place, Request&& request) override {
     ++requests_in_flight;
     // Small and trivially copied, so that std::function needs no allocation for it.
     struct Done {
       Core* core;
       std::uint32_t slot;
       std::uint32_t place;
-      void operator()(Reply reply) const { core->on_reply(slot, place, std::move(reply)); }
+      void operator()(Reply&& reply) const { core->on_reply(slot, place, std::move(reply)); }
     };
     static_assert(sizeof(Done) <= 2 * sizeof(void*) && std::is_trivially_copyable_v<Done>);
     node.submit(std::move(request), Done{this, slot, place});
+  }
+
+  void read_later(std::shared_ptr<HttpConnection> connection) override {
+    to_read_.push_back(std::move(connection));
+    if (to_read_.size() > 1) return;
+    asio::post(io_, [core = shared_from_this()] {
+      core->reading_.swap(core->to_read_);
+      for (const auto& ready : core->reading_) ready->read_next();
+      core->reading_.clear();
+    });
   }
 
   void closed(std::uint32_t slot) override {
@@ -103,7 +113,7 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
  private:
   /// A connection keeps its slot while it waits for the node, so the answer is for whoever is
   /// there.
-  void on_reply(std::uint32_t slot, std::uint32_t place, Reply reply) {
+  void on_reply(std::uint32_t slot, std::uint32_t place, Reply&& reply) {
     --requests_in_flight;
     if (gone_) return;
     const auto connection = slots_[slot];  // it may close itself
@@ -234,6 +244,8 @@ class HttpServer::Core final : public HttpShared, public std::enable_shared_from
   std::vector<Acceptor*> waiting_acceptors_;
   std::vector<std::shared_ptr<HttpConnection>> slots_;  ///< null: free
   std::vector<std::uint32_t> free_;
+  std::vector<std::shared_ptr<HttpConnection>> to_read_;  ///< see read_later()
+  std::vector<std::shared_ptr<HttpConnection>> reading_;  ///< those of them whose time has come
   std::vector<std::shared_ptr<Core>> cores_;  ///< that belong together; empty: this one is alone
   std::size_t next_core_ = 0;
   std::time_t date_of_ = 0;

@@ -34,7 +34,8 @@ struct HttpThreads::Worker {
       : link(std::make_shared<ServiceLink>(engine, engine_io, io)),
         server(std::make_unique<HttpServer>(io, *link, options)) {}
 
-  asio::io_context io{1};
+  // Its sockets and timers are this thread's alone, and not locked; others may only post.
+  asio::io_context io{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   std::shared_ptr<ServiceLink> link;
   std::unique_ptr<HttpServer> server;
   std::thread thread;

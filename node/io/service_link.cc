@@ -34,11 +34,11 @@ void ServiceLink::send() {
 void ServiceLink::carry_out(std::vector<Asked> asked) {
   for (Asked& one : asked) {
     engine_.submit(std::move(one.request),
-                   [this, place = one.place](Reply reply) { answer(place, std::move(reply)); });
+                   [this, place = one.place](Reply&& reply) { answer(place, std::move(reply)); });
   }
 }
 
-void ServiceLink::answer(std::uint32_t place, Reply reply) {
+void ServiceLink::answer(std::uint32_t place, Reply&& reply) {
   answered_.push_back({place, std::move(reply)});
   if (answered_.size() > 1) return;
   boost::asio::post(engine_io_, [link = shared_from_this()] {

@@ -53,7 +53,7 @@ class ServiceLink final : public NodeService, public std::enable_shared_from_thi
   };
   void send();
   void carry_out(std::vector<Asked> asked);
-  void answer(std::uint32_t place, Reply reply);
+  void answer(std::uint32_t place, Reply&& reply);
   void give(std::vector<Answered> answers);
   template <class Answer, class Call>
   Answer ask(Answer otherwise, Call call) const;

@@ -43,7 +43,7 @@ void PlainNode::submit(std::uint64_t sequence, WriteBatch batch) {
 void PlainNode::send(Envelope envelope) {
   cluster_.node(envelope.to).inbox.push_back(std::move(envelope));
 }
-void PlainNode::reply(RequestId id, Reply reply) {
+void PlainNode::reply(RequestId id, Reply&& reply) {
   replies.emplace_back(id, std::move(reply));
 }
 

@@ -27,7 +27,7 @@ class PlainNode final : public PhysicalClock, DiskPort, NetworkPort, ClientPort 
   // --- A turn, in the order of the driver -------------------------------------------------------
   /// What has arrived and what is written, as inputs.
   void take_inputs();
-  void request(RequestId id, Request request) { driver_->request(id, std::move(request)); }
+  void request(RequestId id, Request&& request) { driver_->request(id, std::move(request)); }
   void turn() { driver_->turn(); }
 
   /// The oldest batch that was handed over becomes durable: the storage thread's work.
@@ -44,7 +44,7 @@ class PlainNode final : public PhysicalClock, DiskPort, NetworkPort, ClientPort 
   MonoTime monotonic_now() const override;
   void submit(std::uint64_t sequence, WriteBatch batch) override;
   void send(Envelope envelope) override;
-  void reply(RequestId id, Reply reply) override;
+  void reply(RequestId id, Reply&& reply) override;
 
   PlainCluster& cluster_;
   MemoryStore store_;

@@ -21,7 +21,7 @@ struct Ports : PhysicalClock, DiskPort, NetworkPort, ClientPort, FailPointPort {
     trace.push_back(fmt::format("{} to {}", message_name(envelope.message), envelope.to));
     sent.push_back(std::move(envelope));
   }
-  void reply(RequestId id, Reply) override { trace.push_back(fmt::format("reply {}", id)); }
+  void reply(RequestId id, Reply&&) override { trace.push_back(fmt::format("reply {}", id)); }
   void reached(std::string_view name) override { trace.push_back("* " + std::string(name)); }
 
   bool saw(const std::string& line) const {
@@ -178,7 +178,7 @@ TEST_CASE("driver: after a refused batch nothing more is written or acknowledged
   Request request;
   request.operation = Put{"k", "v", ""};
   node.driver->begin_inputs();
-  node.driver->request(RequestId{5}, request);
+  node.driver->request(RequestId{5}, std::move(request));
   node.driver->turn();
   CHECK(node.ports.saw("* before-reply"));
   CHECK(node.ports.trace.back() == "reply 5");
