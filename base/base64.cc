@@ -37,20 +37,17 @@ void expand(std::string& out, std::size_t from, std::string_view alphabet) {
     return std::uint32_t{static_cast<std::uint8_t>(base[at])};
   };
   const auto write = [base, alphabet](std::size_t at, std::uint32_t bits, std::size_t letters) {
-    for (std::size_t i = 0; i < letters; ++i) base[at + i] = alphabet[bits >> (18 - 6 * i) & 63];
+    // All before the first is written, which the compiler would take for a change of the alphabet.
+    const char four[] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63], alphabet[bits >> 6 & 63],
+                         alphabet[bits & 63]};
+    std::memcpy(base + at, four, letters);
   };
-  const char* const letters = alphabet.data();
   std::size_t group = size / 3;
   if (tail == 1) write(4 * group, byte(3 * group) << 16, 2);
   if (tail == 2) write(4 * group, byte(3 * group) << 16 | byte(3 * group + 1) << 8, 3);
   while (group-- > 0) {
     const std::size_t at = 3 * group;
-    const std::uint32_t bits = byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2);
-    // All four before the first is written, which the compiler would take for a change of
-    // `letters`.
-    const char four[] = {letters[bits >> 18], letters[bits >> 12 & 63], letters[bits >> 6 & 63],
-                         letters[bits & 63]};
-    std::memcpy(base + 4 * group, four, sizeof four);
+    write(4 * group, byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2), 4);
   }
 }
 

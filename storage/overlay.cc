@@ -186,7 +186,6 @@ void Overlay::drop(const Waiting::value_type& deferred) {
 // --- Reading -------------------------------------------------------------------------------------
 
 std::uint64_t Overlay::last_change(std::string_view key) const {
-  if (all_stored()) return 0;
   std::uint64_t changed = 0;
   if (const auto it = deferred_.find(key); it != deferred_.end()) {
     changed = it->second.changed;

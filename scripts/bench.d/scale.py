@@ -199,7 +199,7 @@ def restarted(cluster, wanted):
     before = status(cluster, leader)["applied_index"]
     while status(cluster, leader)["applied_index"] - before < wanted:
         if wanted <= IN_LOG:  # no more than the log keeps
-            fill(cluster, min(wanted, BATCH * 10))
+            fill(cluster, wanted)
         else:
             bench.generate(cluster.random("put", 64, 5, 100_000, 100), cluster)
     index = status(cluster, leader)["applied_index"]

@@ -219,16 +219,20 @@ TEST_CASE(
     "overlay: a change that waits is said to be of its own batch, not of the one it went with") {
   MemoryStore below;
   Overlay overlay(below);
+  CHECK(overlay.all_stored());
   overlay.defer(store_key("k"), state_of("1"), 1);
   CHECK(overlay.last_change(store_key("k")) == 1);
+  CHECK_FALSE(overlay.all_stored());
   overlay.forget(1);
   CHECK(overlay.last_change(store_key("k")) == 0);
+  CHECK(overlay.all_stored());
   WriteBatch batch;
   overlay.take_deferred(1, 0, 2, batch);
   CHECK(overlay.last_change(store_key("k")) == 0);
   CHECK(overlay.entries() == 1);
   overlay.defer(store_key("k"), state_of("2"), 3);
   CHECK(overlay.last_change(store_key("k")) == 3);
+  CHECK_FALSE(overlay.all_stored());
 }
 
 TEST_CASE("overlay: what is added takes the place of what waits") {
